@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* What the ACME client asks of whoever holds the keys. The client is a transport and a state machine: it names the kind of a request,
+ * the URL and the nonce, and gets the whole body to send. All callbacks return 0, or a negative errno together with *ret_problem. They may wait. */
+
+#include "base/problem.h"
+#include "base/strv.h"
+
+typedef enum AcmeRequestKind {
+        ACME_REQUEST_NEW_ACCOUNT, /* RFC 8555 7.3 */
+        ACME_REQUEST_NEW_ORDER,   /* 7.4 */
+        ACME_REQUEST_CHALLENGE,   /* 7.5.1: tell the CA to look */
+        ACME_REQUEST_FINALIZE,    /* 7.4: with our CSR */
+        ACME_REQUEST_POST_AS_GET, /* 6.3 */
+        _ACME_REQUEST_KIND_MAX,
+} AcmeRequestKind;
+
+/* "new-account", "new-order", "challenge", "finalize", "post-as-get": the words of org.mdmanager1.Worker.Sign(). */
+const char *acme_request_kind_to_string(AcmeRequestKind kind);
+int acme_request_kind_from_string(const char *s, AcmeRequestKind *ret);
+
+typedef struct AcmeDirectory {
+        char *new_nonce, *new_account, *new_order;
+        char *revoke_cert, *key_change, *renewal_info; /* may be NULL */
+        char *terms_of_service;                        /* may be NULL */
+        bool external_account_required;
+        char **profiles;
+} AcmeDirectory;
+
+typedef struct AcmeSigner {
+        void *userdata;
+
+        /* The directory as fetched: binds the URLs that may be signed for. */
+        int (*directory)(void *userdata, const AcmeDirectory *directory, Problem **ret_problem);
+
+        /* The flattened JWS for this request. */
+        int (*sign)(void *userdata, AcmeRequestKind kind, const char *url, const char *nonce, char **ret_body, Problem **ret_problem);
+
+        /* The CA made, or found, the account at this URL: kept before the client goes on. */
+        int (*account_created)(void *userdata, const char *url, Problem **ret_problem);
+        /* The CA does not know the account, or deactivated it. Afterwards a new-account request may be signed. */
+        int (*account_rejected)(void *userdata, const Problem *why, Problem **ret_problem);
+
+        /* The order is there: kept before the client goes on. 'expires_usec' 0: not said. */
+        int (*order_created)(void *userdata, const char *url, const char *finalize, char *const *authorizations, uint64_t expires_usec, Problem **ret_problem);
+        /* The order that was to be resumed is not usable any more. Afterwards one new-order request may be signed. */
+        int (*order_gone)(void *userdata, const char *why, Problem **ret_problem);
+
+        /* Puts the answer where the CA will look; returns when it is there. */
+        int (*set_up_challenge)(void *userdata, const char *identifier_type, const char *identifier, const char *type, const char *token, const char *url, Problem **ret_problem);
+
+        /* The chain in PEM as the CA sent it: verified and staged when this returns 0. */
+        int (*deliver)(void *userdata, const char *pem, Problem **ret_problem);
+
+        /* For people: what is being done. Must not fail. */
+        void (*progress)(void *userdata, const char *activity);
+} AcmeSigner;

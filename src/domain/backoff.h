@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* Retry times after failures. */
+
+#include "base/macro.h"
+#include "base/problem.h"
+
+#define BACKOFF_MAX_USEC ((uint64_t) 24 * 60 * 60 * 1000000)
+
+/* How long to wait after the 'errors'-th failure in a row (1 is the first): 'base' doubled each time, at most 24 h, never overflowing. The first wait is exactly
+ * 'base'; later ones are drawn from the upper half ('random' over its whole range), so that domains that failed together come back apart. */
+uint64_t backoff_delay_usec(uint64_t base_usec, unsigned errors, uint32_t random) _pure_;
+
+/* Whether trying again soon is useless because the configuration is at fault: the ACME types of spec B9.2 and our own of this kind. */
+bool problem_needs_administrator(const Problem *p) _pure_;
+
+/* When to try again: the backoff, or 24 h for problems that need the administrator, and not before what the CA said (at most 7 days ahead). */
+uint64_t backoff_next_usec(uint64_t now_usec, uint64_t base_usec, unsigned errors, const Problem *p, uint32_t random) _pure_;

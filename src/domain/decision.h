@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* The renewal decision: facts and a time in, answer out. Pure. */
+
+#include "domain/domain.h"
+#include "domain/facts.h"
+#include "domain/job.h"
+
+typedef enum DomainState {
+        DOMAIN_STATE_UNKNOWN,    /* the numbers are those of "state" in md.json (mod_md) */
+        DOMAIN_STATE_INCOMPLETE, /* a certificate is missing, does not cover all names, or has no key */
+        DOMAIN_STATE_COMPLETE,   /* also when expired */
+        DOMAIN_STATE_EXPIRED_OBSOLETE,
+        DOMAIN_STATE_ERROR,
+} DomainState;
+
+typedef enum DecisionAction {
+        DECISION_NOTHING, /* never by itself; 'reason' says why */
+        DECISION_WAIT,    /* until at_usec */
+        DECISION_RENEW,   /* now */
+        DECISION_ACTIVATE, /* a complete set is staged: make it live */
+        DECISION_INSTALL,  /* the live set is not yet seen served: reload the server */
+} DecisionAction;
+
+typedef enum DecisionReason {
+        REASON_MISSING,        /* no certificate for a key spec */
+        REASON_NAMES,          /* a name is not covered */
+        REASON_KEY_MISMATCH,   /* the private key is not there or belongs to another certificate */
+        REASON_KEY_SPEC,       /* the certificate's key is not what is configured (size or type) */
+        REASON_WINDOW,         /* the renew window */
+        REASON_EXPIRED,
+        REASON_RETRY,          /* an attempt failed: next_run of the job */
+        REASON_STAGED,
+        REASON_ACTIVATED,
+        REASON_MANUAL,         /* MDRenewMode manual */
+        REASON_UNUSED,         /* no virtual host uses it and the mode is not 'always' */
+        REASON_REFUSED,        /* the server disabled it; ManagedDomain.refused says why */
+        _REASON_MAX,
+} DecisionReason;
+
+typedef struct Decision {
+        DecisionAction action;
+        DecisionReason reason;
+        uint64_t at_usec;       /* DECISION_WAIT: when; otherwise 0 */
+        DomainState state;
+        char *detail;           /* for people: "www.example.org is not covered by the certificate"; may be NULL */
+} Decision;
+
+/* 'staged_complete': a whole verified set lies in staging. 'served': the newest set is what the servers serve (or no server uses the domain).
+ * Waiting covers both the renew window and a retry time: a failed attempt waits for job->next_run_usec, also when the window is open. */
+int decision_make(const ManagedDomain *d, const CertFactsList *live, const Job *job, bool staged_complete, bool served,
+                  uint64_t now_usec, Decision *ret);
+void decision_done(Decision *d);
+
+/* When the domain's certificates are to be renewed by their age alone: the earliest begin of the renew window; 0: there is none. */
+uint64_t decision_renew_at_usec(const ManagedDomain *d, const CertFactsList *live);
+
+const char *decision_action_to_string(DecisionAction a);
+const char *decision_reason_to_string(DecisionReason r); /* "names-not-covered", … */
+const char *domain_state_to_string(DomainState s);

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* A managed domain and its settings, as Apache's configuration gives them: plain values. JSON members are those of mod_md's md.json. */
+
+#include "base/json.h"
+#include "base/problem.h"
+#include "base/strv.h"
+#include "base/key-spec.h"
+#include "domain/window.h"
+
+typedef enum RenewMode {
+        RENEW_MODE_MANUAL, /* the numbers are those of "renew-mode" in md.json */
+        RENEW_MODE_AUTO,
+        RENEW_MODE_ALWAYS,
+} RenewMode;
+
+typedef struct ManagedDomain {
+        char *name;   /* the first name; also the directory in the store */
+        char **names; /* with the name in front; normalized, no duplicates */
+        char **contacts; /* URIs, "mailto:…" */
+        bool transitive; /* MDMembers auto */
+
+        char **ca_urls;   /* directory URLs in order; at least one once a snapshot was read */
+        char *ca_file;    /* MDCACertificateFile; NULL: the system's trust */
+        char *agreement;  /* MDCertificateAgreement; NULL: none */
+        char **challenges; /* MDCAChallenges; NULL: chosen by what can be reached */
+
+        KeySpecs keys;
+        RenewMode renew_mode;
+        Window renew_window;
+        Window warn_window;
+
+        /* What the server found out */
+        bool used;      /* some virtual host serves one of its names */
+        bool used_tls;  /* … with TLS */
+        char *defined_file; /* where it was configured; NULL: not by Apache */
+        unsigned defined_line;
+        char *refused;  /* why the server disabled this domain; NULL: it did not */
+        char **served;  /* SHA-256 fingerprints (hex) of the certificates handed to the TLS module for it; NULL: none */
+} ManagedDomain;
+
+#define MANAGED_DOMAIN_CA_URL_DEFAULT "https://acme-v02.api.letsencrypt.org/directory"
+
+enum {
+        MANAGED_DOMAIN_NAMES_MAX = 10000, /* MDomain and ServerAlias together */
+};
+
+ManagedDomain *managed_domain_new(const char *name); /* with the defaults of the directives; NULL: out of memory */
+ManagedDomain *managed_domain_copy(const ManagedDomain *d);
+ManagedDomain *managed_domain_free(ManagedDomain *d);
+DEFINE_CLEANUP(ManagedDomain *, managed_domain_free)
+
+int managed_domain_add_name(ManagedDomain *d, const char *name); /* normalized; one that is there already is not added again */
+bool managed_domain_settings_equal(const ManagedDomain *a, const ManagedDomain *b) _pure_; /* all but what the server found out */
+
+int managed_domain_to_json(const ManagedDomain *d, JsonObject **ret);
+
+/* -EBADMSG with *ret_problem naming the member: no name, a name that is none, a list that is too long, … */
+int managed_domain_from_json(JsonObject *o, ManagedDomain **ret, Problem **ret_problem);
+
+const char *renew_mode_to_string(RenewMode mode);
+int renew_mode_from_string(const char *s, RenewMode *ret); /* also "automatic" and "stick"; case does not matter; -EINVAL */

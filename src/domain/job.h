@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* The job record of a domain, job.json: what is kept between runs. Member names are mod_md's where it has the thing:
+ * "name", "finished", "next-run", "last-run", "valid-from", "errors", "last" {problem members, "status-description"}, "log" {"entries"};
+ * ours: "ca-url", "account", "order" {"url", "finalize", "authorizations"}, "phase", "installed". */
+
+#include "base/problem.h"
+#include "base/strv.h"
+
+enum {
+        JOB_LOG_MAX = 128,
+        JOB_SIZE_MAX = 1024 * 1024,
+};
+
+/* How far the renewal in progress is; each is a fact on disk, checked again at every start. */
+typedef enum JobPhase {
+        JOB_PHASE_IDLE,      /* nothing in progress */
+        JOB_PHASE_ORDERING,  /* keys are made, the worker is or was at it */
+        JOB_PHASE_STAGED,    /* all certificates are staged: to be activated */
+        JOB_PHASE_ACTIVATED, /* live in domains/: the server is to be reloaded and to prove it */
+        _JOB_PHASE_MAX,
+} JobPhase;
+
+typedef struct JobLogEntry {
+        uint64_t when_usec;
+        char *type;   /* "starting", "progress", "finished", "renewal-error", "message-renewed", … */
+        char *status; /* short; may be NULL */
+        char *detail; /* may be NULL */
+} JobLogEntry;
+
+typedef struct Job {
+        char *name;
+        JobPhase phase;
+        bool finished;          /* as mod_md: the last renewal is complete */
+        unsigned errors;        /* failed attempts in a row */
+        uint64_t last_run_usec;
+        uint64_t next_run_usec; /* not before; 0: no such wish */
+        Problem *last;          /* of the last attempt; NULL: it went well */
+        char *ca_url;           /* the CA that the order is at */
+        char *account;          /* directory name of the account used */
+        char *order_url, *finalize_url;
+        char **authorizations;
+        uint64_t installed_usec; /* when a server was last seen serving the newest certificate */
+        JobLogEntry *log;        /* newest first, at most JOB_LOG_MAX */
+        size_t n_log;
+} Job;
+
+Job *job_new(const char *name); /* NULL: out of memory */
+Job *job_free(Job *j);
+DEFINE_CLEANUP(Job *, job_free)
+
+const char *job_phase_to_string(JobPhase p);
+int job_phase_from_string(const char *s, JobPhase *ret);
+
+int job_log_add(Job *j, uint64_t when_usec, const char *type, const char *status, const char *detail);
+void job_forget_order(Job *j);
+
+int job_to_json(const Job *j, JsonObject **ret);
+/* Lenient: what cannot be read counts as missing. -EBADMSG: it is no object at all. */
+int job_from_json(const char *name, JsonObject *o, Job **ret);

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* DNS names as certificates name them: lower-case letters, digits and inner hyphens in labels of at most 63, at most 253 in all, no dot at the end
+ * (RFC 5890 A-labels pass); a wildcard has "*." in front and covers exactly one label (RFC 6125 6.4.3). */
+
+#include "base/macro.h"
+
+bool domain_name_is_valid(const char *name) _pure_; /* also a wildcard; the last label is not all digits */
+bool domain_name_is_wildcard(const char *name) _pure_;
+
+/* Lower-case copy without the dot at the end. NULL: out of memory. The result need not be valid. */
+char *domain_name_normalize(const char *name);
+
+/* Whether 'pattern' (a name or a wildcard) covers 'name'; both normalized. A wildcard covers itself. */
+bool domain_name_covers(const char *pattern, const char *name) _pure_;
+
+/* Whether one of the patterns covers 'name'. */
+bool domain_names_cover(char *const *patterns, const char *name) _pure_;

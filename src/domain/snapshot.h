@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* Apache's snapshot: what one server instance is configured to do and serves now. Written by its root parent, read by the manager
+ * and the launcher.
+ *
+ * { "version": 1, "id", "module", "server", "unit", "store-dir", "port-map": {"http": 80, "https": 443}, "proto": {"http": true, "https": true},
+ *   "listeners": [{"address", "port", "protocol"}], "retry-delay": "30s", "message-cmd": ["/usr/bin/mail", …], "notify-cmd": […],
+ *   "written": RFC 822 time, "managed-domains": [ … members of md.json and "used", "used-tls", "defined": {"file", "line"}, "refused", "served": [ … ] ] }
+ *
+ * A reader of version 1 refuses a later version; unknown members are ignored. */
+
+#include "domain/domain.h"
+
+enum {
+        SNAPSHOT_VERSION = 1,
+        SNAPSHOT_SIZE_MAX = 64 * 1024 * 1024,
+};
+
+typedef struct SnapshotListener {
+        char *address; /* NULL: every address */
+        uint16_t port;
+        char *protocol; /* the word of the Listen directive; NULL: none */
+} SnapshotListener;
+
+typedef struct Snapshot {
+        char *id;        /* file name without ".json": letters, digits, "-_.@\", at most 200, no dot in front */
+        char *module;    /* version of the module */
+        char *server;    /* "Apache/2.4.65 (Debian)" */
+        char *unit;      /* the systemd unit that the server runs in; NULL: none */
+        char *store_dir;
+        uint16_t http_port, https_port; /* MDPortMap: the local ports where 80 and 443 arrive; 0: unreachable */
+        bool http_reachable, https_reachable; /* some listener is there */
+        SnapshotListener *listeners;
+        size_t n_listeners;
+        uint64_t retry_delay_usec;
+        char **message_cmd, **notify_cmd; /* hook commands with their first arguments; NULL: none */
+        uint64_t written_usec;
+        ManagedDomain **domains;
+        size_t n_domains;
+} Snapshot;
+
+Snapshot *snapshot_new(const char *id); /* NULL: out of memory */
+Snapshot *snapshot_free(Snapshot *s);
+DEFINE_CLEANUP(Snapshot *, snapshot_free)
+
+bool snapshot_id_is_valid(const char *id) _pure_;
+int snapshot_add_domain(Snapshot *s, ManagedDomain *d);                       /* takes it, also on failure */
+int snapshot_add_listener(Snapshot *s, const char *address, uint16_t port, const char *protocol);
+
+/* The text, without "written": equal snapshots give equal texts, so that the writer can compare. NULL: out of memory. */
+char *snapshot_format(const Snapshot *s);
+
+enum {
+        SNAPSHOT_DONE,
+        SNAPSHOT_E_REFUSED, /* *ret_problem says why, naming the place: not JSON, later version, a member of the wrong type, … */
+};
+
+/* Reads a whole snapshot. One domain that cannot be read does not spoil the others: it is left out, and *ret_complaints (a list of
+ * texts; the caller frees it) says why. */
+int snapshot_parse(const char *id, const char *data, size_t size, Snapshot **ret, char ***ret_complaints, Problem **ret_problem);
+
+/* Which domain of which server counts, when several servers share the store. Snapshots are taken in the order of their ids; the first one
+ * that names a domain counts, and another definition of the same name with other settings, or of a name that another domain has, is a conflict. */
+typedef struct SnapshotConflict {
+        const char *name;         /* borrowed */
+        const Snapshot *counts, *ignored;
+        const ManagedDomain *counts_domain;
+} SnapshotConflict;
+
+typedef struct SnapshotMerge {
+        struct {
+                const ManagedDomain *domain; /* borrowed from 'server' */
+                const Snapshot *server;
+        } *domains;
+        size_t n_domains;
+        SnapshotConflict *conflicts;
+        size_t n_conflicts;
+} SnapshotMerge;
+
+/* Linear in the number of names. */
+int snapshot_merge(Snapshot *const *snapshots, size_t n, SnapshotMerge *ret);
+void snapshot_merge_done(SnapshotMerge *m);

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* Live sets, domains/NAME/, and sets in the making, staging/NAME/: the same files in both. */
+
+#include "base/key-spec.h"
+#include "base/secret.h"
+#include "domain/domain.h"
+#include "domain/job.h"
+#include "store/store.h"
+
+typedef enum StoreSet {
+        STORE_SET_LIVE,    /* domains/ */
+        STORE_SET_STAGING, /* staging/ */
+} StoreSet;
+
+enum {
+        STORE_DOMAIN_DONE,
+        STORE_DOMAIN_E_NOT_FOUND,
+        STORE_DOMAIN_E_DAMAGED, /* not readable as what it should be; *ret_problem (where there is one) names the file */
+};
+
+int store_domain_list(Store *s, StoreSet set, char ***ret_names); /* directories with valid names, sorted */
+
+int store_domain_read_key(Store *s, StoreSet set, const char *name, const KeySpec *spec, Secret **ret);
+int store_domain_read_chain(Store *s, StoreSet set, const char *name, const KeySpec *spec, char **ret_pem);
+
+/* Role MANAGER; they make the directory when it is missing. Durable when they return. */
+int store_domain_write_key(Store *s, StoreSet set, const char *name, const KeySpec *spec, const Secret *pem);
+int store_domain_write_chain(Store *s, StoreSet set, const char *name, const KeySpec *spec, const char *pem);
+
+/* md.json. A damaged one is STORE_DOMAIN_E_DAMAGED; the manager writes it anew from the snapshot. Write only when it differs. */
+int store_domain_read_md(Store *s, StoreSet set, const char *name, ManagedDomain **ret, Problem **ret_problem);
+int store_domain_write_md(Store *s, StoreSet set, const ManagedDomain *d);
+
+/* job.json, always in domains/. A missing or damaged one gives an empty job and STORE_DOMAIN_E_NOT_FOUND / _E_DAMAGED together with *ret. */
+int store_domain_read_job(Store *s, const char *name, Job **ret);
+int store_domain_write_job(Store *s, const Job *job);
+
+/* Removes staging/NAME with everything in it; not found is done. */
+int store_staging_discard(Store *s, const char *name);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* fallback/NAME/: self-signed certificates that Apache's root parent makes and serves until the first real one is there. Role SERVER. */
+
+#include "base/key-spec.h"
+#include "base/secret.h"
+#include "store/store.h"
+
+enum {
+        STORE_FALLBACK_DONE,
+        STORE_FALLBACK_E_NOT_FOUND,
+};
+
+int store_fallback_read_chain(Store *s, const char *name, const KeySpec *spec, char **ret_pem);
+int store_fallback_write(Store *s, const char *name, const KeySpec *spec, const Secret *key_pem, const char *cert_pem);
+/* Absolute paths of key and certificate, for the TLS module. NULL-safe: -ENOMEM only. */
+int store_fallback_paths(Store *s, const char *name, const KeySpec *spec, char **ret_key, char **ret_cert);
+/* The same for the live set in domains/. */
+int store_live_paths(Store *s, const char *name, const KeySpec *spec, char **ret_key, char **ret_cert);

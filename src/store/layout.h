@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* The tree, with owners and modes, on one page. The root directory belongs to root, and so does every directory that root writes to: root
+ * never writes into a directory that a lesser user owns, nor follows a link there. tmpfiles.d makes it; md-manager makes again
+ * what is its own and was deleted.
+ *
+ *   .                       root:root         0755
+ *   servers/                root:md-manager   0750   snapshots ID.json root:md-manager 0640; "lock" root:md-manager 0640 (store/lock.h)
+ *   fallback/               root:root         0700   NAME/ with fallback-privkey[.SPEC].pem 0600, fallback-pubcert[.SPEC].pem
+ *   domains/NAME/           md-manager        0700   md.json, job.json, pubcert[.SPEC].pem, privkey[.SPEC].pem, all 0600
+ *   staging/NAME/           md-manager        0700   the set in the making
+ *   archive/NAME.N/         md-manager        0700   previous sets
+ *   accounts/ACME-HOST-N/   md-manager        0700   account.json, account.pem
+ *   tmp/                    md-manager        0700   activation's scratch
+ *   challenges/NAME/        md-manager:httpd  2750   acme-http-01.txt 0640: one key authorization a line
+ *   ocsp/  status/          md-manager:httpd  2750
+ *
+ * The manager can write where it owns, never in '.': directories that root made stay where they are. */
+
+#define STORE_SERVERS "servers"
+#define STORE_FALLBACK "fallback"
+#define STORE_DOMAINS "domains"
+#define STORE_STAGING "staging"
+#define STORE_ARCHIVE "archive"
+#define STORE_ACCOUNTS "accounts"
+#define STORE_TMP "tmp"
+#define STORE_CHALLENGES "challenges"
+#define STORE_OCSP "ocsp"
+#define STORE_STATUS "status"
+#define STORE_LOCK "lock"
+
+#define STORE_FILE_MD "md.json"
+#define STORE_FILE_JOB "job.json"
+#define STORE_FILE_HTTP01 "acme-http-01.txt"
+#define STORE_FILE_ACCOUNT "account.json"
+#define STORE_FILE_ACCOUNT_KEY "account.pem"
+
+enum {
+        STORE_KEY_MAX = 64 * 1024,
+        STORE_CERT_MAX = 1024 * 1024,
+        STORE_JSON_MAX = 1024 * 1024,
+        STORE_CHALLENGE_MAX = 8 * 1024,
+};

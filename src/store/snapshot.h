@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* servers/: written by Apache's root parent, read by the manager and the launcher. */
+
+#include "domain/snapshot.h"
+#include "store/store.h"
+
+enum {
+        STORE_SNAPSHOT_DONE,
+        STORE_SNAPSHOT_UNCHANGED,   /* write: the same content stands there already; nothing was written */
+        STORE_SNAPSHOT_E_NOT_FOUND,
+        STORE_SNAPSHOT_E_REFUSED,   /* read: *ret_problem names the file and what is wrong with it */
+};
+
+/* Writes servers/ID.json root:GROUP 0640 atomically, when it differs from what is there. 'group' is the manager's (gid). */
+int store_snapshot_write(Store *s, const Snapshot *snapshot, gid_t group);
+
+/* The ids, sorted. */
+int store_snapshot_list(Store *s, char ***ret_ids);
+
+/* Reads one; refused unless root owns file (and no one else may write). *ret_complaints as snapshot_parse(). */
+int store_snapshot_read(Store *s, const char *id, Snapshot **ret, char ***ret_complaints, Problem **ret_problem);
+
+/* Forgets a server instance (role SERVER). */
+int store_snapshot_remove(Store *s, const char *id);
