@@ -33,3 +33,6 @@ int str_replace(char **s, const char *value);
 /* A copy of foreign text that is safe for a log or a terminal: control bytes (also DEL, C1 in UTF-8, and bytes that are no valid
  * UTF-8) become '?', line breaks become blanks, and what is longer than 'max' bytes ends in "…". */
 char *str_printable(const char *s, size_t size, size_t max);
+
+/* The length of the UTF-8 sequence at the start of 's', 1 to 4; 0: there is no valid one. *ret_code_point may be NULL. */
+size_t str_utf8_sequence(const char *s, size_t size, uint32_t *ret_code_point);

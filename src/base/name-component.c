@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/name-component.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/string-util.h"
+
+enum {
+        RANDOM_LENGTH = 6,
+};
+
+static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+
+bool name_component_is_valid(const char *name) {
+        return !str_is_empty(name) && !str_equal(name, ".") && !str_equal(name, "..") && !strchr(name, '/');
+}
+
+int name_component_make_temporary(const char *name, char ret[static NAME_COMPONENT_SIZE]) {
+        uint64_t random;
+        char *end;
+
+        assert(name);
+
+        if (strlen(name) + 2 + RANDOM_LENGTH > NAME_MAX)
+                return -ENAMETOOLONG;
+
+        /* Not a secret: exclusive creation is what makes it safe. So there is no reason to wait for the pool in an early boot. */
+        if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
+                random = clock_monotonic_usec() * UINT64_C(0x9e3779b97f4a7c15) ^ (uint64_t) getpid();
+
+        end = ret;
+        *end++ = '.';
+        end = stpcpy(end, name);
+        *end++ = '.';
+        for (unsigned i = 0; i < RANDOM_LENGTH; i++) {
+                *end++ = alphabet[random % strlen(alphabet)];
+                random /= strlen(alphabet);
+        }
+        *end = '\0';
+        return 0;
+}
+
+bool name_component_is_temporary(const char *name) {
+        size_t length;
+
+        if (!name)
+                return false;
+        length = strlen(name);
+        return length > 2 + RANDOM_LENGTH && name[0] == '.' && name[length - RANDOM_LENGTH - 1] == '.' &&
+                strspn(name + length - RANDOM_LENGTH, alphabet) == RANDOM_LENGTH;
+}
