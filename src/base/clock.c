@@ -212,45 +212,57 @@ int clock_parse_http_date(const char *s, uint64_t *ret_usec) {
         return finish(&tm, 0, 0, ret_usec);
 }
 
-/* Every uint64_t is a time that fits: the last is in the year 586524. */
-static struct tm broken_down(uint64_t usec) {
+/* The types say how many digits there can be; the last time that a uint64_t holds is in the year 586524. */
+typedef struct Calendar {
+        uint32_t year;
+        uint8_t month, day, weekday, hour, minute, second;
+} Calendar;
+
+static Calendar broken_down(uint64_t usec) {
         time_t seconds = (time_t) (usec / USEC_PER_SEC);
         struct tm tm = {};
 
         (void) gmtime_r(&seconds, &tm);
-        return tm;
+        return (Calendar) {
+                .year = (uint32_t) tm.tm_year + 1900,
+                .month = (uint8_t) (tm.tm_mon + 1),
+                .day = (uint8_t) tm.tm_mday,
+                .weekday = (uint8_t) tm.tm_wday,
+                .hour = (uint8_t) tm.tm_hour,
+                .minute = (uint8_t) tm.tm_min,
+                .second = (uint8_t) tm.tm_sec,
+        };
 }
 
 char *clock_format_rfc3339(char buffer[static CLOCK_RFC3339_MAX], uint64_t usec) {
-        struct tm tm = broken_down(usec);
+        Calendar c = broken_down(usec);
         char fraction[8] = "";
 
         if (usec % USEC_PER_SEC != 0)
                 (void) snprintf(fraction, sizeof(fraction), ".%06u", (unsigned) (usec % USEC_PER_SEC) % 1000000);
-        (void) snprintf(buffer, CLOCK_RFC3339_MAX, "%04d-%02d-%02dT%02d:%02d:%02d%sZ",
-                        tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, fraction);
+        (void) snprintf(buffer, CLOCK_RFC3339_MAX, "%04" PRIu32 "-%02u-%02uT%02u:%02u:%02u%sZ",
+                        c.year, c.month, c.day, c.hour, c.minute, c.second, fraction);
         return buffer;
 }
 
 char *clock_format_rfc822(char buffer[static CLOCK_RFC822_MAX], uint64_t usec) {
-        struct tm tm = broken_down(usec);
+        Calendar c = broken_down(usec);
 
-        (void) snprintf(buffer, CLOCK_RFC822_MAX, "%.3s, %02d %s %04d %02d:%02d:%02d GMT",
-                        day_names[tm.tm_wday], tm.tm_mday, month_names[tm.tm_mon], tm.tm_year + 1900,
-                        tm.tm_hour, tm.tm_min, tm.tm_sec);
+        (void) snprintf(buffer, CLOCK_RFC822_MAX, "%.3s, %02u %.3s %04" PRIu32 " %02u:%02u:%02u GMT",
+                        day_names[c.weekday], c.day, month_names[c.month - 1], c.year, c.hour, c.minute, c.second);
         return buffer;
 }
 
 char *clock_format_utc(char buffer[static CLOCK_HUMAN_MAX], uint64_t usec) {
-        struct tm tm = broken_down(usec);
+        Calendar c = broken_down(usec);
 
         if (usec == 0)
                 (void) snprintf(buffer, CLOCK_HUMAN_MAX, "-");
         else if (usec == USEC_INFINITY)
                 (void) snprintf(buffer, CLOCK_HUMAN_MAX, "never");
         else
-                (void) snprintf(buffer, CLOCK_HUMAN_MAX, "%04d-%02d-%02d %02d:%02d:%02d UTC",
-                                tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+                (void) snprintf(buffer, CLOCK_HUMAN_MAX, "%04" PRIu32 "-%02u-%02u %02u:%02u:%02u UTC",
+                                c.year, c.month, c.day, c.hour, c.minute, c.second);
         return buffer;
 }
 
