@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Bus names, paths, interfaces and error names; the documents are dbus/*.xml and org.mdmanager1(5). */
+/* Bus names, paths, interfaces and error names; the documents are the XML files in dbus/ and org.mdmanager1(5). */
 
 #define BUS_NAME "org.mdmanager1"
 #define BUS_PATH "/org/mdmanager1"

@@ -6,6 +6,8 @@
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 
+#include "base/macro.h"
+
 /* A log sink that writes to the journal with sd_journal_sendv() when stderr is connected to it, and to stderr otherwise. Call first in main(). */
 void service_log_to_journal(const char *identifier);
 

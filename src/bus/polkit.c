@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bus/polkit.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/string-util.h"
+
+/* A question has two steps: who the caller is (asked from the bus itself, so that root needs no polkit), then what polkit says. With the answer the method call
+ * goes through the connection once more, and the handler finds the answer here. */
+
+#define POLKIT_NAME "org.freedesktop.PolicyKit1"
+#define POLKIT_PATH "/org/freedesktop/PolicyKit1/Authority"
+#define POLKIT_INTERFACE "org.freedesktop.PolicyKit1.Authority"
+#define POLKIT_ALLOW_INTERACTION UINT32_C(1)
+
+#define TOO_MANY "Too many calls are waiting for authorization."
+
+#define INTERACTIVE_TIMEOUT_USEC (5 * USEC_PER_MINUTE)
+/* By then the method call has come through a second time, or its object is gone and it never will. */
+#define ANSWER_KEPT_USEC (10 * USEC_PER_SEC)
+
+enum {
+        QUESTIONS_MAX = 64,
+        QUESTIONS_PER_USER_MAX = 16, /* one user's unanswered dialogs leave room for the others */
+};
+
+typedef enum Answer {
+        ANSWER_PENDING,
+        ANSWER_ALLOWED,
+        ANSWER_REFUSED,
+        ANSWER_CHALLENGE, /* would be allowed after a dialog, and none was wanted */
+        ANSWER_UNAVAILABLE, /* 'why' */
+        ANSWER_TOO_MANY,
+} Answer;
+
+typedef struct Question {
+        struct Question *next;
+        Polkit *polkit;
+        sd_bus_message *call;
+        sd_bus_message *check; /* CheckAuthorization, ready to be sent */
+        sd_bus_slot *slot;
+        char *action;
+        char *why; /* polkit's own words; may be NULL */
+        uint32_t uid;
+        Answer answer;
+        uint64_t answered_usec;
+} Question;
+
+struct Polkit {
+        Question *questions;
+};
+
+static Question *question_free(Question *q) {
+        if (!q)
+                return NULL;
+
+        sd_bus_slot_unref(q->slot);
+        sd_bus_message_unref(q->check);
+        sd_bus_message_unref(q->call);
+        free(q->why);
+        free(q->action);
+        free(q);
+        return NULL;
+}
+DEFINE_CLEANUP(Question *, question_free)
+
+Polkit *polkit_new(void) {
+        return calloc(1, sizeof(Polkit));
+}
+
+Polkit *polkit_free(Polkit *p) {
+        if (!p)
+                return NULL;
+
+        for (Question *q = p->questions, *next; q; q = next) {
+                next = q->next;
+                question_free(q);
+        }
+        free(p);
+        return NULL;
+}
+
+static void forget(Polkit *p, Question *question) {
+        for (Question **q = &p->questions; *q; q = &(*q)->next)
+                if (*q == question) {
+                        *q = question->next;
+                        break;
+                }
+        question_free(question);
+}
+
+static void forget_orphans(Polkit *p) {
+        uint64_t now = clock_monotonic_usec();
+
+        for (Question **q = &p->questions, *orphan; *q;)
+                if ((*q)->answer != ANSWER_PENDING && usec_add((*q)->answered_usec, ANSWER_KEPT_USEC) < now) {
+                        orphan = *q;
+                        *q = orphan->next;
+                        question_free(orphan);
+                } else
+                        q = &(*q)->next;
+}
+
+static Question *find(Polkit *p, sd_bus_message *call) {
+        for (Question *q = p->questions; q; q = q->next)
+                if (q->call == call)
+                        return q;
+        return NULL;
+}
+
+static size_t count_questions(const Polkit *p) {
+        size_t n = 0;
+
+        for (const Question *q = p->questions; q; q = q->next)
+                n++;
+        return n;
+}
+
+static size_t count_questions_of(const Polkit *p, uint32_t uid) {
+        size_t n = 0;
+
+        for (const Question *q = p->questions; q; q = q->next)
+                n += q->uid == uid;
+        return n;
+}
+
+/* The method call is dispatched again from its beginning; when even that fails the caller must not wait for ever. */
+static void answer(Question *q, Answer a) {
+        sd_bus *bus = sd_bus_message_get_bus(q->call);
+        int r;
+
+        q->answer = a;
+        q->answered_usec = clock_monotonic_usec();
+
+        r = sd_bus_message_rewind(q->call, 1);
+        if (r >= 0)
+                r = sd_bus_enqueue_for_read(bus, q->call);
+        if (r >= 0)
+                return;
+
+        (void) sd_bus_reply_method_errno(q->call, r, NULL);
+        forget(q->polkit, q);
+}
+
+static int on_polkit(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Question *q = userdata;
+        int allowed, challenge, r;
+
+        if (sd_bus_message_is_method_error(m, NULL)) {
+                (void) str_replace(&q->why, sd_bus_message_get_error(m)->message);
+                answer(q, ANSWER_UNAVAILABLE);
+                return 0;
+        }
+
+        r = sd_bus_message_enter_container(m, 'r', "bba{ss}");
+        if (r >= 0)
+                r = sd_bus_message_read(m, "bb", &allowed, &challenge);
+        if (r < 0)
+                answer(q, ANSWER_UNAVAILABLE);
+        else
+                answer(q, allowed ? ANSWER_ALLOWED : challenge ? ANSWER_CHALLENGE : ANSWER_REFUSED);
+        return 0;
+}
+
+static int ask_polkit(Question *q) {
+        _cleanup_(sd_bus_slot_unrefp) sd_bus_slot *slot = NULL;
+        bool interactive;
+        int r;
+
+        interactive = sd_bus_message_get_allow_interactive_authorization(q->call) > 0;
+        r = sd_bus_call_async(sd_bus_message_get_bus(q->call), &slot, q->check, on_polkit, q, interactive ? INTERACTIVE_TIMEOUT_USEC : 0);
+        if (r < 0)
+                return r;
+
+        sd_bus_slot_unref(q->slot);
+        q->slot = take_ptr(slot);
+        return 0;
+}
+
+static int on_caller(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Question *q = userdata;
+        int r;
+
+        if (sd_bus_message_is_method_error(m, NULL)) {
+                answer(q, ANSWER_REFUSED); /* the caller has left */
+                return 0;
+        }
+
+        r = sd_bus_message_read(m, "u", &q->uid);
+        if (r < 0)
+                answer(q, ANSWER_REFUSED);
+        else if (q->uid == 0)
+                answer(q, ANSWER_ALLOWED);
+        else if (count_questions_of(q->polkit, q->uid) > QUESTIONS_PER_USER_MAX)
+                answer(q, ANSWER_TOO_MANY);
+        else if (ask_polkit(q) < 0)
+                answer(q, ANSWER_UNAVAILABLE);
+        return 0;
+}
+
+static int append_details(sd_bus_message *m, char *const *details) {
+        int r;
+
+        r = sd_bus_message_open_container(m, 'a', "{ss}");
+        if (r < 0)
+                return r;
+        for (; details && details[0] && details[1]; details += 2) {
+                r = sd_bus_message_append(m, "{ss}", details[0], details[1]);
+                if (r < 0)
+                        return r;
+        }
+        return sd_bus_message_close_container(m);
+}
+
+static int prepare_check(sd_bus_message *call, const char *action, char *const *details, sd_bus_message **ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        uint32_t flags;
+        int r;
+
+        flags = sd_bus_message_get_allow_interactive_authorization(call) > 0 ? POLKIT_ALLOW_INTERACTION : 0;
+
+        r = sd_bus_message_new_method_call(sd_bus_message_get_bus(call), &m, POLKIT_NAME, POLKIT_PATH, POLKIT_INTERFACE, "CheckAuthorization");
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append(m, "(sa{sv})s", "system-bus-name", 1, "name", "s", sd_bus_message_get_sender(call), action);
+        if (r < 0)
+                return r;
+        r = append_details(m, details);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append(m, "us", flags, "");
+        if (r < 0)
+                return r;
+
+        *ret = take_ptr(m);
+        return 0;
+}
+
+static int ask(Polkit *p, sd_bus_message *call, const char *action, char *const *details) {
+        _cleanup_(question_freep) Question *q = NULL;
+        int r;
+
+        q = calloc(1, sizeof(*q));
+        if (!q)
+                return -ENOMEM;
+        q->polkit = p;
+        q->uid = UINT32_MAX;
+        q->call = sd_bus_message_ref(call);
+
+        r = str_replace(&q->action, action);
+        if (r < 0)
+                return r;
+        r = prepare_check(call, action, details, &q->check);
+        if (r < 0)
+                return r;
+        r = sd_bus_call_method_async(sd_bus_message_get_bus(call), &q->slot, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                                     "GetConnectionUnixUser", on_caller, q, "s", sd_bus_message_get_sender(call));
+        if (r < 0)
+                return r;
+
+        q->next = p->questions;
+        p->questions = take_ptr(q);
+        return 0;
+}
+
+static int judge(const Question *q, const char *action, sd_bus_error *error) {
+        if (!str_equal(q->action, action))
+                return sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED, "Access denied.");
+
+        switch (q->answer) {
+        case ANSWER_ALLOWED:
+                return 1;
+        case ANSWER_CHALLENGE:
+                return sd_bus_error_set(error, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED, "Interactive authentication required.");
+        case ANSWER_UNAVAILABLE:
+                return sd_bus_error_setf(error, SD_BUS_ERROR_ACCESS_DENIED, "Access denied: polkit cannot answer: %s", str_or(q->why, "no reason given"));
+        case ANSWER_TOO_MANY:
+                return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED, TOO_MANY);
+        default:
+                return sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED, "Access denied.");
+        }
+}
+
+int polkit_authorize(Polkit *p, sd_bus_message *call, const char *action, char *const *details, sd_bus_error *error) {
+        Question *q;
+        int r;
+
+        assert(p);
+        assert(call);
+        assert(action);
+
+        q = find(p, call);
+        if (q && q->answer == ANSWER_PENDING)
+                return 0;
+        if (q) {
+                r = judge(q, action, error);
+                forget(p, q);
+                return r;
+        }
+
+        forget_orphans(p);
+        if (count_questions(p) >= QUESTIONS_MAX)
+                return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED, TOO_MANY);
+
+        r = ask(p, call, action, details);
+        return r < 0 ? sd_bus_error_set_errno(error, r) : 0;
+}
