@@ -26,6 +26,10 @@ void test_case(const char *format, ...) {
         va_start(args, format);
         (void) vsnprintf(case_name, sizeof(case_name), format, args);
         va_end(args);
+        /* A line of TAP has to stay one. */
+        for (char *c = case_name; *c; c++)
+                if ((unsigned char) *c < 0x20 || (unsigned char) *c > 0x7e)
+                        *c = '?';
 }
 
 void test_skip(const char *reason) {
@@ -49,7 +53,7 @@ static void print_quoted(const char *s) {
         for (; *s; s++)
                 if (*s == '"' || *s == '\\')
                         printf("\\%c", *s);
-                else if ((unsigned char) *s < 0x20 || *s == 0x7f)
+                else if ((unsigned char) *s < 0x20 || (unsigned char) *s > 0x7e)
                         printf("\\x%02x", (unsigned char) *s);
                 else
                         putchar(*s);

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/problem.h"
+
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/string-util.h"
+#include "lib/test.h"
+
+TEST(detail_is_printable) {
+        _auto_problem_ Problem *p = problem_new(PROBLEM_TYPE_HTTP, "The CA said \"%s\"", "a\nb\x1b[31m");
+
+        REQUIRE(p);
+        CHECK_STR(p->type, PROBLEM_TYPE_HTTP);
+        CHECK_STR(p->detail, "The CA said \"a b?[31m\"");
+}
+
+TEST(context_stands_in_front) {
+        _auto_problem_ Problem *p = problem_new(PROBLEM_TYPE_TIMEOUT, "no answer");
+
+        REQUIRE(p);
+        problem_prefix(p, "order %d", 7);
+        problem_prefix(p, "example.org");
+        CHECK_STR(p->detail, "example.org: order 7: no answer");
+        problem_prefix(NULL, "nothing");
+}
+
+TEST(the_first_cause_stays) {
+        Problem *p = NULL;
+
+        CHECK_INT(problem_set(&p, PROBLEM_TYPE_CHAIN, "first"), 0);
+        CHECK_INT(problem_set(&p, PROBLEM_TYPE_CHAIN, "second"), 0);
+        CHECK_INT(problem_set(NULL, PROBLEM_TYPE_CHAIN, "nobody listens"), 0);
+        REQUIRE(p);
+        CHECK_STR(p->detail, "first");
+        problem_free(p);
+}
+
+TEST(json_keeps_everything) {
+        _auto_problem_ Problem *p = problem_new(PROBLEM_ACME_PREFIX "rateLimited", "too many"), *back = NULL, *copy = NULL;
+        _auto_json_ JsonObject *o = json_object_new_object();
+
+        REQUIRE(p && o);
+        p->status = 429;
+        p->retry_after_usec = 1795390560 * USEC_PER_SEC;
+        CHECK_INT(str_replace(&p->activity, "ordering"), 0);
+        CHECK_INT(str_replace(&p->subproblems, "[{\"type\":\"x\"}]"), 0);
+        copy = problem_copy(p);
+        REQUIRE(copy);
+        CHECK_INT(problem_to_json(copy, o), 0);
+        CHECK_INT(problem_from_json(o, &back), 0);
+        REQUIRE(back);
+        CHECK_STR(back->type, p->type);
+        CHECK_STR(back->detail, p->detail);
+        CHECK_STR(back->activity, "ordering");
+        CHECK_STR(back->subproblems, "[{\"type\":\"x\"}]");
+        CHECK_UINT(back->status, 429);
+        CHECK_UINT(back->retry_after_usec, p->retry_after_usec);
+}
+
+TEST(json_without_a_problem) {
+        _auto_json_ JsonObject *o = json_object_new_object();
+        Problem *p = (Problem *) o;
+
+        CHECK_INT(problem_from_json(o, &p), 0);
+        CHECK(!p);
+}
