@@ -41,11 +41,83 @@ static int tell_where(const char *data, size_t size, size_t offset, const char *
         return JSON_E_INVALID;
 }
 
+static size_t count_digits(const char *s, size_t size) {
+        size_t n = 0;
+
+        while (n < size && s[n] >= '0' && s[n] <= '9')
+                n++;
+        return n;
+}
+
+/* RFC 8259 section 6, and no integer that json-c would silently replace by the nearest one that it can hold. */
+static bool number_is_valid(const char *s, size_t size) {
+        bool negative = size > 0 && s[0] == '-';
+        size_t i = negative, n = count_digits(s + i, size - i);
+        uint64_t value = 0;
+
+        if (n == 0 || (n > 1 && s[i] == '0'))
+                return false;
+        if (i + n == size) {
+                for (; i < size; i++)
+                        if (__builtin_mul_overflow(value, (uint64_t) 10, &value) ||
+                            __builtin_add_overflow(value, (uint64_t) (s[i] - '0'), &value))
+                                return false;
+                return !negative || value <= (uint64_t) INT64_MAX + 1;
+        }
+
+        i += n;
+        if (s[i] == '.') {
+                n = count_digits(s + i + 1, size - i - 1);
+                if (n == 0)
+                        return false;
+                i += 1 + n;
+        }
+        if (i < size && (s[i] == 'e' || s[i] == 'E')) {
+                i++;
+                if (i < size && (s[i] == '+' || s[i] == '-'))
+                        i++;
+                n = count_digits(s + i, size - i);
+                if (n == 0)
+                        return false;
+                i += n;
+        }
+        return i == size;
+}
+
+/* What json-c lets through in its strict mode, too. The text has passed it, so that only the small things are left to look at.
+ * NULL: nothing. */
+static const char *find_fault(const char *data, size_t size, size_t *ret_offset) {
+        bool in_string = false;
+
+        for (size_t i = 0, n; i < size; i += n) {
+                char c = data[i];
+
+                n = 1;
+                *ret_offset = i;
+                if (c == '"')
+                        in_string = !in_string;
+                else if (in_string) {
+                        n = c == '\\' ? MIN_OF((size_t) 2, size - i) : str_utf8_sequence(data + i, size - i, NULL);
+                        if (n == 0)
+                                return "no valid UTF-8";
+                        if ((unsigned char) c < 0x20)
+                                return "control byte in a string";
+                } else if (c == '-' || (c >= '0' && c <= '9')) {
+                        while (i + n < size && data[i + n] && strchr("+-.eE0123456789", data[i + n]))
+                                n++;
+                        if (!number_is_valid(data + i, n))
+                                return "no number, or one with more than 64 bits";
+                } else if (c == '\'' || c == 'N' || c == 'I')
+                        return "neither string, number, list, object, true, false nor null"; /* 'text', NaN, Infinity */
+        }
+        return NULL;
+}
+
 int json_parse(const char *data, size_t size, JsonObject **ret, char **ret_where) {
         _cleanup_(cleanup_tokener) struct json_tokener *tokener = NULL;
         _auto_json_ JsonObject *o = NULL;
         enum json_tokener_error error;
-        const char *nul;
+        const char *nul, *fault;
         size_t end;
 
         assert(data || size == 0);
@@ -76,6 +148,10 @@ int json_parse(const char *data, size_t size, JsonObject **ret, char **ret_where
                 return tell_where(data, size, end, "something follows behind the end", ret_where);
         else if (error != json_tokener_success)
                 return tell_where(data, size, end, json_tokener_error_desc(error), ret_where);
+
+        fault = find_fault(data, size, &end);
+        if (fault)
+                return tell_where(data, size, end, fault, ret_where);
 
         *ret = take_ptr(o);
         return 0;
