@@ -7,9 +7,11 @@
 #include "base/problem.h"
 
 #define BACKOFF_MAX_USEC ((uint64_t) 24 * 60 * 60 * 1000000)
+#define BACKOFF_SAID_MAX_USEC (7 * BACKOFF_MAX_USEC) /* the most that a Retry-After of the CA counts */
+#define BACKOFF_BASE_DEFAULT_USEC ((uint64_t) 30 * 1000000) /* MDRetryDelay */
 
 /* How long to wait after the 'errors'-th failure in a row (1 is the first): 'base' doubled each time, at most 24 h, never overflowing. The first wait is exactly
- * 'base'; later ones are drawn from the upper half ('random' over its whole range), so that domains that failed together come back apart. */
+ * 'base' (0 stands for the default); no errors, no wait; later ones are drawn from the upper half ('random' over its whole range), so that domains that failed together come back apart. */
 uint64_t backoff_delay_usec(uint64_t base_usec, unsigned errors, uint32_t random) _pure_;
 
 /* Whether trying again soon is useless because the configuration is at fault: the ACME types of spec B9.2 and our own of this kind. */

@@ -44,20 +44,36 @@ typedef struct ManagedDomain {
 
 enum {
         MANAGED_DOMAIN_NAMES_MAX = 10000, /* MDomain and ServerAlias together */
+        MANAGED_DOMAIN_CONTACTS_MAX = 64,
+        MANAGED_DOMAIN_CA_URLS_MAX = 16,
+        MANAGED_DOMAIN_CHALLENGES_MAX = 16,
+        MANAGED_DOMAIN_SERVED_MAX = 256,
+        MANAGED_DOMAIN_RENEW_PERCENT = 33, /* MDRenewWindow and MDWarnWindow when they are not set */
+        MANAGED_DOMAIN_WARN_PERCENT = 10,
 };
 
-ManagedDomain *managed_domain_new(const char *name); /* with the defaults of the directives; NULL: out of memory */
+/* With its name as the only one and the defaults of the directives. Lists and windows that are not set stay empty: who reads them knows what that
+ * means (managed_domain_from_json() fills in the CA). NULL: out of memory. */
+ManagedDomain *managed_domain_new(const char *name);
 ManagedDomain *managed_domain_copy(const ManagedDomain *d);
 ManagedDomain *managed_domain_free(ManagedDomain *d);
 DEFINE_CLEANUP(ManagedDomain *, managed_domain_free)
 
-int managed_domain_add_name(ManagedDomain *d, const char *name); /* normalized; one that is there already is not added again */
-bool managed_domain_settings_equal(const ManagedDomain *a, const ManagedDomain *b) _pure_; /* all but what the server found out */
+int managed_domain_add_name(ManagedDomain *d, const char *name); /* normalized, not checked; one that is there already is not added again */
+bool managed_domain_has_name(const ManagedDomain *d, const char *name) _pure_; /* exactly this one; 'name' is normalized */
 
+/* All but what the server found out. Keys count by what they ask for, names whatever the order behind the first. */
+bool managed_domain_settings_equal(const ManagedDomain *a, const ManagedDomain *b) _pure_;
+
+/* The settings, without what the server found out. */
 int managed_domain_to_json(const ManagedDomain *d, JsonObject **ret);
 
 /* -EBADMSG with *ret_problem naming the member: no name, a name that is none, a list that is too long, … */
 int managed_domain_from_json(JsonObject *o, ManagedDomain **ret, Problem **ret_problem);
+
+/* What the server found out, as members of the same object. A member that is missing leaves what is there; -EBADMSG as above. */
+int managed_domain_server_to_json(const ManagedDomain *d, JsonObject *o);
+int managed_domain_server_from_json(JsonObject *o, ManagedDomain *d, Problem **ret_problem);
 
 const char *renew_mode_to_string(RenewMode mode);
 int renew_mode_from_string(const char *s, RenewMode *ret); /* also "automatic" and "stick"; case does not matter; -EINVAL */

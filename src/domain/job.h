@@ -11,6 +11,7 @@
 enum {
         JOB_LOG_MAX = 128,
         JOB_SIZE_MAX = 1024 * 1024,
+        JOB_AUTHORIZATIONS_MAX = 1000, /* longer lists are not kept: the order names them */
 };
 
 /* How far the renewal in progress is; each is a fact on disk, checked again at every start. */
@@ -53,9 +54,11 @@ DEFINE_CLEANUP(Job *, job_free)
 const char *job_phase_to_string(JobPhase p);
 int job_phase_from_string(const char *s, JobPhase *ret);
 
+/* In front of the others; the oldest one leaves when there are too many. Texts are made printable. */
 int job_log_add(Job *j, uint64_t when_usec, const char *type, const char *status, const char *detail);
-void job_forget_order(Job *j);
+void job_forget_order(Job *j); /* CA and account stay */
 
+/* Times have the resolution of a second. */
 int job_to_json(const Job *j, JsonObject **ret);
 /* Lenient: what cannot be read counts as missing. -EBADMSG: it is no object at all. */
 int job_from_json(const char *name, JsonObject *o, Job **ret);

@@ -17,3 +17,7 @@ bool domain_name_covers(const char *pattern, const char *name) _pure_;
 
 /* Whether one of the patterns covers 'name'. */
 bool domain_names_cover(char *const *patterns, const char *name) _pure_;
+
+/* Looks for names that none of the patterns covers: how many, and the first one (borrowed; NULL when all are covered). Quick also for
+ * thousands of both. */
+int domain_names_uncovered(char *const *patterns, char *const *names, const char **ret_first, size_t *ret_count);

@@ -18,10 +18,12 @@ enum {
 /* "30d", "2h", "33%"; without unit, days. */
 int window_parse(const char *s, Window *ret, const char **ret_why);
 
-/* "33%", or the largest exact unit: "30d", "90s". */
+/* "33%", or the largest exact unit: "30d", "90s"; "" when it is not set. */
 #define WINDOW_STRING_MAX 40
 char *window_format(const Window *w, char buffer[static WINDOW_STRING_MAX]);
 bool window_is_set(const Window *w) _pure_;
+bool window_equal(const Window *a, const Window *b) _pure_;
 
-/* When the window at the end of this lifetime begins. A duration longer than the life begins with it. */
+/* When the window at the end of this lifetime begins. A duration longer than the life begins with it; one that is not
+ * set begins at the end. */
 uint64_t window_begin_usec(const Window *w, uint64_t not_before_usec, uint64_t not_after_usec) _pure_;

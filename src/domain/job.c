@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "domain/job.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "base/enum-table.h"
+
+enum {
+        STATUS_MAX = 256,
+        DETAIL_MAX = 2048,
+        URL_MAX = 4096,
+        ACCOUNT_MAX = 200,
+};
+
+static const char *const job_phase_table[_JOB_PHASE_MAX] = {
+        [JOB_PHASE_IDLE] = "idle",
+        [JOB_PHASE_ORDERING] = "ordering",
+        [JOB_PHASE_STAGED] = "staged",
+        [JOB_PHASE_ACTIVATED] = "activated",
+};
+
+DEFINE_ENUM_TABLE(job_phase, JobPhase)
+
+Job *job_new(const char *name) {
+        _cleanup_(job_freep) Job *j = NULL;
+
+        assert(name);
+
+        j = calloc(1, sizeof(*j));
+        if (!j || str_replace(&j->name, name) < 0)
+                return NULL;
+        return take_ptr(j);
+}
+
+static void log_entry_done(JobLogEntry *e) {
+        free(e->type);
+        free(e->status);
+        free(e->detail);
+        *e = (JobLogEntry){};
+}
+
+Job *job_free(Job *j) {
+        if (!j)
+                return NULL;
+
+        job_forget_order(j);
+        for (size_t i = 0; i < j->n_log; i++)
+                log_entry_done(&j->log[i]);
+        free(j->log);
+        (void) problem_free(j->last);
+        free(j->ca_url);
+        free(j->account);
+        free(j->name);
+        free(j);
+        return NULL;
+}
+
+void job_forget_order(Job *j) {
+        assert(j);
+
+        free(j->order_url);
+        free(j->finalize_url);
+        j->order_url = j->finalize_url = NULL;
+        j->authorizations = strv_free(j->authorizations);
+}
+
+/* A printable copy; NULL stays NULL. */
+static int copy_text(char **ret, const char *s, size_t max) {
+        if (!s)
+                return 0;
+        *ret = str_printable(s, strlen(s), max);
+        return *ret ? 0 : -ENOMEM;
+}
+
+static int log_entry_init(JobLogEntry *e, uint64_t when_usec, const char *type, const char *status, const char *detail) {
+        *e = (JobLogEntry){ .when_usec = when_usec };
+        if (copy_text(&e->type, type, STATUS_MAX) < 0 || copy_text(&e->status, status, STATUS_MAX) < 0
+            || copy_text(&e->detail, detail, DETAIL_MAX) < 0) {
+                log_entry_done(e);
+                return -ENOMEM;
+        }
+        return 0;
+}
+
+/* Room for all entries at once: there are never many. */
+static int log_make_room(Job *j) {
+        if (!j->log)
+                j->log = calloc(JOB_LOG_MAX, sizeof(*j->log));
+        return j->log ? 0 : -ENOMEM;
+}
+
+int job_log_add(Job *j, uint64_t when_usec, const char *type, const char *status, const char *detail) {
+        JobLogEntry e;
+
+        assert(j);
+        assert(type);
+
+        if (log_make_room(j) < 0 || log_entry_init(&e, when_usec, type, status, detail) < 0)
+                return -ENOMEM;
+        if (j->n_log == JOB_LOG_MAX)
+                log_entry_done(&j->log[--j->n_log]);
+        memmove(j->log + 1, j->log, j->n_log * sizeof(*j->log));
+        j->log[0] = e;
+        j->n_log++;
+        return 0;
+}
+
+/* To JSON */
+
+/* "rateLimited" of "urn:ietf:params:acme:error:rateLimited" */
+static const char *short_type(const Problem *p) {
+        const char *colon = strrchr(p->type, ':');
+
+        return colon ? colon + 1 : p->type;
+}
+
+static int last_to_json(const Job *j, JsonObject *o) {
+        _auto_json_ JsonObject *last = NULL;
+
+        if (j->last_run_usec == 0 && !j->last)
+                return 0;
+        last = json_object_new_object();
+        if (!last)
+                return -ENOMEM;
+        if (j->last) {
+                if (problem_to_json(j->last, last) < 0 || json_add_string(last, "status-description", short_type(j->last)) < 0)
+                        return -ENOMEM;
+        } else if (json_add_int(last, "status", 0) < 0) /* scripts of mod_md's users look at this */
+                return -ENOMEM;
+        return json_add_object(o, "last", take_ptr(last));
+}
+
+static int order_to_json(const Job *j, JsonObject *o) {
+        _auto_json_ JsonObject *order = NULL;
+
+        if (!j->order_url)
+                return 0;
+        order = json_object_new_object();
+        if (!order || json_add_string(order, "url", j->order_url) < 0 || json_add_string(order, "finalize", j->finalize_url) < 0)
+                return -ENOMEM;
+        /* The order itself names them too. */
+        if (strv_length(j->authorizations) <= JOB_AUTHORIZATIONS_MAX && json_add_strv(order, "authorizations", j->authorizations) < 0)
+                return -ENOMEM;
+        return json_add_object(o, "order", take_ptr(order));
+}
+
+static int log_entry_to_json(const JobLogEntry *e, JsonObject *entries) {
+        _auto_json_ JsonObject *o = json_object_new_object();
+
+        if (!o || json_add_time(o, "when", e->when_usec) < 0 || json_add_string(o, "type", e->type) < 0
+            || json_add_string(o, "status", e->status) < 0 || json_add_string(o, "detail", e->detail) < 0)
+                return -ENOMEM;
+        if (json_object_array_add(entries, o) < 0)
+                return -ENOMEM;
+        (void) take_ptr(o);
+        return 0;
+}
+
+static int log_to_json(const Job *j, JsonObject *o) {
+        _auto_json_ JsonObject *log = NULL, *entries = NULL;
+
+        if (j->n_log == 0)
+                return 0;
+        log = json_object_new_object();
+        entries = json_object_new_array();
+        if (!log || !entries)
+                return -ENOMEM;
+        for (size_t i = 0; i < j->n_log; i++)
+                if (log_entry_to_json(&j->log[i], entries) < 0)
+                        return -ENOMEM;
+        if (json_add_object(log, "entries", take_ptr(entries)) < 0)
+                return -ENOMEM;
+        return json_add_object(o, "log", take_ptr(log));
+}
+
+int job_to_json(const Job *j, JsonObject **ret) {
+        _auto_json_ JsonObject *o = NULL;
+
+        assert(j);
+        assert(ret);
+
+        o = json_object_new_object();
+        if (!o || json_add_string(o, "name", j->name) < 0 || json_add_string(o, "phase", job_phase_to_string(j->phase)) < 0
+            || json_add_bool(o, "finished", j->finished) < 0 || json_add_time(o, "next-run", j->next_run_usec) < 0
+            || json_add_time(o, "last-run", j->last_run_usec) < 0 || json_add_time(o, "installed", j->installed_usec) < 0
+            || json_add_uint(o, "errors", j->errors) < 0 || last_to_json(j, o) < 0 || json_add_string(o, "ca-url", j->ca_url) < 0
+            || json_add_string(o, "account", j->account) < 0 || order_to_json(j, o) < 0 || log_to_json(j, o) < 0)
+                return -ENOMEM;
+        *ret = take_ptr(o);
+        return 0;
+}
+
+/* From JSON: what cannot be believed is left out. */
+
+static bool url_is_plausible(const char *s) {
+        if (!s || !(str_has_prefix(s, "https://") || str_has_prefix(s, "http://")) || strnlen(s, URL_MAX + 1) > URL_MAX)
+                return false;
+        for (; *s; s++)
+                if ((unsigned char) *s <= ' ' || (unsigned char) *s >= 0x7f)
+                        return false;
+        return true;
+}
+
+/* It names a directory. */
+static bool account_is_plausible(const char *s) {
+        size_t n;
+
+        if (!s || *s == '.')
+                return false;
+        n = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:");
+        return n > 0 && n <= ACCOUNT_MAX && !s[n];
+}
+
+static int read_url(JsonObject *o, const char *key, char **ret) {
+        const char *s = json_get_string(o, key);
+
+        return url_is_plausible(s) ? str_replace(ret, s) : 0;
+}
+
+static int read_authorizations(Job *j, JsonObject *order) {
+        _auto_strv_ char **list = NULL;
+        int r;
+
+        r = json_get_strv(order, "authorizations", JOB_AUTHORIZATIONS_MAX, &list);
+        if (r < 0)
+                return r == -EBADMSG ? 0 : r;
+        STRV_FOREACH(s, list)
+                if (!url_is_plausible(*s))
+                        return 0;
+        j->authorizations = take_ptr(list);
+        return 0;
+}
+
+static int read_order(Job *j, JsonObject *o) {
+        JsonObject *order = json_get_object(o, "order");
+        int r;
+
+        r = read_url(o, "ca-url", &j->ca_url);
+        if (r == 0)
+                r = read_url(order, "url", &j->order_url);
+        if (r == 0)
+                r = read_url(order, "finalize", &j->finalize_url);
+        if (r == 0)
+                r = read_authorizations(j, order);
+        if (r < 0)
+                return r;
+        /* An order of which nobody knows where it is, or at which CA, cannot be resumed. */
+        if (!j->ca_url || !j->order_url)
+                job_forget_order(j);
+        return 0;
+}
+
+static int read_log(Job *j, JsonObject *o) {
+        JsonObject *entries = json_get_array(json_get_object(o, "log"), "entries");
+        size_t n = entries ? json_object_array_length(entries) : 0;
+
+        if (n == 0)
+                return 0;
+        if (log_make_room(j) < 0)
+                return -ENOMEM;
+        for (size_t i = 0; i < n && j->n_log < JOB_LOG_MAX; i++) {
+                JsonObject *e = json_object_array_get_idx(entries, i);
+                const char *type = json_get_string(e, "type");
+
+                if (!type)
+                        continue;
+                if (log_entry_init(&j->log[j->n_log], json_get_time(e, "when"), type, json_get_string(e, "status"),
+                                   json_get_string(e, "detail")) < 0)
+                        return -ENOMEM;
+                j->n_log++;
+        }
+        return 0;
+}
+
+static void read_numbers(Job *j, JsonObject *o) {
+        const char *phase = json_get_string(o, "phase");
+        uint64_t errors;
+
+        if (phase)
+                (void) job_phase_from_string(phase, &j->phase);
+        if (json_get_uint(o, "errors", &errors))
+                j->errors = (unsigned) MIN_OF(errors, (uint64_t) UINT_MAX);
+        j->finished = json_get_bool(o, "finished", false);
+        j->next_run_usec = json_get_time(o, "next-run");
+        j->last_run_usec = json_get_time(o, "last-run");
+        j->installed_usec = json_get_time(o, "installed");
+}
+
+int job_from_json(const char *name, JsonObject *o, Job **ret) {
+        _cleanup_(job_freep) Job *j = NULL;
+        const char *account;
+
+        assert(name);
+        assert(ret);
+
+        if (!json_object_is_type(o, json_type_object))
+                return -EBADMSG;
+        j = job_new(name);
+        if (!j)
+                return -ENOMEM;
+
+        read_numbers(j, o);
+        account = json_get_string(o, "account");
+        if (account_is_plausible(account) && str_replace(&j->account, account) < 0)
+                return -ENOMEM;
+        if (read_order(j, o) < 0 || read_log(j, o) < 0 || problem_from_json(json_get_object(o, "last"), &j->last) < 0)
+                return -ENOMEM;
+        *ret = take_ptr(j);
+        return 0;
+}
