@@ -8,14 +8,21 @@
  *   "listeners": [{"address", "port", "protocol"}], "retry-delay": "30s", "message-cmd": ["/usr/bin/mail", …], "notify-cmd": […],
  *   "written": RFC 822 time, "managed-domains": [ … members of md.json and "used", "used-tls", "defined": {"file", "line"}, "refused", "served": [ … ] ] }
  *
- * A reader of version 1 refuses a later version; unknown members are ignored. */
+ * A reader of version 1 refuses a later version; unknown members are ignored. "id" is for people: the file's name counts. */
 
 #include "domain/domain.h"
 
 enum {
         SNAPSHOT_VERSION = 1,
         SNAPSHOT_SIZE_MAX = 64 * 1024 * 1024,
+        SNAPSHOT_ID_MAX = 200,
+        SNAPSHOT_DOMAINS_MAX = 100000,
+        SNAPSHOT_LISTENERS_MAX = 10000,
+        SNAPSHOT_COMMAND_MAX = 256,     /* words of a hook command */
+        SNAPSHOT_COMPLAINTS_MAX = 100,  /* more are counted only */
 };
+
+#define SNAPSHOT_RETRY_DELAY_USEC ((uint64_t) 30 * 1000000) /* MDRetryDelay when it is not set */
 
 typedef struct SnapshotListener {
         char *address; /* NULL: every address */
@@ -25,10 +32,10 @@ typedef struct SnapshotListener {
 
 typedef struct Snapshot {
         char *id;        /* file name without ".json": letters, digits, "-_.@\", at most 200, no dot in front */
-        char *module;    /* version of the module */
-        char *server;    /* "Apache/2.4.65 (Debian)" */
+        char *module;    /* version of the module; NULL: was not told */
+        char *server;    /* "Apache/2.4.65 (Debian)"; NULL: was not told */
         char *unit;      /* the systemd unit that the server runs in; NULL: none */
-        char *store_dir;
+        char *store_dir; /* never NULL once a snapshot was read */
         uint16_t http_port, https_port; /* MDPortMap: the local ports where 80 and 443 arrive; 0: unreachable */
         bool http_reachable, https_reachable; /* some listener is there */
         SnapshotListener *listeners;
@@ -40,7 +47,7 @@ typedef struct Snapshot {
         size_t n_domains;
 } Snapshot;
 
-Snapshot *snapshot_new(const char *id); /* NULL: out of memory */
+Snapshot *snapshot_new(const char *id); /* with the defaults of the directives; NULL: out of memory */
 Snapshot *snapshot_free(Snapshot *s);
 DEFINE_CLEANUP(Snapshot *, snapshot_free)
 
@@ -48,8 +55,14 @@ bool snapshot_id_is_valid(const char *id) _pure_;
 int snapshot_add_domain(Snapshot *s, ManagedDomain *d);                       /* takes it, also on failure */
 int snapshot_add_listener(Snapshot *s, const char *address, uint16_t port, const char *protocol);
 
-/* The text, without "written": equal snapshots give equal texts, so that the writer can compare. NULL: out of memory. */
+/* The text, without "written": equal snapshots give equal texts, so that the writer can compare. Domains come sorted by name. NULL: out of memory. */
 char *snapshot_format(const Snapshot *s);
+/* The text for the disk: the same with the line "written" from written_usec (0: none). */
+char *snapshot_format_written(const Snapshot *s);
+
+/* Whether 'text', as read from disk, is what snapshot_format_written() gives now, whatever the time in it. Also false when out of memory: writing once
+ * too often does no harm. */
+bool snapshot_text_is_current(const char *text, size_t size, const Snapshot *s);
 
 enum {
         SNAPSHOT_DONE,
@@ -61,23 +74,33 @@ enum {
 int snapshot_parse(const char *id, const char *data, size_t size, Snapshot **ret, char ***ret_complaints, Problem **ret_problem);
 
 /* Which domain of which server counts, when several servers share the store. Snapshots are taken in the order of their ids; the first one
- * that names a domain counts, and another definition of the same name with other settings, or of a name that another domain has, is a conflict. */
+ * that names a domain counts, and another definition of the same name with other settings, or of a name that a domain of another server has, is a
+ * conflict. Equal definitions are shared. Domains of one server may overlap: whether that is well is the server's business (MDMatchNames). */
 typedef struct SnapshotConflict {
-        const char *name;         /* borrowed */
+        const char *name;         /* the name in question; borrowed */
         const Snapshot *counts, *ignored;
-        const ManagedDomain *counts_domain;
+        const ManagedDomain *counts_domain, *ignored_domain;
 } SnapshotConflict;
 
+typedef struct SnapshotUse {
+        const ManagedDomain *domain; /* borrowed from 'server' */
+        const Snapshot *server;
+} SnapshotUse;
+
+typedef struct SnapshotMergeDomain {
+        const ManagedDomain *domain; /* borrowed from 'server' */
+        const Snapshot *server;
+        SnapshotUse *uses; /* every server that defines it so, with the one above in front; their "used", "refused" and "served" may differ */
+        size_t n_uses;
+} SnapshotMergeDomain;
+
 typedef struct SnapshotMerge {
-        struct {
-                const ManagedDomain *domain; /* borrowed from 'server' */
-                const Snapshot *server;
-        } *domains;
+        SnapshotMergeDomain *domains;
         size_t n_domains;
         SnapshotConflict *conflicts;
         size_t n_conflicts;
 } SnapshotMerge;
 
-/* Linear in the number of names. */
+/* Linear in the number of names. The snapshots must outlive the result. */
 int snapshot_merge(Snapshot *const *snapshots, size_t n, SnapshotMerge *ret);
 void snapshot_merge_done(SnapshotMerge *m);

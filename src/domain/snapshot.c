@@ -1,0 +1,595 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "domain/snapshot.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/map.h"
+#include "base/parse.h"
+#include "base/string-util.h"
+
+enum {
+        TEXT_MAX = 4096,
+};
+
+/* In memory */
+
+Snapshot *snapshot_new(const char *id) {
+        _cleanup_(snapshot_freep) Snapshot *s = NULL;
+
+        assert(id);
+
+        s = calloc(1, sizeof(*s));
+        if (!s || str_replace(&s->id, id) < 0)
+                return NULL;
+        s->http_port = 80;
+        s->https_port = 443;
+        s->http_reachable = s->https_reachable = true;
+        s->retry_delay_usec = SNAPSHOT_RETRY_DELAY_USEC;
+        return take_ptr(s);
+}
+
+Snapshot *snapshot_free(Snapshot *s) {
+        if (!s)
+                return NULL;
+
+        for (size_t i = 0; i < s->n_domains; i++)
+                (void) managed_domain_free(s->domains[i]);
+        free(s->domains);
+        for (size_t i = 0; i < s->n_listeners; i++) {
+                free(s->listeners[i].address);
+                free(s->listeners[i].protocol);
+        }
+        free(s->listeners);
+        (void) strv_free(s->message_cmd);
+        (void) strv_free(s->notify_cmd);
+        free(s->id);
+        free(s->module);
+        free(s->server);
+        free(s->unit);
+        free(s->store_dir);
+        free(s);
+        return NULL;
+}
+
+bool snapshot_id_is_valid(const char *id) {
+        size_t n;
+
+        if (!id || *id == '.')
+                return false;
+        n = strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.@\\");
+        return n > 0 && n <= SNAPSHOT_ID_MAX && !id[n];
+}
+
+/* Makes room for one more item behind 'n'; the room doubles, so that many are added in linear time. */
+static int grow(void *items, size_t n, size_t size) {
+        void **p = items, *grown;
+
+        if (n > 0 && (n & (n - 1)) != 0)
+                return 0; /* there is room up to the next power of two */
+        grown = reallocarray(*p, n > 0 ? 2 * n : 1, size);
+        if (!grown)
+                return -ENOMEM;
+        *p = grown;
+        return 0;
+}
+
+int snapshot_add_domain(Snapshot *s, ManagedDomain *d) {
+        assert(s);
+        assert(d);
+
+        if (grow(&s->domains, s->n_domains, sizeof(*s->domains)) < 0) {
+                (void) managed_domain_free(d);
+                return -ENOMEM;
+        }
+        s->domains[s->n_domains++] = d;
+        return 0;
+}
+
+int snapshot_add_listener(Snapshot *s, const char *address, uint16_t port, const char *protocol) {
+        SnapshotListener l = { .port = port };
+
+        assert(s);
+
+        if (grow(&s->listeners, s->n_listeners, sizeof(*s->listeners)) < 0)
+                return -ENOMEM;
+        if (str_replace(&l.address, address) < 0 || str_replace(&l.protocol, protocol) < 0) {
+                free(l.address);
+                return -ENOMEM;
+        }
+        s->listeners[s->n_listeners++] = l;
+        return 0;
+}
+
+/* To JSON */
+
+static int port_map_to_json(const Snapshot *s, JsonObject *o) {
+        _auto_json_ JsonObject *map = json_object_new_object();
+
+        if (!map || json_add_uint(map, "http", s->http_port) < 0 || json_add_uint(map, "https", s->https_port) < 0)
+                return -ENOMEM;
+        return json_add_object(o, "port-map", take_ptr(map));
+}
+
+static int proto_to_json(const Snapshot *s, JsonObject *o) {
+        _auto_json_ JsonObject *proto = json_object_new_object();
+
+        if (!proto || json_add_bool(proto, "http", s->http_reachable) < 0 || json_add_bool(proto, "https", s->https_reachable) < 0)
+                return -ENOMEM;
+        return json_add_object(o, "proto", take_ptr(proto));
+}
+
+static int listener_to_json(const SnapshotListener *l, JsonObject *list) {
+        _auto_json_ JsonObject *o = json_object_new_object();
+
+        if (!o || json_add_string(o, "address", l->address) < 0 || json_add_uint(o, "port", l->port) < 0
+            || json_add_string(o, "protocol", l->protocol) < 0 || json_object_array_add(list, o) < 0)
+                return -ENOMEM;
+        (void) take_ptr(o);
+        return 0;
+}
+
+static int listeners_to_json(const Snapshot *s, JsonObject *o) {
+        _auto_json_ JsonObject *list = json_object_new_array();
+
+        if (!list)
+                return -ENOMEM;
+        for (size_t i = 0; i < s->n_listeners; i++)
+                if (listener_to_json(&s->listeners[i], list) < 0)
+                        return -ENOMEM;
+        return json_add_object(o, "listeners", take_ptr(list));
+}
+
+static int domain_to_json(const ManagedDomain *d, JsonObject *list) {
+        _auto_json_ JsonObject *o = NULL;
+
+        if (managed_domain_to_json(d, &o) < 0 || managed_domain_server_to_json(d, o) < 0 || json_object_array_add(list, o) < 0)
+                return -ENOMEM;
+        (void) take_ptr(o);
+        return 0;
+}
+
+static int compare_domains(const void *a, const void *b) {
+        return strcmp((*(ManagedDomain *const *) a)->name, (*(ManagedDomain *const *) b)->name);
+}
+
+static int domains_to_json(const Snapshot *s, JsonObject *o) {
+        _auto_json_ JsonObject *list = json_object_new_array();
+        _auto_free_ ManagedDomain **sorted = calloc(s->n_domains + 1, sizeof(*sorted));
+
+        if (!list || !sorted)
+                return -ENOMEM;
+        if (s->n_domains > 0)
+                memcpy(sorted, s->domains, s->n_domains * sizeof(*sorted));
+        qsort(sorted, s->n_domains, sizeof(*sorted), compare_domains);
+        for (size_t i = 0; i < s->n_domains; i++)
+                if (domain_to_json(sorted[i], list) < 0)
+                        return -ENOMEM;
+        return json_add_object(o, "managed-domains", take_ptr(list));
+}
+
+static char *format_with_time(const Snapshot *s, uint64_t written_usec) {
+        _auto_json_ JsonObject *o = json_object_new_object();
+        char delay[WINDOW_STRING_MAX];
+
+        (void) window_format(&(Window){ .usec = s->retry_delay_usec }, delay);
+        if (!o || json_add_int(o, "version", SNAPSHOT_VERSION) < 0 || json_add_string(o, "id", s->id) < 0
+            || json_add_string(o, "module", s->module) < 0 || json_add_string(o, "server", s->server) < 0
+            || json_add_string(o, "unit", s->unit) < 0 || json_add_string(o, "store-dir", s->store_dir) < 0
+            || port_map_to_json(s, o) < 0 || proto_to_json(s, o) < 0 || listeners_to_json(s, o) < 0
+            || json_add_string(o, "retry-delay", s->retry_delay_usec > 0 ? delay : NULL) < 0
+            || json_add_strv(o, "message-cmd", s->message_cmd) < 0 || json_add_strv(o, "notify-cmd", s->notify_cmd) < 0
+            || json_add_time(o, "written", written_usec) < 0 || domains_to_json(s, o) < 0)
+                return NULL;
+        return json_format(o);
+}
+
+char *snapshot_format(const Snapshot *s) {
+        assert(s);
+
+        return format_with_time(s, 0);
+}
+
+char *snapshot_format_written(const Snapshot *s) {
+        assert(s);
+
+        return format_with_time(s, s->written_usec);
+}
+
+bool snapshot_text_is_current(const char *text, size_t size, const Snapshot *s) {
+        static const char written[] = "  \"written\":";
+        _auto_free_ char *current = NULL;
+        const char *line, *next;
+        size_t same = 0, n;
+
+        assert(text || size == 0);
+        assert(s);
+
+        current = snapshot_format(s);
+        if (!current)
+                return false;
+        n = strlen(current);
+        while (same < size && same < n && text[same] == current[same])
+                same++;
+        if (same == size && same == n)
+                return true;
+
+        /* The first line that differs is one that only the disk has, and only this one. */
+        while (same > 0 && text[same - 1] != '\n')
+                same--;
+        line = text + same;
+        if (size - same < strlen(written) || memcmp(line, written, strlen(written)) != 0)
+                return false;
+        next = memchr(line, '\n', size - same);
+        if (!next)
+                return false;
+        next++;
+        return (size_t) (text + size - next) == n - same && memcmp(next, current + same, n - same) == 0;
+}
+
+/* From JSON */
+
+#define refuse(ret_problem, id, format, ...)                                                                            \
+        ({                                                                                                              \
+                (void) problem_set((ret_problem), PROBLEM_TYPE_SETTING, "snapshot %.200s: " format, (id), ##__VA_ARGS__); \
+                SNAPSHOT_E_REFUSED;                                                                                     \
+        })
+
+static bool text_is_clean(const char *s) {
+        if (strnlen(s, TEXT_MAX + 1) > TEXT_MAX)
+                return false;
+        for (; *s; s++)
+                if ((unsigned char) *s < ' ' || *s == 0x7f)
+                        return false;
+        return true;
+}
+
+static int read_text(JsonObject *o, const char *key, Snapshot *s, char **ret, Problem **ret_problem) {
+        const char *text = json_get_string(o, key);
+
+        if (!text)
+                return json_has(o, key) ? refuse(ret_problem, s->id, "member \"%s\" is no text", key) : 0;
+        if (!text_is_clean(text))
+                return refuse(ret_problem, s->id, "member \"%s\" is too long or has control characters", key);
+        return *text ? str_replace(ret, text) : 0;
+}
+
+static int read_version(JsonObject *o, Snapshot *s, Problem **ret_problem) {
+        uint64_t version;
+
+        if (!json_get_uint(o, "version", &version) || version == 0)
+                return refuse(ret_problem, s->id, "member \"version\" is missing or no number");
+        if (version > SNAPSHOT_VERSION)
+                return refuse(ret_problem, s->id, "it has version %llu, and this program knows version %d: the server runs a newer module",
+                              (unsigned long long) version, (int) SNAPSHOT_VERSION);
+        return 0;
+}
+
+static int read_texts(JsonObject *o, Snapshot *s, Problem **ret_problem) {
+        int r;
+
+        r = read_text(o, "module", s, &s->module, ret_problem);
+        if (r == 0)
+                r = read_text(o, "server", s, &s->server, ret_problem);
+        if (r == 0)
+                r = read_text(o, "unit", s, &s->unit, ret_problem);
+        if (r == 0)
+                r = read_text(o, "store-dir", s, &s->store_dir, ret_problem);
+        if (r == 0 && !s->store_dir)
+                r = refuse(ret_problem, s->id, "member \"store-dir\" is missing");
+        return r;
+}
+
+static int read_port(JsonObject *map, const char *key, Snapshot *s, uint16_t *ret, Problem **ret_problem) {
+        uint64_t port;
+
+        if (!json_has(map, key))
+                return 0;
+        if (!json_get_uint(map, key, &port) || port > UINT16_MAX)
+                return refuse(ret_problem, s->id, "member \"port-map\": \"%s\" is no port", key);
+        *ret = (uint16_t) port;
+        return 0;
+}
+
+static int read_reach(JsonObject *o, Snapshot *s, Problem **ret_problem) {
+        JsonObject *map = json_get_object(o, "port-map"), *proto = json_get_object(o, "proto");
+        int r;
+
+        if (!map && json_has(o, "port-map"))
+                return refuse(ret_problem, s->id, "member \"port-map\" is no object");
+        if (!proto && json_has(o, "proto"))
+                return refuse(ret_problem, s->id, "member \"proto\" is no object");
+
+        r = read_port(map, "http", s, &s->http_port, ret_problem);
+        if (r == 0)
+                r = read_port(map, "https", s, &s->https_port, ret_problem);
+        s->http_reachable = json_get_bool(proto, "http", true);
+        s->https_reachable = json_get_bool(proto, "https", true);
+        return r;
+}
+
+static int read_listener(JsonObject *l, Snapshot *s, Problem **ret_problem) {
+        const char *address = json_get_string(l, "address"), *protocol = json_get_string(l, "protocol");
+        uint64_t port;
+
+        if (!json_get_uint(l, "port", &port) || port > UINT16_MAX || (address && !text_is_clean(address))
+            || (protocol && !text_is_clean(protocol)))
+                return refuse(ret_problem, s->id, "member \"listeners\" holds one that is none");
+        return snapshot_add_listener(s, address, (uint16_t) port, protocol);
+}
+
+static int read_listeners(JsonObject *o, Snapshot *s, Problem **ret_problem) {
+        JsonObject *list = json_get_array(o, "listeners");
+        size_t n = list ? json_object_array_length(list) : 0;
+
+        if ((!list && json_has(o, "listeners")) || n > SNAPSHOT_LISTENERS_MAX)
+                return refuse(ret_problem, s->id, "member \"listeners\" is not a list of at most %d", (int) SNAPSHOT_LISTENERS_MAX);
+        for (size_t i = 0; i < n; i++) {
+                int r = read_listener(json_object_array_get_idx(list, i), s, ret_problem);
+
+                if (r != 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int read_command(JsonObject *o, const char *key, Snapshot *s, char ***ret, Problem **ret_problem) {
+        int r;
+
+        r = json_get_strv(o, key, SNAPSHOT_COMMAND_MAX, ret);
+        if (r == -EBADMSG || (r == 0 && *ret && (*ret)[0][0] == 0))
+                return refuse(ret_problem, s->id, "member \"%s\" is not a command with its arguments", key);
+        return r;
+}
+
+static int read_server_settings(JsonObject *o, Snapshot *s, Problem **ret_problem) {
+        const char *delay = json_get_string(o, "retry-delay");
+        int r;
+
+        if (json_has(o, "retry-delay")
+            && (!delay || parse_md_duration_usec(delay, "s", &s->retry_delay_usec) < 0 || s->retry_delay_usec == 0))
+                return refuse(ret_problem, s->id, "member \"retry-delay\" is no duration");
+        s->written_usec = json_get_time(o, "written");
+
+        r = read_command(o, "message-cmd", s, &s->message_cmd, ret_problem);
+        if (r != 0)
+                return r;
+        return read_command(o, "notify-cmd", s, &s->notify_cmd, ret_problem);
+}
+
+typedef struct Complaints {
+        char **list;
+        size_t n; /* also those that are not in the list */
+} Complaints;
+
+static int complain(Complaints *c, char *text) {
+        if (!text)
+                return -ENOMEM;
+        if (c->n++ < SNAPSHOT_COMPLAINTS_MAX)
+                return strv_consume(&c->list, text);
+        free(text);
+        return 0;
+}
+
+static int complain_of_domain(Complaints *c, const Snapshot *s, size_t i, const Problem *p) {
+        return complain(c, str_printf("snapshot %s, entry %zu of \"managed-domains\": %s", s->id, i + 1,
+                                      p ? p->detail : "it cannot be read"));
+}
+
+static int read_domain(JsonObject *item, Snapshot *s, size_t i, Map *seen, Complaints *c) {
+        _cleanup_(managed_domain_freep) ManagedDomain *d = NULL;
+        _auto_problem_ Problem *p = NULL;
+        int r;
+
+        r = managed_domain_from_json(item, &d, &p);
+        if (r == 0)
+                r = managed_domain_server_from_json(item, d, &p);
+        if (r == -EBADMSG)
+                return complain_of_domain(c, s, i, p);
+        if (r < 0)
+                return r;
+
+        r = map_put(seen, d->name, s);
+        if (r == -EEXIST)
+                return complain(c, str_printf("snapshot %s, entry %zu of \"managed-domains\": %s is there twice", s->id, i + 1, d->name));
+        if (r < 0)
+                return r;
+        return snapshot_add_domain(s, take_ptr(d));
+}
+
+static int read_domains(JsonObject *o, Snapshot *s, Complaints *c, Problem **ret_problem) {
+        _auto_map_ Map *seen = map_new();
+        JsonObject *list = json_get_array(o, "managed-domains");
+        size_t n;
+
+        if (!seen)
+                return -ENOMEM;
+        if (!list)
+                return refuse(ret_problem, s->id, "member \"managed-domains\" is missing or no list");
+        n = json_object_array_length(list);
+        if (n > SNAPSHOT_DOMAINS_MAX)
+                return refuse(ret_problem, s->id, "there are more than %d domains", (int) SNAPSHOT_DOMAINS_MAX);
+        for (size_t i = 0; i < n; i++) {
+                int r = read_domain(json_object_array_get_idx(list, i), s, i, seen, c);
+
+                if (r < 0)
+                        return r;
+        }
+        if (c->n > SNAPSHOT_COMPLAINTS_MAX)
+                return strv_consume(&c->list, str_printf("snapshot %s: %zu more domains cannot be read", s->id,
+                                                         c->n - SNAPSHOT_COMPLAINTS_MAX));
+        return 0;
+}
+
+static int parse_object(const char *id, const char *data, size_t size, JsonObject **ret, Problem **ret_problem) {
+        _auto_free_ char *where = NULL;
+        _auto_json_ JsonObject *o = NULL;
+        int r;
+
+        if (size > SNAPSHOT_SIZE_MAX)
+                return refuse(ret_problem, id, "it is larger than %d MiB", (int) SNAPSHOT_SIZE_MAX / 1024 / 1024);
+        r = json_parse(data, size, &o, &where);
+        if (r == JSON_E_INVALID)
+                return refuse(ret_problem, id, "it is not JSON: %s", str_or(where, "no idea where"));
+        if (r < 0)
+                return r;
+        if (!json_object_is_type(o, json_type_object))
+                return refuse(ret_problem, id, "it is JSON, but no object");
+        *ret = take_ptr(o);
+        return 0;
+}
+
+int snapshot_parse(const char *id, const char *data, size_t size, Snapshot **ret, char ***ret_complaints, Problem **ret_problem) {
+        static int (*const steps[])(JsonObject *o, Snapshot *s, Problem **ret_problem) = {
+                read_version, read_texts, read_reach, read_listeners, read_server_settings,
+        };
+        _cleanup_(snapshot_freep) Snapshot *s = NULL;
+        _auto_json_ JsonObject *o = NULL;
+        Complaints complaints = {};
+        int r;
+
+        assert(id);
+        assert(data || size == 0);
+        assert(ret);
+        assert(ret_complaints);
+
+        r = parse_object(id, data, size, &o, ret_problem);
+        if (r != 0)
+                return r;
+        s = snapshot_new(id);
+        if (!s)
+                return -ENOMEM;
+        for (size_t i = 0; i < ELEMENTSOF(steps); i++) {
+                r = steps[i](o, s, ret_problem);
+                if (r != 0)
+                        return r;
+        }
+        r = read_domains(o, s, &complaints, ret_problem);
+        if (r != 0) {
+                (void) strv_free(complaints.list);
+                return r;
+        }
+        *ret_complaints = complaints.list;
+        *ret = take_ptr(s);
+        return SNAPSHOT_DONE;
+}
+
+/* Merging */
+
+static int compare_ids(const void *a, const void *b) {
+        return strcmp((*(Snapshot *const *) a)->id, (*(Snapshot *const *) b)->id);
+}
+
+/* Who has a name. Places in the result move while it grows, so maps hold a place plus one. */
+static SnapshotMergeDomain *owner_of(SnapshotMerge *m, const Map *owners, const char *name) {
+        void *place = map_get(owners, name);
+
+        return place ? &m->domains[(uintptr_t) place - 1] : NULL;
+}
+
+static int add_conflict(SnapshotMerge *m, const char *name, const SnapshotMergeDomain *counts, const SnapshotUse *ignored) {
+        if (grow(&m->conflicts, m->n_conflicts, sizeof(*m->conflicts)) < 0)
+                return -ENOMEM;
+        m->conflicts[m->n_conflicts++] = (SnapshotConflict){
+                .name = name,
+                .counts = counts->server,
+                .counts_domain = counts->domain,
+                .ignored = ignored->server,
+                .ignored_domain = ignored->domain,
+        };
+        return 0;
+}
+
+static int add_use(SnapshotMergeDomain *d, const SnapshotUse *use) {
+        if (grow(&d->uses, d->n_uses, sizeof(*d->uses)) < 0)
+                return -ENOMEM;
+        d->uses[d->n_uses++] = *use;
+        return 0;
+}
+
+/* A domain that nobody defined before. */
+static int add_merged(SnapshotMerge *m, Map *domains, Map *owners, const SnapshotUse *use) {
+        void *place;
+
+        if (grow(&m->domains, m->n_domains, sizeof(*m->domains)) < 0)
+                return -ENOMEM;
+        m->domains[m->n_domains++] = (SnapshotMergeDomain){ .domain = use->domain, .server = use->server };
+        place = (void *) (uintptr_t) m->n_domains;
+        if (add_use(&m->domains[m->n_domains - 1], use) < 0 || map_put(domains, use->domain->name, place) < 0)
+                return -ENOMEM;
+        STRV_FOREACH(name, use->domain->names) {
+                int r = map_put(owners, *name, place);
+
+                if (r < 0 && r != -EEXIST)
+                        return r;
+        }
+        return 0;
+}
+
+static int merge_domain(SnapshotMerge *m, Map *domains, Map *owners, const SnapshotUse *use) {
+        SnapshotMergeDomain *other = owner_of(m, domains, use->domain->name);
+
+        if (other) {
+                if (managed_domain_settings_equal(other->domain, use->domain))
+                        return add_use(other, use);
+                return add_conflict(m, use->domain->name, other, use);
+        }
+        STRV_FOREACH(name, use->domain->names) {
+                other = owner_of(m, owners, *name);
+                if (other && other->server != use->server)
+                        return add_conflict(m, *name, other, use);
+        }
+        return add_merged(m, domains, owners, use);
+}
+
+static int merge_all(Snapshot *const *sorted, size_t n, SnapshotMerge *m) {
+        _auto_map_ Map *domains = map_new(), *owners = map_new();
+
+        if (!domains || !owners)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++)
+                for (size_t k = 0; k < sorted[i]->n_domains; k++) {
+                        SnapshotUse use = { .domain = sorted[i]->domains[k], .server = sorted[i] };
+                        int r = merge_domain(m, domains, owners, &use);
+
+                        if (r < 0)
+                                return r;
+                }
+        return 0;
+}
+
+int snapshot_merge(Snapshot *const *snapshots, size_t n, SnapshotMerge *ret) {
+        _auto_free_ Snapshot **sorted = NULL;
+        SnapshotMerge merge = {};
+        int r;
+
+        assert(snapshots || n == 0);
+        assert(ret);
+
+        sorted = calloc(n + 1, sizeof(*sorted));
+        if (!sorted)
+                return -ENOMEM;
+        if (n > 0)
+                memcpy(sorted, snapshots, n * sizeof(*sorted));
+        qsort(sorted, n, sizeof(*sorted), compare_ids);
+        r = merge_all(sorted, n, &merge);
+        if (r < 0) {
+                snapshot_merge_done(&merge);
+                return r;
+        }
+        *ret = merge;
+        return 0;
+}
+
+void snapshot_merge_done(SnapshotMerge *m) {
+        if (!m)
+                return;
+
+        for (size_t i = 0; i < m->n_domains; i++)
+                free(m->domains[i].uses);
+        free(m->domains);
+        free(m->conflicts);
+        *m = (SnapshotMerge){};
+}
