@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Apache in the machine, as an administrator of Debian handles it."""
+
+
+def modules(m, *names):
+    m.run(["a2enmod", "-q", *names])
+
+
+def no_modules(m, *names):
+    m.run(["a2dismod", "-q", "-f", *names])
+
+
+def site(m, name, text):
+    """A site of its own file, enabled. It is known after the next reload."""
+    m.write(f"/etc/apache2/sites-enabled/{name}.conf", text)
+
+
+def no_site(m, name):
+    m.run(["rm", "-f", f"/etc/apache2/sites-enabled/{name}.conf"])
+
+
+def page(m, name, text="it works\n"):
+    """A directory with a page, for DocumentRoot."""
+    m.write(f"/var/www/{name}/index.html", text)
+    return f"/var/www/{name}"
+
+
+def virtual_host(m, name, *aliases, port=443, more="", ssl=True):
+    """The text of a virtual host with a page."""
+    lines = [f"<VirtualHost *:{port}>", f"    ServerName {name}"]
+    lines += [f"    ServerAlias {' '.join(aliases)}"] if aliases else []
+    lines += [f"    DocumentRoot {page(m, name, name)}"]
+    lines += ["    SSLEngine on"] if ssl else []
+    lines += [f"    {line}" for line in more.splitlines()]
+    return "\n".join([*lines, "</VirtualHost>", ""])
+
+
+def configtest(m):
+    return m.run(["apache2ctl", "configtest"], check=False)
+
+
+def reload(m, check=True):
+    return m.run(["systemctl", "reload", "apache2"], check=check)
+
+
+def restart(m, check=True):
+    return m.run(["systemctl", "restart", "apache2"], check=check)
+
+
+def errors(m):
+    """Apache's error log."""
+    return m.read("/var/log/apache2/error.log")
