@@ -70,8 +70,8 @@ Problem *problem_free(Problem *p) {
 }
 
 void problem_prefix(Problem *p, const char *format, ...) {
-        _auto_free_ char *context = NULL;
-        char *joined;
+        _auto_free_ char *context = NULL, *joined = NULL;
+        char *detail;
         va_list ap;
         int n;
 
@@ -85,10 +85,11 @@ void problem_prefix(Problem *p, const char *format, ...) {
                 return;
         }
         joined = str_printf("%s: %s", context, p->detail);
-        if (!joined)
+        detail = joined ? printable(joined) : NULL;
+        if (!detail)
                 return;
         free(p->detail);
-        p->detail = joined;
+        p->detail = detail;
 }
 
 int problem_to_json(const Problem *p, JsonObject *o) {
@@ -112,7 +113,6 @@ int problem_to_json(const Problem *p, JsonObject *o) {
 int problem_from_json(JsonObject *o, Problem **ret) {
         _auto_problem_ Problem *p = NULL;
         const char *type = json_get_string(o, "problem");
-        _auto_free_ char *activity = NULL;
         JsonObject *list;
         uint64_t status;
 

@@ -21,8 +21,8 @@ TEST(context_stands_in_front) {
 
         REQUIRE(p);
         problem_prefix(p, "order %d", 7);
-        problem_prefix(p, "example.org");
-        CHECK_STR(p->detail, "example.org: order 7: no answer");
+        problem_prefix(p, "example.org\n");
+        CHECK_STR(p->detail, "example.org : order 7: no answer");
         problem_prefix(NULL, "nothing");
 }
 
