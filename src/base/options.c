@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/cleanup.h"
+#include "base/string-util.h"
 #include "config.h"
 
 /* What getopt_long(3) returns for the option at place i of the table is VALUE_TABLE + i: outside the range of short names. */
@@ -54,7 +54,7 @@ static void print_help(const OptionTable *table) {
         for (size_t i = 0; i < table->n_options; i++)
                 print_option(&table->options[i], width);
         if (table->epilogue)
-                printf("\n%s%s", table->epilogue, table->epilogue[0] && table->epilogue[strlen(table->epilogue) - 1] == '\n' ? "" : "\n");
+                printf("\n%s%s", table->epilogue, str_has_suffix(table->epilogue, "\n") ? "" : "\n");
 }
 
 static void fill(const Option *o, int value, struct option *ret_long, char **short_names) {
