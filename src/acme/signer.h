@@ -55,4 +55,7 @@ typedef struct AcmeSigner {
 
         /* For people: what is being done. Must not fail. */
         void (*progress)(void *userdata, const char *activity);
+
+        /* Lets the time pass while the CA works. A failure ends the run: whoever holds the keys may be gone. NULL: the client just sleeps. */
+        int (*wait)(void *userdata, uint64_t usec, Problem **ret_problem);
 } AcmeSigner;

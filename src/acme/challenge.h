@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* A challenge: one way to prove that we hold a name (RFC 8555 sections 7.1.5 and 8). */
+
+#include "acme/client.h"
+#include "base/enum-table.h"
+
+enum {
+        ACME_CHALLENGES_MAX = 32,
+        ACME_CHALLENGE_TYPE_MAX = 64,
+        ACME_TOKEN_MAX = 256,
+};
+
+typedef enum AcmeChallengeStatus {
+        ACME_CHALLENGE_PENDING,
+        ACME_CHALLENGE_PROCESSING,
+        ACME_CHALLENGE_VALID,
+        ACME_CHALLENGE_INVALID,
+        _ACME_CHALLENGE_STATUS_MAX,
+} AcmeChallengeStatus;
+
+DECLARE_ENUM_TABLE(acme_challenge_status, AcmeChallengeStatus);
+
+typedef struct AcmeChallenge {
+        char *type, *url, *token;
+        AcmeChallengeStatus status;
+        Problem *error; /* what the CA found; NULL: nothing was said */
+} AcmeChallenge;
+
+enum {
+        ACME_CHALLENGE_DONE,
+        ACME_CHALLENGE_E_UNUSABLE, /* not enough of a challenge to answer it */
+};
+
+int acme_challenge_parse(JsonObject *o, AcmeChallenge *ret);
+void acme_challenge_done(AcmeChallenge *ch);
+
+/* Tells the CA that the answer is in its place. */
+int acme_challenge_tell(AcmeClient *c, const AcmeChallenge *ch, Problem **ret_problem);

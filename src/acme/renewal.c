@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "acme/renewal.h"
+
+#include <errno.h>
+
+#include "acme/account.h"
+#include "acme/authz.h"
+#include "acme/certificate.h"
+#include "acme/order.h"
+#include "acme/problem.h"
+#include "acme/retry.h"
+#include "acme/session.h"
+#include "acme/url.h"
+#include "base/cleanup.h"
+#include "base/string-util.h"
+
+enum {
+        MOVES_MAX = 12, /* an honest order needs four */
+        NOT_READY_MAX = 4,
+};
+
+#define STEP_TIMEOUT_USEC (300 * USEC_PER_SEC)
+
+typedef struct Run {
+        const AcmeRenewal *renewal;
+        const AcmeSigner *signer;
+        AcmeClient *client;
+        const AcmeDirectory *directory;
+        uint64_t step_timeout_usec;
+
+        AcmeOrder *order;
+        AcmeAuthz **pending; /* what the CA wants proved, NULL-terminated */
+        size_t n_pending;
+
+        bool registered; /* an account, in this run: once is enough */
+        bool replaced;   /* the order, likewise */
+        bool touched;    /* we have worked on the order, so what becomes of it is news */
+        unsigned n_not_ready;
+} Run;
+
+static void forget_order(Run *run) {
+        for (size_t i = 0; i < run->n_pending; i++)
+                acme_authz_free(run->pending[i]);
+        free(run->pending);
+        run->pending = NULL;
+        run->n_pending = 0;
+        run->order = acme_order_free(run->order);
+        run->touched = false;
+}
+
+/* The account */
+
+static int register_account(Run *run, Problem **ret_problem) {
+        run->registered = true;
+        return acme_account_register(run->client, run->directory, ret_problem);
+}
+
+static int replace_account(Run *run, Problem **ret_problem) {
+        _auto_problem_ Problem *why = take_ptr(*ret_problem);
+        int r;
+
+        r = run->signer->account_rejected(run->signer->userdata, why, ret_problem);
+        return r < 0 ? r : register_account(run, ret_problem);
+}
+
+/* The order: an old one, a new one, or a new one in place of an old one */
+
+static int create_order(Run *run, Problem **ret_problem) {
+        AcmeOrder *o;
+        int r;
+
+        acme_client_set_activity(run->client, "ordering the certificate");
+        r = acme_order_create(run->client, run->directory, &run->order, ret_problem);
+        if (r != 0)
+                return r;
+        o = run->order;
+        return run->signer->order_created(run->signer->userdata, o->url, o->finalize, o->authorizations, o->expires_usec, ret_problem);
+}
+
+static int give_up_order(Run *run, const char *why, Problem **ret_problem) {
+        forget_order(run);
+        run->replaced = true;
+        return run->signer->order_gone(run->signer->userdata, why, ret_problem);
+}
+
+static int resume_order(Run *run, Problem **ret_problem) {
+        _auto_problem_ Problem *why = NULL;
+        int r, rejected;
+
+        if (!acme_url_is_valid(run->renewal->order_url)) {
+                r = give_up_order(run, "its address is no https URL", ret_problem);
+                return r < 0 ? r : create_order(run, ret_problem);
+        }
+
+        acme_client_set_activity(run->client, "resuming the order");
+        r = acme_order_resume(run->client, run->renewal->order_url, &run->order, &why);
+        if (r <= 0) {
+                *ret_problem = take_ptr(why);
+                return r;
+        }
+
+        rejected = r == ACME_ORDER_E_ACCOUNT_REJECTED;
+        r = give_up_order(run, why->detail, ret_problem);
+        if (r < 0)
+                return r;
+        if (rejected) {
+                *ret_problem = take_ptr(why);
+                return ACME_ORDER_E_ACCOUNT_REJECTED;
+        }
+        return create_order(run, ret_problem);
+}
+
+static int open_order(Run *run, Problem **ret_problem) {
+        int r;
+
+        r = str_is_empty(run->renewal->order_url) ? create_order(run, ret_problem) : resume_order(run, ret_problem);
+        if (r == ACME_ORDER_E_ACCOUNT_REJECTED && !run->registered) {
+                r = replace_account(run, ret_problem);
+                if (r == 0)
+                        r = create_order(run, ret_problem);
+        }
+        return r > 0 ? -EREMOTEIO : r;
+}
+
+/* An order that was over before we did anything for it: from an earlier run, or one that the CA gave out a second time. */
+static int replace_order(Run *run, Problem *why, Problem **ret_problem) {
+        _auto_problem_ Problem *owned = why;
+        int r;
+
+        if (!why)
+                return -ENOMEM;
+        if (run->touched || run->replaced) {
+                *ret_problem = take_ptr(owned);
+                return -EREMOTEIO;
+        }
+        r = give_up_order(run, why->detail, ret_problem);
+        if (r == 0)
+                r = create_order(run, ret_problem);
+        return r > 0 ? -EREMOTEIO : r;
+}
+
+/* Proofs */
+
+static const char *star(const AcmeAuthz *a) {
+        return a->wildcard ? "*." : "";
+}
+
+/* What is being done, with the names that it is done for. */
+static void set_activity(Run *run, const char *what) {
+        const AcmeAuthz *first = run->n_pending > 0 ? run->pending[0] : NULL;
+
+        if (!first)
+                acme_client_set_activity(run->client, "%s", what);
+        else if (run->n_pending == 1)
+                acme_client_set_activity(run->client, "%s %s%s", what, star(first), first->identifier);
+        else
+                acme_client_set_activity(run->client, "%s %s%s and %zu more", what, star(first), first->identifier, run->n_pending - 1);
+}
+
+enum { RUN_E_DEAD = 1 }; /* this authorization will never be valid: *ret_problem says why */
+
+static int look_at_authorization(Run *run, const char *url, Problem **ret_problem) {
+        _auto_acme_authz_ AcmeAuthz *a = NULL;
+        int r;
+
+        r = acme_authz_fetch(run->client, url, &a, ret_problem);
+        if (r != 0)
+                return r == ACME_AUTHZ_E_GONE ? RUN_E_DEAD : r;
+        if (a->status == ACME_AUTHZ_VALID)
+                return 0;
+        if (a->status == ACME_AUTHZ_PENDING) {
+                run->pending[run->n_pending++] = take_ptr(a);
+                return 0;
+        }
+        *ret_problem = acme_authz_problem(a);
+        return *ret_problem ? RUN_E_DEAD : -ENOMEM;
+}
+
+static int look_at_authorizations(Run *run, Problem **ret_problem) {
+        int r;
+
+        acme_client_set_activity(run->client, "asking what is to be proved");
+        run->pending = calloc(strv_length(run->order->authorizations) + 1, sizeof(*run->pending));
+        if (!run->pending)
+                return -ENOMEM;
+        STRV_FOREACH(url, run->order->authorizations) {
+                r = look_at_authorization(run, *url, ret_problem);
+                if (r != 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int set_up_challenge(Run *run, const AcmeAuthz *a, Problem **ret_problem) {
+        const AcmeChallenge *ch = a->chosen;
+
+        acme_client_set_activity(run->client, "setting up %s for %s%s", ch->type, star(a), a->identifier);
+        return run->signer->set_up_challenge(run->signer->userdata, a->identifier_type, a->identifier, ch->type, ch->token, ch->url, ret_problem);
+}
+
+/* First everything is put in its place, then the CA is told: it may begin to look at all names as soon as it hears of one. */
+static int answer_challenges(Run *run, Problem **ret_problem) {
+        int r;
+
+        for (size_t i = 0; i < run->n_pending; i++) {
+                r = acme_authz_choose(run->pending[i], run->renewal->challenge_types, ret_problem);
+                if (r < 0)
+                        return r;
+        }
+        for (size_t i = 0; i < run->n_pending; i++) {
+                r = set_up_challenge(run, run->pending[i], ret_problem);
+                if (r < 0)
+                        return r;
+        }
+
+        set_activity(run, "validating");
+        for (size_t i = 0; i < run->n_pending; i++) {
+                run->touched = true;
+                if (run->pending[i]->chosen->status != ACME_CHALLENGE_PENDING)
+                        continue; /* an earlier run has told already */
+                r = acme_challenge_tell(run->client, run->pending[i]->chosen, ret_problem);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* Looks once more at what was to be proved. The first failure stands for all; when there are several, all are told as subproblems.
+ * *ret_failure is NULL when nothing failed. */
+static int collect_failures(Run *run, Problem **ret_failure, size_t *ret_n_pending) {
+        _auto_json_ JsonObject *all = json_object_new_array();
+        _auto_problem_ Problem *first = NULL;
+        size_t n_failed = 0, n_pending = 0;
+
+        if (!all)
+                return -ENOMEM;
+        for (size_t i = 0; i < run->n_pending; i++) {
+                _auto_problem_ Problem *p = NULL;
+                _auto_acme_authz_ AcmeAuthz *a = NULL;
+
+                /* What cannot be read tells nothing: the order's own words will have to do. */
+                if (acme_authz_fetch(run->client, run->pending[i]->url, &a, &p) != 0 || a->status == ACME_AUTHZ_VALID)
+                        continue;
+                if (a->status == ACME_AUTHZ_PENDING) {
+                        n_pending++;
+                        continue;
+                }
+                p = acme_authz_problem(a);
+                if (!p || acme_problem_append(p, a->identifier_type, a->identifier, all) < 0)
+                        return -ENOMEM;
+                if (n_failed++ == 0)
+                        first = take_ptr(p);
+        }
+        if (n_failed > 1) {
+                free(first->subproblems);
+                first->subproblems = json_format_short(all);
+                if (!first->subproblems)
+                        return -ENOMEM;
+        }
+        *ret_failure = take_ptr(first);
+        *ret_n_pending = n_pending;
+        return 0;
+}
+
+static int timed_out(Run *run, Problem **ret_problem) {
+        _auto_problem_ Problem *trouble = take_ptr(*ret_problem);
+        const char *activity = acme_client_activity(run->client);
+        char timeout[CLOCK_HUMAN_MAX];
+
+        clock_format_timespan(timeout, run->step_timeout_usec);
+        *ret_problem = problem_new(PROBLEM_TYPE_TIMEOUT, "The CA did not come to an end within %s, while %s (the order is %s)%s%s", timeout,
+                                   str_or(activity, "waiting"), acme_order_status_to_string(run->order->status), trouble ? "; at last: " : "",
+                                   trouble ? trouble->detail : "");
+        if (!*ret_problem)
+                return -ENOMEM;
+        if (run->order->retry_after_usec > 0)
+                (*ret_problem)->retry_after_usec = acme_client_date_after_usec(run->client, run->order->retry_after_usec);
+        return -ETIMEDOUT;
+}
+
+/* DONE, or an error; the CA's troubles on the way are told when the time is over. */
+static int wait_while(Run *run, unsigned statuses, Problem **ret_problem) {
+        int r;
+
+        run->touched = true;
+        r = acme_order_wait_while(run->client, run->order, statuses, run->step_timeout_usec, ret_problem);
+        return r == ACME_ORDER_E_TIMEOUT ? timed_out(run, ret_problem) : r;
+}
+
+/* The order alone is looked at: it becomes ready when the last authorization is valid, and invalid when one is. */
+static int wait_for_proofs(Run *run, Problem **ret_problem) {
+        _auto_problem_ Problem *failure = NULL;
+        size_t n_pending = 0;
+        int r;
+
+        r = wait_while(run, 1U << ACME_ORDER_PENDING, ret_problem);
+        if (r != -ETIMEDOUT || run->order->retry_after_usec > 0 || run->n_pending == 0)
+                return r;
+
+        /* Which of them was it? */
+        r = collect_failures(run, &failure, &n_pending);
+        if (r < 0)
+                return r;
+        if (!failure && n_pending > 0)
+                return -ETIMEDOUT;
+        problem_free(*ret_problem);
+        *ret_problem = take_ptr(failure);
+        if (*ret_problem)
+                return -EREMOTEIO;
+
+        acme_client_set_activity(run->client, "waiting for the order to become ready");
+        return wait_while(run, 1U << ACME_ORDER_PENDING, ret_problem);
+}
+
+static int prove(Run *run, Problem **ret_problem) {
+        _auto_problem_ Problem *why = NULL;
+        int r;
+
+        if (!run->touched) {
+                r = look_at_authorizations(run, &why);
+                if (r == RUN_E_DEAD)
+                        return replace_order(run, take_ptr(why), ret_problem);
+                if (r < 0) {
+                        *ret_problem = take_ptr(why);
+                        return r;
+                }
+                r = answer_challenges(run, ret_problem);
+                if (r < 0)
+                        return r;
+        }
+        return wait_for_proofs(run, ret_problem);
+}
+
+static int tell_failure(Run *run, Problem **ret_problem) {
+        _auto_problem_ Problem *failure = NULL;
+        size_t n_pending;
+        int r;
+
+        r = collect_failures(run, &failure, &n_pending);
+        if (r < 0)
+                return r;
+        *ret_problem = failure ? take_ptr(failure) : acme_order_problem(run->order);
+        return *ret_problem ? -EREMOTEIO : -ENOMEM;
+}
+
+static int bury(Run *run, Problem **ret_problem) {
+        if (!run->touched)
+                return replace_order(run, acme_order_problem(run->order), ret_problem);
+        return tell_failure(run, ret_problem);
+}
+
+/* The certificate */
+
+static int not_ready(Run *run, Problem **ret_problem) {
+        int r;
+
+        if (run->n_not_ready >= NOT_READY_MAX)
+                return -EREMOTEIO;
+
+        *ret_problem = problem_free(*ret_problem);
+        r = acme_client_wait(run->client, ACME_RETRY_BASE_USEC << run->n_not_ready++, ret_problem);
+        if (r == 0)
+                r = acme_order_refresh(run->client, run->order, ret_problem);
+        return r > 0 ? -EREMOTEIO : r;
+}
+
+static int finalize(Run *run, Problem **ret_problem) {
+        int r;
+
+        acme_client_set_activity(run->client, "finalizing the order");
+        run->touched = true;
+        r = acme_order_finalize(run->client, run->order, ret_problem);
+        if (r == ACME_ORDER_E_NOT_READY)
+                return not_ready(run, ret_problem);
+        if (r != 0)
+                return r < 0 ? r : -EREMOTEIO;
+
+        acme_client_set_activity(run->client, "waiting for the certificate");
+        return wait_while(run, 1U << ACME_ORDER_READY | 1U << ACME_ORDER_PROCESSING, ret_problem);
+}
+
+static int wait_for_certificate(Run *run, Problem **ret_problem) {
+        acme_client_set_activity(run->client, "waiting for the certificate");
+        return wait_while(run, 1U << ACME_ORDER_PROCESSING, ret_problem);
+}
+
+static int deliver(Run *run, Problem **ret_problem) {
+        _auto_free_ char *pem = NULL;
+        int r;
+
+        r = acme_certificate_download(run->client, run->order->certificate, &pem, ret_problem);
+        if (r < 0)
+                return r;
+        acme_client_set_activity(run->client, "delivering the certificate");
+        return run->signer->deliver(run->signer->userdata, pem, ret_problem);
+}
+
+static int move_on(Run *run, Problem **ret_problem) {
+        switch (run->order->status) {
+        case ACME_ORDER_PENDING:
+                return prove(run, ret_problem);
+        case ACME_ORDER_READY:
+                return finalize(run, ret_problem);
+        case ACME_ORDER_PROCESSING:
+                return wait_for_certificate(run, ret_problem);
+        default:
+                return bury(run, ret_problem);
+        }
+}
+
+static int drive(Run *run, Problem **ret_problem) {
+        int r;
+
+        for (unsigned moves = 0; run->order->status != ACME_ORDER_VALID; moves++) {
+                if (moves >= MOVES_MAX)
+                        return acme_client_bad_answer(run->order->url, "an order", "its status goes in circles", ret_problem);
+                r = move_on(run, ret_problem);
+                if (r < 0)
+                        return r;
+        }
+        return deliver(run, ret_problem);
+}
+
+static int start(Run *run, Problem **ret_problem) {
+        int r;
+
+        acme_client_set_activity(run->client, "reading the directory of the CA");
+        r = acme_client_directory(run->client, &run->directory, ret_problem);
+        if (r < 0)
+                return r;
+        r = run->signer->directory(run->signer->userdata, run->directory, ret_problem);
+        if (r < 0)
+                return r;
+        return str_is_empty(run->renewal->account_url) ? register_account(run, ret_problem) : 0;
+}
+
+static int go_the_way(Run *run, Problem **ret_problem) {
+        int r;
+
+        r = start(run, ret_problem);
+        if (r == 0)
+                r = open_order(run, ret_problem);
+        if (r == 0)
+                r = drive(run, ret_problem);
+        return r;
+}
+
+/* Every failure gets a problem, and every problem says what was being done. */
+static void complete_problem(const AcmeClient *c, int error, Problem **problem) {
+        if (!*problem && error != -ENOMEM)
+                *problem = problem_new(PROBLEM_TYPE_INTERNAL, "%s", strerror(-error));
+        if (*problem && !(*problem)->activity)
+                (void) str_replace(&(*problem)->activity, acme_client_activity(c));
+}
+
+int acme_renewal_run(AcmeSession *session, const AcmeRenewal *renewal, const AcmeSigner *signer, Problem **ret_problem) {
+        _auto_problem_ Problem *problem = NULL;
+        Run run = { .renewal = renewal, .signer = signer };
+        int r;
+
+        assert(session);
+        assert(renewal);
+        assert(signer);
+        assert(ret_problem);
+
+        if (!acme_url_is_valid(renewal->directory_url)) {
+                *ret_problem = problem_new(PROBLEM_TYPE_SETTING, "'%s' cannot be the directory of a CA: it must be an https URL (MDCertificateAuthority)",
+                                           str_or(renewal->directory_url, ""));
+                return -EINVAL;
+        }
+        run.step_timeout_usec = renewal->step_timeout_usec > 0 ? renewal->step_timeout_usec : STEP_TIMEOUT_USEC;
+        r = acme_session_client(session, renewal->directory_url, str_or(renewal->ca_file, NULL), &run.client);
+        if (r < 0)
+                return r;
+
+        acme_client_begin(run.client, signer, renewal->user_agent);
+        r = go_the_way(&run, &problem);
+        assert(r <= 0);
+        if (r < 0) {
+                complete_problem(run.client, r, &problem);
+                *ret_problem = take_ptr(problem);
+        }
+        forget_order(&run);
+        acme_client_end(run.client);
+        return r;
+}
