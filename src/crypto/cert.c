@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crypto/cert.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/encoding.h"
+#include "base/string-util.h"
+#include "base/strv.h"
+#include "crypto/digest.h"
+#include "crypto/san.h"
+
+enum {
+        TEXT_MAX = 256,         /* what people are shown of a name */
+        SERIAL_BYTES_MAX = 64,  /* RFC 5280 section 4.1.2.2 allows 20 */
+        KEY_ID_BYTES_MAX = 64,
+        URL_MAX = 1024,
+        TLS_FEATURE_STATUS_REQUEST = 5,
+        SERIAL_BITS = 159,      /* what 20 octets hold without a sign */
+};
+
+void cert_info_done(CertInfo *i) {
+        strv_free(i->names);
+        free(i->issuer);
+        free(i->subject);
+        free(i->serial);
+        free(i->sha256);
+        free(i->ari_id);
+        free(i->ocsp_url);
+        *i = (CertInfo){ 0 };
+}
+
+/* An attribute's text; the last one is the most specific. *ret stays as it is when there is none. */
+static int read_attribute(const X509_NAME *name, int nid, char **ret) {
+        _auto_openssl_ unsigned char *utf8 = NULL;
+        int position = -1, last = -1, n;
+        char *text;
+
+        while ((position = X509_NAME_get_index_by_NID(name, nid, position)) >= 0)
+                last = position;
+        if (last < 0)
+                return 0;
+        n = ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, last)));
+        if (n <= 0)
+                return 0;
+        text = str_printable((const char *) utf8, (size_t) n, TEXT_MAX);
+        if (!text)
+                return -ENOMEM;
+        *ret = text;
+        return 0;
+}
+
+static int read_whole_name(const X509_NAME *name, char **ret) {
+        _auto_bio_ BIO *bio = BIO_new(BIO_s_mem());
+        char *data = NULL, *text;
+        long n;
+
+        if (!bio)
+                return openssl_failure();
+        if (X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253) < 0)
+                return -EBADMSG;
+        n = BIO_get_mem_data(bio, &data);
+        text = str_printable(n > 0 ? data : "", n > 0 ? (size_t) n : 0, TEXT_MAX);
+        if (!text)
+                return -ENOMEM;
+        *ret = text;
+        return 0;
+}
+
+static int read_name(const X509_NAME *name, char **ret) {
+        int r;
+
+        r = read_attribute(name, NID_commonName, ret);
+        if (r == 0 && !*ret)
+                r = read_attribute(name, NID_organizationName, ret);
+        if (r == 0 && !*ret)
+                r = read_whole_name(name, ret);
+        return r;
+}
+
+static int read_time(const ASN1_TIME *t, uint64_t *ret_usec) {
+        struct tm tm = { 0 };
+        time_t seconds;
+
+        if (!t || ASN1_TIME_to_tm(t, &tm) != 1)
+                return -EBADMSG;
+        seconds = timegm(&tm);
+        *ret_usec = seconds > 0 ? (uint64_t) seconds * USEC_PER_SEC : 1; /* 0 would be "none" */
+        return 0;
+}
+
+static int read_dates(X509 *cert, CertInfo *i) {
+        int r;
+
+        r = read_time(X509_get0_notBefore(cert), &i->not_before_usec);
+        if (r == 0)
+                r = read_time(X509_get0_notAfter(cert), &i->not_after_usec);
+        return r;
+}
+
+static int read_serial(X509 *cert, char **ret) {
+        const ASN1_INTEGER *serial = X509_get0_serialNumber(cert);
+        _auto_bn_ BIGNUM *bn = NULL;
+        _auto_openssl_ char *hex = NULL;
+
+        if (ASN1_STRING_length(serial) > SERIAL_BYTES_MAX)
+                return -EBADMSG;
+        bn = ASN1_INTEGER_to_BN(serial, NULL);
+        hex = bn ? BN_bn2hex(bn) : NULL;
+        if (!hex)
+                return openssl_failure();
+        *ret = strdup(hex);
+        return *ret ? 0 : -ENOMEM;
+}
+
+/* The octets inside the serial's DER: with a leading zero when the first bit is set, as RFC 9773 section 4.1 wants them. */
+static int encode_serial(X509 *cert, char **ret_base64url) {
+        _auto_openssl_ uint8_t *der = NULL;
+        int n = i2d_ASN1_INTEGER(X509_get0_serialNumber(cert), &der);
+        const uint8_t *p = der;
+        long length;
+        int tag, class;
+
+        if (n <= 0 || (ASN1_get_object(&p, &length, &tag, &class, n) & 0x80))
+                return openssl_failure();
+        *ret_base64url = base64url_encode(p, (size_t) length);
+        return *ret_base64url ? 0 : -ENOMEM;
+}
+
+/* An extension that may be missing, but not come twice or be garbled. */
+static int get_extension(X509 *cert, int nid, void **ret) {
+        int critical;
+
+        *ret = X509_get_ext_d2i(cert, nid, &critical, NULL);
+        return *ret || critical == -1 ? 0 : -EBADMSG;
+}
+
+static int read_key_id(X509 *cert, char **ret_base64url) {
+        AUTHORITY_KEYID *akid;
+        void *extension;
+        int n, r;
+
+        r = get_extension(cert, NID_authority_key_identifier, &extension);
+        if (r < 0 || !extension)
+                return r;
+        akid = extension;
+        n = akid->keyid ? ASN1_STRING_length(akid->keyid) : 0;
+        if (n > KEY_ID_BYTES_MAX)
+                r = -EBADMSG;
+        else if (n > 0) {
+                *ret_base64url = base64url_encode(ASN1_STRING_get0_data(akid->keyid), (size_t) n);
+                r = *ret_base64url ? 0 : -ENOMEM;
+        }
+        AUTHORITY_KEYID_free(akid);
+        return r;
+}
+
+static int read_ari_id(X509 *cert, char **ret) {
+        _auto_free_ char *key_id = NULL, *serial = NULL;
+        int r;
+
+        r = read_key_id(cert, &key_id);
+        if (r < 0 || !key_id)
+                return r;
+        r = encode_serial(cert, &serial);
+        if (r < 0)
+                return r;
+        *ret = str_printf("%s.%s", key_id, serial);
+        return *ret ? 0 : -ENOMEM;
+}
+
+static bool is_http_url(const char *s) {
+        size_t n = strnlen(s, URL_MAX + 1);
+
+        if (n > URL_MAX || (strncasecmp(s, "http://", 7) != 0 && strncasecmp(s, "https://", 8) != 0))
+                return false;
+        for (size_t i = 0; i < n; i++)
+                if ((unsigned char) s[i] <= 0x20 || (unsigned char) s[i] >= 0x7f)
+                        return false;
+        return true;
+}
+
+static int read_ocsp_url(X509 *cert, char **ret) {
+        STACK_OF(OPENSSL_STRING) *urls = X509_get1_ocsp(cert);
+        int r = 0;
+
+        if (sk_OPENSSL_STRING_num(urls) > 0 && is_http_url(sk_OPENSSL_STRING_value(urls, 0))) {
+                *ret = strdup(sk_OPENSSL_STRING_value(urls, 0));
+                r = *ret ? 0 : -ENOMEM;
+        }
+        X509_email_free(urls);
+        return r;
+}
+
+static int read_must_staple(X509 *cert, bool *ret) {
+        TLS_FEATURE *features;
+        void *extension;
+        int r;
+
+        r = get_extension(cert, NID_tlsfeature, &extension);
+        if (r < 0 || !extension)
+                return r;
+        features = extension;
+        for (int i = 0; i < sk_ASN1_INTEGER_num(features); i++)
+                if (ASN1_INTEGER_get(sk_ASN1_INTEGER_value(features, i)) == TLS_FEATURE_STATUS_REQUEST)
+                        *ret = true;
+        TLS_FEATURE_free(features);
+        return 0;
+}
+
+static void read_key(X509 *cert, CertInfo *i) {
+        EVP_PKEY *key = X509_get0_pubkey(cert); /* NULL: a kind that OpenSSL does not know */
+        int bits = key ? EVP_PKEY_get_bits(key) : 0;
+
+        i->key_type = KEY_TYPE_DEFAULT;
+        i->key_bits = bits > 0 ? (unsigned) bits : 0;
+        if (key && EVP_PKEY_is_a(key, "RSA"))
+                i->key_type = KEY_TYPE_RSA;
+        else if (key && EVP_PKEY_is_a(key, "EC"))
+                i->key_type = KEY_TYPE_EC;
+}
+
+static int read_names(X509 *cert, char ***ret) {
+        SanList l;
+        const char *why;
+        int r;
+
+        r = san_read(cert, &l, &why);
+        if (r < 0)
+                return r;
+        *ret = l.names;
+        return 0;
+}
+
+static int read_extensions(X509 *cert, CertInfo *i) {
+        int r;
+
+        r = read_names(cert, &i->names);
+        if (r == 0)
+                r = read_ari_id(cert, &i->ari_id);
+        if (r == 0)
+                r = read_ocsp_url(cert, &i->ocsp_url);
+        if (r == 0)
+                r = read_must_staple(cert, &i->must_staple);
+        return r;
+}
+
+int cert_info_read(X509 *cert, CertInfo *ret) {
+        _auto_error_queue_ int queue = openssl_queue_clear();
+        _cleanup_(cert_info_done) CertInfo i = { 0 };
+        int r;
+
+        assert(cert);
+        assert(ret);
+
+        r = read_name(X509_get_issuer_name(cert), &i.issuer);
+        if (r == 0)
+                r = read_name(X509_get_subject_name(cert), &i.subject);
+        if (r == 0)
+                r = read_dates(cert, &i);
+        if (r == 0)
+                r = read_serial(cert, &i.serial);
+        if (r == 0)
+                r = cert_sha256(cert, &i.sha256);
+        if (r == 0)
+                r = read_extensions(cert, &i);
+        if (r < 0)
+                return r;
+        read_key(cert, &i);
+        *ret = i;
+        i = (CertInfo){ 0 };
+        return 0;
+}
+
+int cert_sha256(X509 *cert, char **ret_hex) {
+        _auto_error_queue_ int queue = openssl_queue_clear();
+        _auto_openssl_ uint8_t *der = NULL;
+        int n;
+
+        assert(cert);
+        assert(ret_hex);
+
+        n = i2d_X509(cert, &der);
+        if (n <= 0)
+                return openssl_failure();
+        return digest_sha256_hex(der, (size_t) n, ret_hex);
+}
+
+bool cert_matches_key(X509 *cert, EVP_PKEY *key) {
+        _auto_error_queue_ int queue = openssl_queue_clear();
+        EVP_PKEY *own;
+
+        assert(cert);
+        assert(key);
+
+        own = X509_get0_pubkey(cert);
+        return own && EVP_PKEY_eq(own, key) == 1;
+}
+
+static int set_serial(X509 *cert) {
+        _auto_bn_ BIGNUM *bn = BN_new();
+
+        if (!bn || BN_rand(bn, SERIAL_BITS, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ANY) != 1 ||
+            !BN_to_ASN1_INTEGER(bn, X509_get_serialNumber(cert)))
+                return openssl_failure();
+        return 0;
+}
+
+static int set_dates(X509 *cert, uint64_t not_before_usec, uint64_t not_after_usec) {
+        ASN1_TIME *t = ASN1_TIME_new();
+        bool done;
+
+        done = t && ASN1_TIME_set(t, (time_t) (not_before_usec / USEC_PER_SEC)) && X509_set1_notBefore(cert, t) == 1 &&
+               ASN1_TIME_set(t, (time_t) (not_after_usec / USEC_PER_SEC)) && X509_set1_notAfter(cert, t) == 1;
+        ASN1_TIME_free(t);
+        return done ? 0 : openssl_failure();
+}
+
+static int set_own_name(X509 *cert, const char *common_name) {
+        X509_NAME *name = X509_NAME_new();
+        int r = 0;
+
+        if (!name)
+                return openssl_failure();
+        if (common_name)
+                r = san_set_common_name(name, common_name);
+        if (r == 0 && (X509_set_subject_name(cert, name) != 1 || X509_set_issuer_name(cert, name) != 1))
+                r = openssl_failure();
+        X509_NAME_free(name);
+        return r;
+}
+
+static int add_extension(X509 *cert, int nid, void *value, bool critical) {
+        if (!value || X509_add1_ext_i2d(cert, nid, value, critical, X509V3_ADD_DEFAULT) != 1)
+                return openssl_failure();
+        return 0;
+}
+
+static int add_not_a_ca(X509 *cert) {
+        BASIC_CONSTRAINTS *constraints = BASIC_CONSTRAINTS_new(); /* cA is FALSE */
+        int r = add_extension(cert, NID_basic_constraints, constraints, true);
+
+        BASIC_CONSTRAINTS_free(constraints);
+        return r;
+}
+
+static int add_server_auth(X509 *cert) {
+        EXTENDED_KEY_USAGE *usage = EXTENDED_KEY_USAGE_new();
+        int r;
+
+        if (!usage || sk_ASN1_OBJECT_push(usage, OBJ_nid2obj(NID_server_auth)) <= 0) /* a static object */
+                r = openssl_failure();
+        else
+                r = add_extension(cert, NID_ext_key_usage, usage, false);
+        EXTENDED_KEY_USAGE_free(usage);
+        return r;
+}
+
+static int add_names(X509 *cert, char *const *names, bool critical) {
+        _auto_general_names_ GENERAL_NAMES *san = NULL;
+        int r;
+
+        r = san_make(names, &san, NULL);
+        if (r < 0)
+                return r;
+        return add_extension(cert, NID_subject_alt_name, san, critical);
+}
+
+int cert_make_self_signed(EVP_PKEY *key, const char *common_name, char *const *names, uint64_t not_before_usec,
+                          uint64_t not_after_usec, X509 **ret) {
+        _auto_error_queue_ int queue = openssl_queue_clear();
+        _auto_x509_ X509 *cert = NULL;
+        const char *cn;
+        int r;
+
+        assert(key);
+        assert(ret);
+
+        if (not_before_usec >= not_after_usec)
+                return -EINVAL;
+        cn = common_name ? san_common_name((char *const[]){ (char *) common_name, NULL }) : NULL;
+        if (!cn)
+                cn = san_common_name(names);
+        cert = X509_new();
+        if (!cert || X509_set_version(cert, X509_VERSION_3) != 1 || X509_set_pubkey(cert, key) != 1)
+                return openssl_failure();
+        r = set_serial(cert);
+        if (r == 0)
+                r = set_dates(cert, not_before_usec, not_after_usec);
+        if (r == 0)
+                r = set_own_name(cert, cn);
+        if (r == 0)
+                r = add_not_a_ca(cert);
+        if (r == 0)
+                r = add_server_auth(cert);
+        if (r == 0)
+                r = add_names(cert, names, !cn); /* RFC 5280 section 4.2.1.6: critical beside an empty subject */
+        if (r < 0)
+                return r;
+        if (X509_sign(cert, key, openssl_signing_digest(key)) <= 0)
+                return openssl_failure();
+        *ret = take_ptr(cert);
+        return 0;
+}
