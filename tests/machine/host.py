@@ -186,15 +186,11 @@ _host_proc = None       # the host's /proc, as it was before
 
 
 def _inside(host_proc):
-    """The first process of the namespace: makes its own view of the system."""
+    """The first process of the namespace: makes its own view of the system, and stays as what every orphan falls to. Returns
+    in a child of it, which is where the work goes on."""
     global _host_proc
     _host_proc = host_proc
     syscall("prctl", PR_SET_PDEATHSIG, signal.SIGKILL)
-
-    def ended(number, _frame):
-        raise SystemExit(128 + number)
-    signal.signal(signal.SIGTERM, ended)
-    signal.signal(signal.SIGHUP, ended)
 
     mount("proc", "/proc", "proc")
 
@@ -204,6 +200,29 @@ def _inside(host_proc):
         mount("cgroup2", "/sys/fs/cgroup", "cgroup2")
     mount("tmpfs", "/run/systemd/nspawn", "tmpfs", "mode=0755")
     mount("tmpfs", scratch(), "tmpfs", "mode=0755,size=75%")
+
+    worker = os.fork()
+    if worker == 0:
+        def ended(number, _frame):
+            raise SystemExit(128 + number)
+        signal.signal(signal.SIGTERM, ended)
+        signal.signal(signal.SIGHUP, ended)
+        syscall("prctl", PR_SET_PDEATHSIG, signal.SIGKILL)
+        return
+    _pass_on_signals(worker)
+    # A machine is off only when all of its processes have been waited for, by whomever.
+    while True:
+        pid, status = os.wait()
+        if pid == worker:
+            code = os.waitstatus_to_exitcode(status)
+            os._exit(code if code >= 0 else 128 - code)
+
+
+def _pass_on_signals(child):
+    # Ctrl-C reaches the child by itself: it is in the same process group.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda n, _frame: os.kill(child, n))
 
 
 def enter():
@@ -226,10 +245,7 @@ def enter():
         _inside(host_proc)
         return
 
-    # Ctrl-C reaches the child by itself: it is in the same process group.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda n, _frame: os.kill(child, n))
+    _pass_on_signals(child)
     _, status = os.waitpid(child, 0)
     sweep_cgroups()
     code = os.waitstatus_to_exitcode(status)

@@ -27,8 +27,8 @@ DPKG = ["force-unsafe-io", "path-exclude=/usr/share/doc/*", "path-exclude=/usr/s
 # What only costs a machine time that lives for seconds, and what would do something by itself.
 MASKED = """apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer fstrim.timer man-db.timer logrotate.timer
             e2scrub_all.timer e2scrub_reap.service systemd-pstore.service systemd-firstboot.service
-            systemd-networkd-wait-online.service console-getty.service container-getty@.service getty@.service
-            getty.target dev-hugepages.mount systemd-timesyncd.service systemd-resolved.service""".split()
+            systemd-networkd-wait-online.service systemd-timesyncd.service systemd-resolved.service getty.target
+            getty@.service console-getty.service container-getty@.service dev-hugepages.mount sys-fs-fuse-connections.mount""".split()
 DISABLED = ["caddy.service", "apache-htcacheclean.service"]
 
 
