@@ -106,6 +106,7 @@ static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *error
 }
 
 static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        _auto_strv_ char **early = NULL;
         UnitCall *call = userdata;
         const char *job;
         int r;
@@ -123,7 +124,8 @@ static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 return 0;
         }
 
-        for (char **e = call->early; e && e[0] && e[1]; e += 2)
+        early = take_ptr(call->early); /* outlives the call */
+        for (char **e = early; e && e[0] && e[1]; e += 2)
                 if (str_equal(e[0], job)) {
                         finish(call, e[1], NULL);
                         return 0;
@@ -146,13 +148,12 @@ static int arm_deadline(UnitCall *call, sd_bus *bus, uint64_t timeout_usec) {
         return sd_event_add_time_relative(event, &call->deadline, CLOCK_MONOTONIC, timeout_usec, 100 * USEC_PER_MSEC, on_deadline, call);
 }
 
-int unit_call_new(sd_bus *bus, UnitVerb verb, const char *unit, uint64_t timeout_usec, UnitHandler handler, void *userdata, UnitCall **ret) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+int unit_call_send(sd_bus *bus, sd_bus_message *m, const char *unit, uint64_t timeout_usec, UnitHandler handler, void *userdata, UnitCall **ret) {
         _cleanup_(unit_call_freep) UnitCall *call = NULL;
         int r;
 
         assert(bus);
-        assert((size_t) verb < ELEMENTSOF(verb_methods));
+        assert(m);
         assert(unit);
         assert(handler);
         assert(ret);
@@ -171,6 +172,24 @@ int unit_call_new(sd_bus *bus, UnitVerb verb, const char *unit, uint64_t timeout
         r = sd_bus_match_signal_async(bus, &call->match, BUS_SYSTEMD_NAME, BUS_SYSTEMD_PATH, BUS_SYSTEMD_MANAGER, "JobRemoved", on_job_removed, NULL, call);
         if (r < 0)
                 return r;
+        r = sd_bus_call_async(bus, &call->request, m, on_reply, call, 0);
+        if (r < 0)
+                return r;
+        r = arm_deadline(call, bus, timeout_usec);
+        if (r < 0)
+                return r;
+
+        *ret = take_ptr(call);
+        return 0;
+}
+
+int unit_call_new(sd_bus *bus, UnitVerb verb, const char *unit, uint64_t timeout_usec, UnitHandler handler, void *userdata, UnitCall **ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r;
+
+        assert(bus);
+        assert((size_t) verb < ELEMENTSOF(verb_methods));
+        assert(unit);
 
         r = sd_bus_message_new_method_call(bus, &m, BUS_SYSTEMD_NAME, BUS_SYSTEMD_PATH, BUS_SYSTEMD_MANAGER, verb_methods[verb]);
         if (r < 0)
@@ -178,16 +197,7 @@ int unit_call_new(sd_bus *bus, UnitVerb verb, const char *unit, uint64_t timeout
         r = sd_bus_message_append(m, "ss", unit, "replace");
         if (r < 0)
                 return r;
-        r = sd_bus_call_async(bus, &call->request, m, on_reply, call, 0);
-        if (r < 0)
-                return r;
-
-        r = arm_deadline(call, bus, timeout_usec);
-        if (r < 0)
-                return r;
-
-        *ret = take_ptr(call);
-        return 0;
+        return unit_call_send(bus, m, unit, timeout_usec, handler, userdata, ret);
 }
 
 /* Which unit a process is in. */

@@ -19,6 +19,10 @@ typedef void (*UnitHandler)(UnitCall *call, const char *result, const sd_bus_err
 
 /* Subscribes to JobRemoved before it asks, so that no answer is missed. The 'timeout_usec' (0: none) is for the whole; running out gives result "timeout". */
 int unit_call_new(sd_bus *bus, UnitVerb verb, const char *unit, uint64_t timeout_usec, UnitHandler handler, void *userdata, UnitCall **ret);
+
+/* The same for a prepared message of systemd's manager that is answered with a job, such as StartTransientUnit. */
+int unit_call_send(sd_bus *bus, sd_bus_message *m, const char *unit, uint64_t timeout_usec, UnitHandler handler, void *userdata, UnitCall **ret);
+
 UnitCall *unit_call_free(UnitCall *call);
 const char *unit_call_unit(const UnitCall *call);
 

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* The only root program: takes names and times from the manager, and makes transient units. Commands come from root's own files. */
+
+#include <sys/types.h>
+#include <systemd/sd-bus.h>
+
+#include "base/macro.h"
+
+typedef struct Request Request;
+
+typedef struct Launcher {
+        sd_bus *bus;
+        sd_bus_slot *object;
+        const char *store_dir;
+        uid_t manager_uid;
+        char *known_caller;   /* unique bus name that was found to be allowed; the bus never gives it to another */
+        uint64_t hook_number; /* of the last hook */
+        Request *requests;    /* under way */
+        size_t n_requests;
+} Launcher;
+
+/* Puts the object on the bus; the caller asks for the name afterwards. 'store_dir' is borrowed. */
+int launcher_new(sd_bus *bus, const char *store_dir, uid_t manager_uid, Launcher **ret);
+Launcher *launcher_free(Launcher *l);
+DEFINE_CLEANUP(Launcher *, launcher_free)
+
+bool launcher_is_idle(void *launcher);

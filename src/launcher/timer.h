@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* Transient timers md-renew@NAME.timer. */
+
+#include "launcher/launcher.h"
+
+#define TIMER_WHEN_MAX_USEC (UINT64_C(7258118399) * 1000000) /* the end of 2199: calendar events go no further */
+
+/* Both begin a request; a negative return value means that none was begun, with *error set. */
+int timer_arm(Launcher *l, sd_bus_message *call, const char *domain, uint64_t when_usec, sd_bus_error *error);
+int timer_or_hook_cancel(Launcher *l, sd_bus_message *call, const char *unit, sd_bus_error *error);
