@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "manager/activation.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/string-util.h"
+#include "manager/event.h"
+#include "manager/reload.h"
+#include "store/activate.h"
+#include "store/domain.h"
+
+#define BUSY_RETRY_USEC (50 * USEC_PER_MSEC)
+#define FAILED_RETRY_USEC (30 * USEC_PER_SEC)
+
+static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
+        Domain *d = userdata;
+
+        d->activation_retry = sd_event_source_disable_unref(d->activation_retry);
+        domain_evaluate(d);
+        return 0;
+}
+
+static void retry_in(Domain *d, uint64_t usec) {
+        int r = sd_event_add_time_relative(d->manager->event, &d->activation_retry, CLOCK_MONOTONIC, usec, 0, on_retry, d);
+
+        if (r < 0)
+                (void) log_failure(r, "%s: Cannot set a timer: %m", DOMAIN_NAME(d));
+}
+
+/* The set that could not be made live stays in staging; whatever is live goes on being served. */
+static void tell_failed(Domain *d, int r) {
+        _auto_problem_ Problem *p = problem_new(PROBLEM_TYPE_STORE, "Cannot move the new certificate from %s/" STORE_STAGING "/%s to " STORE_DOMAINS "/%s: %s",
+                                                store_path(d->manager->store), DOMAIN_NAME(d), DOMAIN_NAME(d), strerror(r < 0 ? -r : EIO));
+
+        if (!p)
+                return;
+        if (!d->job->last || !str_equal(d->job->last->detail, p->detail)) {
+                event_tell(d, EVENT_ERRORED, p, "%s", p->detail);
+                problem_free(d->job->last);
+                d->job->last = take_ptr(p);
+        }
+}
+
+void activation_start(Domain *d) {
+        Manager *m = d->manager;
+        JobPhase before = d->job->phase;
+        char until[CLOCK_HUMAN_MAX];
+        int r;
+
+        /* Written first: the set that becomes live carries a copy. A crash before the exchange leaves a complete set in staging, which is looked at
+         * before this word is. */
+        d->job->phase = JOB_PHASE_ACTIVATED;
+        domain_save_job(d);
+        r = store_activate(m->store, DOMAIN_NAME(d), &d->config->keys);
+        if (r != STORE_ACTIVATE_DONE) {
+                d->job->phase = r == STORE_ACTIVATE_E_INCOMPLETE ? JOB_PHASE_ORDERING : before;
+                domain_save_job(d);
+                if (r != STORE_ACTIVATE_E_BUSY)
+                        tell_failed(d, r);
+                retry_in(d, r == STORE_ACTIVATE_E_BUSY ? BUSY_RETRY_USEC : FAILED_RETRY_USEC);
+                return;
+        }
+        job_forget_order(d->job);
+        d->job->errors = 0;
+        d->job->next_run_usec = 0;
+        d->job->last = problem_free(d->job->last);
+        d->job->finished = true;
+        domain_forget_facts(d);
+        (void) store_archive_prune(m->store, DOMAIN_NAME(d), m->settings.archive_keep);
+        domain_evaluate(d); /* reads the facts, and has the servers reloaded */
+        event_tell(d, EVENT_RENEWED, NULL, "A new certificate is in the store, valid until %s", clock_format_utc(until, domain_valid_until_usec(d)));
+        domain_save_job(d);
+}
+
+void activation_check_installed(Domain *d) {
+        if (d->job->phase != JOB_PHASE_ACTIVATED || d->decision.action == DECISION_ACTIVATE || !d->served)
+                return;
+        d->job->phase = JOB_PHASE_IDLE;
+        d->job->installed_usec = clock_now_usec();
+        event_tell(d, EVENT_INSTALLED, NULL, "%s", d->n_servers > 0 ? "The server serves the new certificate" : "The new certificate is in place");
+        domain_save_job(d);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* Challenge answers of a renewal: put where Apache's children find them before the CA looks, taken away when the order is final. */
+
+#include "manager/renewal.h"
+
+/* The types that this domain can use now, in order of preference; an explicit MDCAChallenges is taken as it is. An empty list comes with a problem that
+ * says for each type why not. */
+int challenges_available(Domain *d, char ***ret_types, Problem **ret_problem);
+
+int challenges_set_up(Renewal *r, const char *identifier, const char *type, const char *token, const char *url, Problem **ret_problem);
+void challenges_tear_down(Renewal *r);
+
+/* After a start: answers that no renewal of a domain with an order needs. */
+void challenges_purge_stale(Manager *m);

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "manager/deliver.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/string-util.h"
+#include "crypto/cert.h"
+#include "crypto/key.h"
+#include "store/domain.h"
+
+/* Names as people know the sets. */
+static const char *set_directory(StoreSet set) {
+        return set == STORE_SET_LIVE ? STORE_DOMAINS : STORE_STAGING;
+}
+
+static bool key_belongs(Domain *d, StoreSet set, const KeySpec *spec, X509 *leaf) {
+        _auto_secret_ Secret *pem = NULL;
+        _auto_pkey_ EVP_PKEY *key = NULL;
+
+        if (store_domain_read_key(d->manager->store, set, DOMAIN_NAME(d), spec, &pem) != 0)
+                return false;
+        if (key_from_pem(pem->data, pem->size, &key, NULL) < 0)
+                return false;
+        return cert_matches_key(leaf, key);
+}
+
+/* Moves what a decision may know out of what crypto read. */
+static int facts_from_info(CertInfo *info, const char *spec, bool key_matches, CertFacts *ret) {
+        CertFacts f = { 0 };
+        int r = str_replace(&f.spec, spec);
+
+        if (r < 0)
+                return r;
+        f.key_matches = key_matches;
+        f.key_type = info->key_type;
+        f.key_bits = info->key_bits;
+        f.names = take_ptr(info->names);
+        f.issuer = take_ptr(info->issuer);
+        f.serial = take_ptr(info->serial);
+        f.sha256 = take_ptr(info->sha256);
+        f.not_before_usec = info->not_before_usec;
+        f.not_after_usec = info->not_after_usec;
+        f.must_staple = info->must_staple;
+        *ret = f;
+        return 0;
+}
+
+static int read_one(Domain *d, StoreSet set, const KeySpec *spec, CertFactsList *facts, char **ret_damaged) {
+        char file[KEY_SPEC_FILE_MAX], name[KEY_SPEC_NAME_MAX];
+        _auto_free_ char *pem = NULL;
+        _auto_problem_ Problem *problem = NULL;
+        _auto_cert_chain_ CertChain chain = { 0 };
+        CertInfo info = { 0 };
+        CertFacts f = { 0 };
+        int r;
+
+        r = store_domain_read_chain(d->manager->store, set, DOMAIN_NAME(d), spec, &pem);
+        if (r != 0)
+                return r < 0 ? r : 0; /* missing */
+        r = cert_chain_from_pem(pem, strlen(pem), &chain, &problem);
+        if (r == 0)
+                r = cert_info_read(chain.certs[0], &info);
+        if (r < 0) {
+                if (ret_damaged && !*ret_damaged)
+                        *ret_damaged = str_printf("%s/%s/%s is no certificate any more: %s", set_directory(set), DOMAIN_NAME(d),
+                                                  key_spec_file(spec, "pubcert", file), problem ? problem->detail : strerror(-r));
+                return r == -ENOMEM ? r : 0;
+        }
+        r = facts_from_info(&info, key_spec_name(spec, name), key_belongs(d, set, spec, chain.certs[0]), &f);
+        cert_info_done(&info);
+        if (r == 0)
+                r = cert_facts_list_take(facts, &f);
+        cert_facts_done(&f);
+        return r;
+}
+
+int deliver_read_facts(Domain *d, int set, CertFactsList *ret, char **ret_damaged) {
+        CertFactsList facts = { 0 };
+
+        for (size_t i = 0; i < key_specs_count(&d->config->keys); i++) {
+                KeySpec spec = key_specs_get(&d->config->keys, i);
+                int r = read_one(d, (StoreSet) set, &spec, &facts, ret_damaged);
+
+                if (r < 0) {
+                        cert_facts_list_done(&facts);
+                        return r;
+                }
+        }
+        *ret = facts;
+        return 0;
+}
+
+int deliver_chain(Renewal *r, const char *pem, Problem **ret_problem) {
+        Domain *d = r->domain;
+        KeySpec spec = key_specs_get(&r->settings->keys, 0);
+        CertExpectation expected = { .key = r->key, .names = r->settings->names, .now_usec = clock_now_usec() };
+        _auto_cert_chain_ CertChain chain = { 0 };
+        _auto_free_ char *clean = NULL;
+        int k;
+
+        if (!r->key) {
+                (void) problem_set(ret_problem, PROBLEM_TYPE_CHAIN, "A certificate came before there was a key");
+                return -EBADMSG;
+        }
+        k = cert_chain_from_pem(pem, strlen(pem), &chain, ret_problem);
+        if (k == 0)
+                k = cert_chain_verify(&chain, &expected, ret_problem);
+        if (k == 0)
+                k = cert_chain_to_pem(&chain, &clean); /* what we understood, not what was sent */
+        if (k < 0) {
+                problem_prefix(*ret_problem, "The certificate that %s sent is not used", r->ca_url);
+                return k;
+        }
+        k = store_domain_write_chain(d->manager->store, STORE_SET_STAGING, DOMAIN_NAME(d), &spec, clean);
+        if (k != 0) {
+                (void) problem_set(ret_problem, PROBLEM_TYPE_STORE, "Cannot write the new certificate to %s/staging/%s: %s", store_path(d->manager->store),
+                                   DOMAIN_NAME(d), strerror(k < 0 ? -k : EIO));
+                return k < 0 ? k : -EIO;
+        }
+        r->binding.delivered = true;
+        d->job->phase = JOB_PHASE_STAGED;
+        domain_save_job(d);
+        return 0;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* What a worker brings: the manager believes a chain only after it has verified it. */
+
+#include "manager/renewal.h"
+
+/* Verifies and stages. 0: the set is complete in staging/. -EBADMSG with a problem: refused. */
+int deliver_chain(Renewal *r, const char *pem, Problem **ret_problem);
+
+/* Reads and checks the set of 'set' for domain 'd': facts for each key spec whose certificate is there and readable. A damaged file counts as missing, and *ret_damaged (may be NULL,
+ * the caller frees it) names the first. */
+int deliver_read_facts(Domain *d, int set, CertFactsList *ret, char **ret_damaged);

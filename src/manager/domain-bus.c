@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "manager/domain-bus.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/string-util.h"
+#include "bus/names.h"
+#include "bus/unit-name.h"
+#include "manager/manager-bus.h"
+#include "manager/renewal.h"
+
+#define GETTER(name)                                                                                                                          \
+        static int name(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata, \
+                        sd_bus_error *error)
+
+static int append_strv(sd_bus_message *reply, char *const *list) {
+        return list ? sd_bus_message_append_strv(reply, (char **) list) : sd_bus_message_append(reply, "as", 0);
+}
+
+GETTER(get_name) {
+        Domain *d = userdata;
+
+        return sd_bus_message_append(reply, "s", DOMAIN_NAME(d));
+}
+
+GETTER(get_list) {
+        Domain *d = userdata;
+
+        if (str_equal(property, "Names"))
+                return append_strv(reply, d->config->names);
+        if (str_equal(property, "Contacts"))
+                return append_strv(reply, d->config->contacts);
+        return append_strv(reply, d->config->ca_urls);
+}
+
+GETTER(get_servers) {
+        Domain *d = userdata;
+        int r = sd_bus_message_open_container(reply, 'a', "s");
+
+        for (size_t i = 0; r >= 0 && i < d->n_servers; i++)
+                r = sd_bus_message_append(reply, "s", d->servers[i].snapshot->id);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+GETTER(get_key_specs) {
+        Domain *d = userdata;
+        char buffer[KEY_SPEC_NAME_MAX];
+        int r = sd_bus_message_open_container(reply, 'a', "s");
+
+        for (size_t i = 0; r >= 0 && i < key_specs_count(&d->config->keys); i++) {
+                KeySpec spec = key_specs_get(&d->config->keys, i);
+
+                r = sd_bus_message_append(reply, "s", key_spec_name(&spec, buffer));
+        }
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+GETTER(get_word) {
+        Domain *d = userdata;
+        const char *s = NULL;
+
+        if (str_equal(property, "State"))
+                s = domain_state_to_string(d->decision.state);
+        else if (str_equal(property, "Action"))
+                s = d->renewal ? "renewing" : decision_action_to_string(d->decision.action);
+        else if (str_equal(property, "Reason"))
+                s = decision_reason_to_string(d->decision.reason);
+        else if (str_equal(property, "Detail"))
+                s = d->decision.detail;
+        else if (str_equal(property, "RenewMode"))
+                s = renew_mode_to_string(d->config->renew_mode);
+        else if (str_equal(property, "Phase"))
+                s = job_phase_to_string(d->job->phase);
+        else if (str_equal(property, "Refused"))
+                s = d->config->refused;
+        else if (str_equal(property, "Account"))
+                s = d->job->account;
+        return sd_bus_message_append(reply, "s", str_or(s, ""));
+}
+
+GETTER(get_defined_at) {
+        Domain *d = userdata;
+        _auto_free_ char *s = NULL;
+
+        if (d->config->defined_file)
+                s = str_printf("%s:%u", d->config->defined_file, d->config->defined_line);
+        return sd_bus_message_append(reply, "s", str_or(s, ""));
+}
+
+GETTER(get_timer_unit) {
+        Domain *d = userdata;
+        _auto_free_ char *s = d->armed_usec ? unit_name_for_renewal(DOMAIN_NAME(d), ".timer") : NULL;
+
+        return sd_bus_message_append(reply, "s", str_or(s, ""));
+}
+
+GETTER(get_time) {
+        Domain *d = userdata;
+        uint64_t t = 0;
+
+        if (str_equal(property, "NextUSec"))
+                t = d->wanted_usec;
+        else if (str_equal(property, "RenewAtUSec"))
+                t = decision_renew_at_usec(d->config, &d->live);
+        else if (str_equal(property, "ValidUntilUSec"))
+                t = domain_valid_until_usec(d);
+        else if (str_equal(property, "LastRunUSec"))
+                t = d->job->last_run_usec;
+        else if (str_equal(property, "InstalledUSec"))
+                t = d->job->installed_usec;
+        return sd_bus_message_append(reply, "t", t);
+}
+
+GETTER(get_flag) {
+        Domain *d = userdata;
+
+        return sd_bus_message_append(reply, "b", (int) (str_equal(property, "Managed") ? d->managed : d->served && d->live.n > 0));
+}
+
+GETTER(get_errors) {
+        Domain *d = userdata;
+
+        return sd_bus_message_append(reply, "u", (uint32_t) d->job->errors);
+}
+
+GETTER(get_certificates) {
+        Domain *d = userdata;
+        int r = sd_bus_message_open_container(reply, 'a', "(ssstts)");
+
+        for (size_t i = 0; r >= 0 && i < d->live.n; i++) {
+                const CertFacts *f = &d->live.items[i];
+
+                r = sd_bus_message_append(reply, "(ssstts)", str_or(f->spec, ""), str_or(f->issuer, ""), str_or(f->serial, ""), f->not_before_usec,
+                                          f->not_after_usec, str_or(f->sha256, ""));
+        }
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+GETTER(get_last_problem) {
+        Domain *d = userdata;
+        const Problem *p = d->job->last;
+
+        return sd_bus_message_append(reply, "(sssst)", p ? p->type : "", p ? p->detail : "", p ? str_or(p->activity, "") : "", p ? str_or(p->subproblems, "") : "",
+                                     p ? p->retry_after_usec : (uint64_t) 0);
+}
+
+GETTER(get_job) {
+        Domain *d = userdata;
+
+        return sd_bus_message_append(reply, "o", d->renewal ? d->renewal->path : "/");
+}
+
+GETTER(get_log) {
+        Domain *d = userdata;
+        int r = sd_bus_message_open_container(reply, 'a', "(tsss)");
+
+        for (size_t i = 0; r >= 0 && i < d->job->n_log; i++) {
+                const JobLogEntry *e = &d->job->log[i];
+
+                r = sd_bus_message_append(reply, "(tsss)", e->when_usec, str_or(e->type, ""), str_or(e->status, ""), str_or(e->detail, ""));
+        }
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+int domain_bus_renew(Domain *d, bool force, sd_bus_message *call, sd_bus_error *error) {
+        int r = authorize(d->manager, call, ACTION_RENEW, DOMAIN_NAME(d), error);
+
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        switch (domain_renew(d, force)) {
+
+        case DOMAIN_RENEW_DONE:
+        case DOMAIN_RENEW_E_RUNNING:
+                return sd_bus_reply_method_return(call, "o", d->renewal->path);
+
+        case DOMAIN_RENEW_E_REFUSED:
+                return sd_bus_error_setf(error, BUS_ERROR_NOT_CONFIGURED, "%s: %s", DOMAIN_NAME(d),
+                                         str_or(d->config->refused, "no server names this domain any more"));
+
+        default:
+                return sd_bus_error_setf(error, BUS_ERROR_NOTHING_TO_DO, "%s: Nothing is due%s%s", DOMAIN_NAME(d), d->decision.detail ? ": " : "",
+                                         str_or(d->decision.detail, ""));
+        }
+}
+
+static int method_renew(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        Domain *d = userdata;
+        int force, r;
+
+        r = sd_bus_message_read(call, "b", &force);
+        return r < 0 ? r : domain_bus_renew(d, force, call, error);
+}
+
+#define CHANGES SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
+
+static const sd_bus_vtable vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_PROPERTY("Name", "s", get_name, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Names", "as", get_list, 0, CHANGES),
+        SD_BUS_PROPERTY("Contacts", "as", get_list, 0, CHANGES),
+        SD_BUS_PROPERTY("CertificateAuthorities", "as", get_list, 0, CHANGES),
+        SD_BUS_PROPERTY("Servers", "as", get_servers, 0, CHANGES),
+        SD_BUS_PROPERTY("KeySpecs", "as", get_key_specs, 0, CHANGES),
+        SD_BUS_PROPERTY("DefinedAt", "s", get_defined_at, 0, CHANGES),
+        SD_BUS_PROPERTY("RenewMode", "s", get_word, 0, CHANGES),
+        SD_BUS_PROPERTY("Managed", "b", get_flag, 0, CHANGES),
+        SD_BUS_PROPERTY("Refused", "s", get_word, 0, CHANGES),
+        SD_BUS_PROPERTY("State", "s", get_word, 0, CHANGES),
+        SD_BUS_PROPERTY("Action", "s", get_word, 0, CHANGES),
+        SD_BUS_PROPERTY("Reason", "s", get_word, 0, CHANGES),
+        SD_BUS_PROPERTY("Detail", "s", get_word, 0, CHANGES),
+        SD_BUS_PROPERTY("NextUSec", "t", get_time, 0, CHANGES),
+        SD_BUS_PROPERTY("TimerUnit", "s", get_timer_unit, 0, CHANGES),
+        SD_BUS_PROPERTY("RenewAtUSec", "t", get_time, 0, CHANGES),
+        SD_BUS_PROPERTY("ValidUntilUSec", "t", get_time, 0, CHANGES),
+        SD_BUS_PROPERTY("Certificates", "a(ssstts)", get_certificates, 0, CHANGES),
+        SD_BUS_PROPERTY("Served", "b", get_flag, 0, CHANGES),
+        SD_BUS_PROPERTY("InstalledUSec", "t", get_time, 0, CHANGES),
+        SD_BUS_PROPERTY("Phase", "s", get_word, 0, CHANGES),
+        SD_BUS_PROPERTY("Account", "s", get_word, 0, CHANGES),
+        SD_BUS_PROPERTY("LastRunUSec", "t", get_time, 0, CHANGES),
+        SD_BUS_PROPERTY("Errors", "u", get_errors, 0, CHANGES),
+        SD_BUS_PROPERTY("LastProblem", "(sssst)", get_last_problem, 0, CHANGES),
+        SD_BUS_PROPERTY("Job", "o", get_job, 0, CHANGES),
+        SD_BUS_PROPERTY("Log", "a(tsss)", get_log, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
+        SD_BUS_METHOD_WITH_ARGS("Renew", SD_BUS_ARGS("b", force), SD_BUS_RESULT("o", job), method_renew, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_VTABLE_END,
+};
+
+static const char *const changing[] = {
+        "Names", "Contacts", "CertificateAuthorities", "Servers", "KeySpecs", "DefinedAt", "RenewMode", "Managed", "Refused", "State", "Action", "Reason", "Detail",
+        "NextUSec", "TimerUnit", "RenewAtUSec", "ValidUntilUSec", "Certificates", "Served", "InstalledUSec", "Phase", "Account", "LastRunUSec", "Errors",
+        "LastProblem", "Job", "Log", NULL,
+};
+
+static int find_domain(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret_found, sd_bus_error *error) {
+        Manager *m = userdata;
+        _auto_free_ char *name = NULL;
+        int r;
+
+        r = sd_bus_path_decode(path, BUS_PATH_DOMAIN, &name);
+        if (r <= 0)
+                return r;
+        *ret_found = manager_find_domain(m, name);
+        return *ret_found ? 1 : 0;
+}
+
+static int enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***ret_nodes, sd_bus_error *error) {
+        Manager *m = userdata;
+        char **nodes = NULL;
+        const char *name;
+        Domain *d;
+        int r = 0;
+
+        MAP_FOREACH(m->domains, name, d)
+                if (r >= 0)
+                        r = strv_extend(&nodes, d->path);
+        if (r < 0) {
+                strv_free(nodes);
+                return r;
+        }
+        *ret_nodes = nodes;
+        return 0;
+}
+
+int domain_bus_register(Manager *m) {
+        int r = sd_bus_add_fallback_vtable(m->bus, NULL, BUS_PATH_DOMAIN, BUS_INTERFACE_DOMAIN, vtable, find_domain, m);
+
+        return r < 0 ? r : sd_bus_add_node_enumerator(m->bus, NULL, BUS_PATH_DOMAIN, enumerate, m);
+}
+
+static bool anybody_listens(const Domain *d) {
+        return d->manager->bus && sd_bus_is_ready(d->manager->bus) > 0;
+}
+
+void domain_bus_added(Domain *d) {
+        if (anybody_listens(d))
+                (void) sd_bus_emit_object_added(d->manager->bus, d->path);
+}
+
+void domain_bus_removed(Domain *d) {
+        if (anybody_listens(d))
+                (void) sd_bus_emit_object_removed(d->manager->bus, d->path);
+}
+
+void domain_bus_changed(Domain *d) {
+        if (anybody_listens(d))
+                (void) sd_bus_emit_properties_changed_strv(d->manager->bus, d->path, BUS_INTERFACE_DOMAIN, (char **) changing);
+}

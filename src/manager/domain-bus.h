@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* org.mdmanager1.Domain at /org/mdmanager1/domain/ESCAPED. */
+
+#include "manager/domain.h"
+
+int domain_bus_register(Manager *m);
+void domain_bus_added(Domain *d);
+void domain_bus_removed(Domain *d);
+void domain_bus_changed(Domain *d);
+
+/* Renew() of both interfaces. */
+int domain_bus_renew(Domain *d, bool force, sd_bus_message *call, sd_bus_error *error);

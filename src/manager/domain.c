@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "manager/domain.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/message-ids.h"
+#include "base/string-util.h"
+#include "bus/names.h"
+#include "bus/unit-name.h"
+#include "manager/activation.h"
+#include "manager/deliver.h"
+#include "manager/domain-bus.h"
+#include "manager/event.h"
+#include "manager/reload.h"
+#include "manager/renewal.h"
+#include "manager/schedule.h"
+#include "manager/servers.h"
+#include "store/domain.h"
+
+static int load_job(Domain *d, const char *name) {
+        int r = store_domain_read_job(d->manager->store, name, &d->job);
+
+        if (r == STORE_DOMAIN_E_DAMAGED)
+                log_warning("%s: domains/%s/" STORE_FILE_JOB " was damaged; what it knew of earlier attempts is lost.", name, name);
+        return r < 0 ? r : 0;
+}
+
+int domain_new(Manager *m, const char *name, Domain **ret) {
+        Domain *d = calloc(1, sizeof(*d));
+        int r;
+
+        if (!d)
+                return log_oom();
+        d->manager = m;
+        d->inotify_wd = -1;
+        d->config = managed_domain_new(name);
+        d->unit = unit_name_for_renewal(name, ".service");
+        r = sd_bus_path_encode(BUS_PATH_DOMAIN, name, &d->path);
+        if (r < 0 || !d->config || !d->unit) {
+                domain_free(d);
+                return log_oom();
+        }
+        r = load_job(d, name);
+        if (r >= 0)
+                r = map_put(m->domains, name, d);
+        if (r >= 0)
+                r = map_put(m->units, d->unit, d);
+        if (r < 0) {
+                domain_free(d);
+                return log_failure(r, "%s: Cannot take up this domain: %m", name);
+        }
+        domain_bus_added(d);
+        *ret = d;
+        return 0;
+}
+
+Domain *domain_free(Domain *d) {
+        if (!d)
+                return NULL;
+        if (d->renewal)
+                renewal_free(d->renewal);
+        if (d->config && map_get(d->manager->domains, DOMAIN_NAME(d)) == d) {
+                domain_bus_removed(d);
+                (void) map_remove(d->manager->domains, DOMAIN_NAME(d));
+        }
+        if (d->unit && map_get(d->manager->units, d->unit) == d)
+                (void) map_remove(d->manager->units, d->unit);
+        if (d->manager->schedule)
+                schedule_remove(d->manager->schedule, d);
+        sd_event_source_disable_unref(d->activation_retry);
+        decision_done(&d->decision);
+        cert_facts_list_done(&d->live);
+        job_free(d->job);
+        managed_domain_free(d->config);
+        free(d->servers);
+        free(d->unit);
+        free(d->path);
+        free(d);
+        return NULL;
+}
+
+void domain_forget_facts(Domain *d) {
+        cert_facts_list_done(&d->live);
+        d->live = (CertFactsList){ 0 };
+        d->live_known = false;
+}
+
+static void learn_facts(Domain *d) {
+        _auto_free_ char *damaged = NULL;
+        int r;
+
+        if (d->live_known)
+                return;
+        servers_watch_domain(d->manager->servers, d);
+        r = deliver_read_facts(d, STORE_SET_LIVE, &d->live, &damaged);
+        if (r < 0)
+                (void) log_failure(r, "%s: Cannot read its certificates: %m", DOMAIN_NAME(d));
+        if (damaged)
+                event_tell(d, EVENT_STORE_DAMAGED, NULL, "%s", damaged);
+        d->live_known = r >= 0;
+}
+
+void domain_save_job(Domain *d) {
+        int r = store_domain_write_job(d->manager->store, d->job);
+
+        if (r != 0)
+                (void) log_failure(r < 0 ? r : -EIO, "%s: Cannot write domains/%s/" STORE_FILE_JOB ": %m", DOMAIN_NAME(d), DOMAIN_NAME(d));
+}
+
+static void keep_settings(Domain *d) {
+        int r = store_domain_write_md(d->manager->store, STORE_SET_LIVE, d->config);
+
+        if (r != 0)
+                (void) log_failure(r < 0 ? r : -EIO, "%s: Cannot write domains/%s/" STORE_FILE_MD ": %m", DOMAIN_NAME(d), DOMAIN_NAME(d));
+}
+
+bool domain_is_staged(Domain *d) {
+        _cleanup_(managed_domain_freep) ManagedDomain *staged = NULL;
+        CertFactsList facts = { 0 };
+        size_t n = key_specs_count(&d->config->keys);
+        bool complete;
+
+        if (d->job->phase == JOB_PHASE_IDLE)
+                return false;
+        if (store_domain_read_md(d->manager->store, STORE_SET_STAGING, DOMAIN_NAME(d), &staged, NULL) != 0)
+                return false;
+        if (!strv_equal(staged->names, d->config->names))
+                return false;
+        if (deliver_read_facts(d, STORE_SET_STAGING, &facts, NULL) < 0)
+                return false;
+        complete = facts.n == n;
+        for (size_t i = 0; complete && i < facts.n; i++)
+                complete = facts.items[i].key_matches;
+        cert_facts_list_done(&facts);
+        return complete;
+}
+
+/* Whether one server has handed all of the live set to its TLS module. */
+static bool serves_all(const ManagedDomain *view, const CertFactsList *live) {
+        for (size_t i = 0; i < live->n; i++)
+                if (!strv_contains(view->served, live->items[i].sha256))
+                        return false;
+        return true;
+}
+
+static bool is_served(const Domain *d) {
+        for (size_t i = 0; i < d->n_servers; i++) {
+                const ManagedDomain *view = d->servers[i].view;
+
+                if (view->used_tls && !view->refused && !serves_all(view, &d->live))
+                        return false;
+        }
+        return true;
+}
+
+/* The next look at a domain that waits for nothing: a certificate by itself changes its state when it runs out. */
+static void act(Domain *d) {
+        d->wanted_usec = 0;
+        switch (d->decision.action) {
+
+        case DECISION_RENEW: {
+                Renewal *r;
+
+                (void) renewal_new(d, &r);
+                break;
+        }
+
+        case DECISION_ACTIVATE:
+                activation_start(d);
+                break;
+
+        case DECISION_INSTALL:
+                reload_request(d);
+                /* The renewal of what is live goes on being scheduled meanwhile. */
+                d->wanted_usec = decision_renew_at_usec(d->config, &d->live);
+                break;
+
+        case DECISION_WAIT:
+                d->wanted_usec = d->decision.at_usec;
+                break;
+
+        case DECISION_NOTHING:
+                break;
+        }
+        schedule_update(d->manager->schedule, d);
+}
+
+void domain_evaluate(Domain *d) {
+        int r;
+
+        if (d->renewal || d->activation_retry) /* its end brings us back */
+                return;
+        if (!d->managed) {
+                d->wanted_usec = 0;
+                schedule_update(d->manager->schedule, d);
+                return;
+        }
+        keep_settings(d);
+        learn_facts(d);
+        d->served = is_served(d);
+
+        decision_done(&d->decision);
+        d->decision = (Decision){ 0 };
+        r = decision_make(d->config, &d->live, d->job, domain_is_staged(d), d->served, clock_now_usec(), &d->decision);
+        if (r < 0) {
+                (void) log_failure(r, "%s: Cannot decide: %m", DOMAIN_NAME(d));
+                return;
+        }
+        if (d->forced && !d->config->refused && d->decision.action != DECISION_ACTIVATE)
+                d->decision.action = DECISION_RENEW;
+        activation_check_installed(d);
+        act(d);
+        domain_changed(d);
+}
+
+int domain_renew(Domain *d, bool force) {
+        if (d->renewal)
+                return DOMAIN_RENEW_E_RUNNING;
+        if (!d->managed || d->config->refused)
+                return DOMAIN_RENEW_E_REFUSED;
+        d->forced = force;
+        if (force)
+                d->job->next_run_usec = 0;
+        domain_forget_facts(d);
+        domain_evaluate(d);
+        d->forced = false;
+        return d->renewal ? DOMAIN_RENEW_DONE : DOMAIN_RENEW_E_NOT_DUE;
+}
+
+uint64_t domain_valid_until_usec(const Domain *d) {
+        uint64_t until = 0;
+
+        for (size_t i = 0; i < d->live.n; i++)
+                if (until == 0 || d->live.items[i].not_after_usec < until)
+                        until = d->live.items[i].not_after_usec;
+        return until;
+}
+
+void domain_changed(Domain *d) {
+        domain_bus_changed(d);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* A managed domain at run time: its settings as merged from the servers, what lies in the store, and what was decided. */
+
+#include "domain/decision.h"
+#include "domain/snapshot.h"
+#include "manager/manager.h"
+
+/* One server's view of the domain. Both are borrowed from the snapshot and replaced with it. */
+typedef struct DomainServer {
+        const Snapshot *snapshot;
+        const ManagedDomain *view;
+} DomainServer;
+
+struct Domain {
+        Manager *manager;
+        char *path; /* object path */
+        char *unit; /* md-renew@….service */
+
+        ManagedDomain *config; /* of the server that counts */
+        DomainServer *servers; /* all that name it */
+        size_t n_servers;
+        bool managed; /* false: no server names it any more; the store keeps it, nothing is done */
+
+        Job *job;
+        CertFactsList live; /* facts of domains/NAME/, read again when they may have changed */
+        bool live_known;
+        bool served; /* every server that uses it over TLS has handed the live set to its TLS module */
+
+        Decision decision;
+        bool forced; /* somebody asked for a renewal, whatever the decision says */
+        Renewal *renewal;
+
+        uint64_t wanted_usec; /* when it is to be looked at again; 0: no time */
+        uint64_t armed_usec;  /* what its transient timer says; 0: none */
+        sd_event_source *activation_retry;
+        int inotify_wd; /* watches domains/NAME/; -1: none */
+};
+
+int domain_new(Manager *m, const char *name, Domain **ret);
+Domain *domain_free(Domain *d);
+#define DOMAIN_NAME(d) ((d)->config->name)
+
+/* Decides what is due and sets it going: a renewal, an activation, a reload, a timer. The one place where something begins. */
+void domain_evaluate(Domain *d);
+
+/* The files in the store may have changed: facts are read anew. */
+void domain_forget_facts(Domain *d);
+/* Keeps job.json; a failure is told and does not end anything. */
+void domain_save_job(Domain *d);
+
+/* A whole verified set lies in staging/ for the names and keys that are configured now. */
+bool domain_is_staged(Domain *d);
+
+/* Somebody wants a renewal now. BUS_ERROR… outcomes: */
+enum {
+        DOMAIN_RENEW_DONE,
+        DOMAIN_RENEW_E_NOT_DUE,    /* and not forced */
+        DOMAIN_RENEW_E_RUNNING,    /* there is one already: use it */
+        DOMAIN_RENEW_E_REFUSED,    /* the server disabled the domain, or none names it */
+};
+int domain_renew(Domain *d, bool force);
+
+/* When the certificate in use runs out, over all keys; 0: there is none. */
+uint64_t domain_valid_until_usec(const Domain *d);
+
+/* The domain's properties changed: tells the bus in the next round. */
+void domain_changed(Domain *d);

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "manager/keys.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+
+#include "base/cleanup.h"
+#include "crypto/key.h"
+
+/* A request is in one of the two queues, or in the making. The thread touches only what lies in front of 'result'. */
+struct KeyRequest {
+        KeySpec spec;
+        EVP_PKEY *key;
+        Problem *problem;
+        KeyRequest *next;
+
+        KeyMaker *maker;
+        KeyHandler handler; /* NULL: nobody waits any more */
+        void *userdata;
+        bool done; /* the handler was called: the owner frees it */
+};
+
+struct KeyMaker {
+        pthread_t thread;
+        pthread_mutex_t mutex;
+        pthread_cond_t wanted;
+        bool stop;
+        KeyRequest *queue, **queue_end;
+        KeyRequest *finished, **finished_end;
+        int fd;
+        sd_event_source *source;
+};
+
+static void enqueue(KeyRequest ***end, KeyRequest *r) {
+        r->next = NULL;
+        **end = r;
+        *end = &r->next;
+}
+
+static KeyRequest *dequeue(KeyRequest **head, KeyRequest ***end) {
+        KeyRequest *r = *head;
+
+        if (r) {
+                *head = r->next;
+                if (!*head)
+                        *end = head;
+        }
+        return r;
+}
+
+static KeyRequest *request_destroy(KeyRequest *r) {
+        EVP_PKEY_free(r->key);
+        problem_free(r->problem);
+        free(r);
+        return NULL;
+}
+
+static void *make_keys(void *userdata) {
+        KeyMaker *k = userdata;
+
+        (void) pthread_mutex_lock(&k->mutex);
+        while (!k->stop) {
+                KeyRequest *r = dequeue(&k->queue, &k->queue_end);
+
+                if (!r) {
+                        (void) pthread_cond_wait(&k->wanted, &k->mutex);
+                        continue;
+                }
+                (void) pthread_mutex_unlock(&k->mutex);
+                if (key_make(&r->spec, &r->key, &r->problem) != 0 && !r->problem)
+                        r->problem = problem_new(PROBLEM_TYPE_INTERNAL, "Cannot make a private key");
+                (void) pthread_mutex_lock(&k->mutex);
+                enqueue(&k->finished_end, r);
+                (void) eventfd_write(k->fd, 1);
+        }
+        (void) pthread_mutex_unlock(&k->mutex);
+        return NULL;
+}
+
+static int on_finished(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        KeyMaker *k = userdata;
+        eventfd_t count;
+
+        (void) eventfd_read(fd, &count);
+        for (;;) {
+                KeyRequest *r;
+
+                (void) pthread_mutex_lock(&k->mutex);
+                r = dequeue(&k->finished, &k->finished_end);
+                (void) pthread_mutex_unlock(&k->mutex);
+                if (!r)
+                        return 0;
+                if (!r->handler) {
+                        request_destroy(r);
+                        continue;
+                }
+                r->done = true;
+                r->handler(r, r->key, r->problem, r->userdata); /* may free the request */
+        }
+}
+
+int key_maker_new(sd_event *event, KeyMaker **ret) {
+        KeyMaker *k = calloc(1, sizeof(*k));
+        sigset_t all, before;
+        int r;
+
+        if (!k)
+                return -ENOMEM;
+        k->queue_end = &k->queue;
+        k->finished_end = &k->finished;
+        (void) pthread_mutex_init(&k->mutex, NULL);
+        (void) pthread_cond_init(&k->wanted, NULL);
+        k->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (k->fd < 0) {
+                r = -errno;
+                free(k);
+                return r;
+        }
+        r = sd_event_add_io(event, &k->source, k->fd, EPOLLIN, on_finished, k);
+        if (r < 0) {
+                (void) close(k->fd);
+                free(k);
+                return r;
+        }
+        /* Signals are the loop's. */
+        (void) sigfillset(&all);
+        (void) pthread_sigmask(SIG_SETMASK, &all, &before);
+        r = pthread_create(&k->thread, NULL, make_keys, k);
+        (void) pthread_sigmask(SIG_SETMASK, &before, NULL);
+        if (r != 0) {
+                sd_event_source_disable_unref(k->source);
+                (void) close(k->fd);
+                free(k);
+                return -r;
+        }
+        *ret = k;
+        return 0;
+}
+
+KeyMaker *key_maker_free(KeyMaker *k) {
+        KeyRequest *r;
+
+        if (!k)
+                return NULL;
+        (void) pthread_mutex_lock(&k->mutex);
+        k->stop = true;
+        (void) pthread_cond_signal(&k->wanted);
+        (void) pthread_mutex_unlock(&k->mutex);
+        (void) pthread_join(k->thread, NULL);
+
+        while ((r = dequeue(&k->queue, &k->queue_end)))
+                request_destroy(r);
+        while ((r = dequeue(&k->finished, &k->finished_end)))
+                request_destroy(r);
+        sd_event_source_disable_unref(k->source);
+        (void) close(k->fd);
+        (void) pthread_cond_destroy(&k->wanted);
+        (void) pthread_mutex_destroy(&k->mutex);
+        free(k);
+        return NULL;
+}
+
+int key_request_new(KeyMaker *k, const KeySpec *spec, KeyHandler handler, void *userdata, KeyRequest **ret) {
+        KeyRequest *r = calloc(1, sizeof(*r));
+
+        assert(handler);
+
+        if (!r)
+                return -ENOMEM;
+        r->spec = *spec;
+        r->maker = k;
+        r->handler = handler;
+        r->userdata = userdata;
+        (void) pthread_mutex_lock(&k->mutex);
+        enqueue(&k->queue_end, r);
+        (void) pthread_cond_signal(&k->wanted);
+        (void) pthread_mutex_unlock(&k->mutex);
+        *ret = r;
+        return 0;
+}
+
+KeyRequest *key_request_free(KeyRequest *r) {
+        if (!r)
+                return NULL;
+        if (r->done)
+                return request_destroy(r);
+        /* The thread may hold it: it is destroyed when it comes back. */
+        r->handler = NULL;
+        return NULL;
+}

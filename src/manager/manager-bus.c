@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "manager/manager-bus.h"
+
+#include <errno.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/string-util.h"
+#include "bus/names.h"
+#include "bus/service.h"
+#include "config.h"
+#include "domain/name.h"
+#include "manager/domain-bus.h"
+#include "manager/reload.h"
+#include "manager/renewal.h"
+#include "manager/schedule.h"
+#include "manager/servers.h"
+
+/* A time that has passed by this much without anybody acting on it is a fault. */
+#define OVERDUE_USEC (5 * USEC_PER_MINUTE)
+
+static const char *const actions[_ACTION_MAX] = {
+        [ACTION_RENEW] = "org.mdmanager1.renew",
+        [ACTION_RELOAD] = "org.mdmanager1.reload",
+        [ACTION_CHECK] = "org.mdmanager1.check",
+};
+
+int authorize(Manager *m, sd_bus_message *call, Action action, const char *subject, sd_bus_error *error) {
+        char *details[] = { (char *) "domain", (char *) subject, NULL };
+
+        return polkit_authorize(m->polkit, call, actions[action], details, error);
+}
+
+/* --- Properties --- */
+
+static int get_version(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        return sd_bus_message_append(reply, "s", PROJECT_VERSION);
+}
+
+static int get_store(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        Manager *m = userdata;
+
+        return sd_bus_message_append(reply, "s", store_path(m->store));
+}
+
+static int get_domains(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        Manager *m = userdata;
+
+        return sd_bus_message_append(reply, "u", (uint32_t) map_size(m->domains));
+}
+
+static int get_renewals(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        Manager *m = userdata;
+
+        return sd_bus_message_append(reply, "u", (uint32_t) map_size(m->renewals));
+}
+
+static int get_next(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        Manager *m = userdata;
+        const Domain *d = schedule_next(m->schedule);
+
+        if (str_equal(property, "NextRenewalDomain"))
+                return sd_bus_message_append(reply, "s", d ? DOMAIN_NAME(d) : "");
+        return sd_bus_message_append(reply, "t", d ? d->wanted_usec : (uint64_t) 0);
+}
+
+static int get_reload_pending(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata,
+                              sd_bus_error *error) {
+        return sd_bus_message_append(reply, "b", (int) reload_is_pending(userdata));
+}
+
+static int get_reloads(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        Manager *m = userdata;
+        const char *unit;
+        Reload *reload;
+        int r = sd_bus_message_open_container(reply, 'a', "(ssus)");
+
+        MAP_FOREACH(m->reloads, unit, reload)
+                if (r >= 0)
+                        r = sd_bus_message_append(reply, "(ssus)", unit, reload_state_to_string(reload->state), (uint32_t) reload->failures,
+                                                  reload->last ? reload->last->detail : "");
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int get_complaints(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        Manager *m = userdata;
+        char *const *list = servers_complaints(m->servers);
+
+        return list ? sd_bus_message_append_strv(reply, (char **) list) : sd_bus_message_append(reply, "as", 0);
+}
+
+/* --- Methods --- */
+
+static Domain *find(Manager *m, const char *name, sd_bus_error *error) {
+        _auto_free_ char *normal = domain_name_normalize(name);
+        Domain *d = normal ? manager_find_domain_by_any_name(m, normal) : NULL;
+
+        if (!d) {
+                _auto_free_ char *shown = str_printable(name, strlen(name), 300);
+
+                (void) sd_bus_error_setf(error, BUS_ERROR_NO_SUCH_DOMAIN, "No managed domain has the name '%s'", str_or(shown, ""));
+        }
+        return d;
+}
+
+static int method_get_domain(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        const char *name;
+        Domain *d;
+        int r;
+
+        r = sd_bus_message_read(call, "s", &name);
+        if (r < 0)
+                return r;
+        d = find(userdata, name, error);
+        return d ? sd_bus_reply_method_return(call, "o", d->path) : -ENOENT;
+}
+
+static int append_domain(sd_bus_message *reply, const Domain *d) {
+        const char *action = d->renewal ? "renewing" : decision_action_to_string(d->decision.action);
+
+        return sd_bus_message_append(reply, "(sosssttus)", DOMAIN_NAME(d), d->path, domain_state_to_string(d->decision.state), str_or(action, ""),
+                                     str_or(decision_reason_to_string(d->decision.reason), ""), domain_valid_until_usec(d), d->wanted_usec,
+                                     (uint32_t) d->job->errors, d->job->last ? d->job->last->detail : "");
+}
+
+static int method_list_domains(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        Manager *m = userdata;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const char *name;
+        Domain *d;
+        int r;
+
+        r = sd_bus_message_new_method_return(call, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "(sosssttus)");
+        MAP_FOREACH(m->domains, name, d)
+                if (r >= 0)
+                        r = append_domain(reply, d);
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        return r < 0 ? r : sd_bus_send(m->bus, reply, NULL);
+}
+
+static int method_renew(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        Manager *m = userdata;
+        const char *name;
+        Domain *d;
+        int force, r;
+
+        r = sd_bus_message_read(call, "sb", &name, &force);
+        if (r < 0)
+                return r;
+        d = find(m, name, error);
+        return d ? domain_bus_renew(d, force, call, error) : -ENOENT;
+}
+
+char *manager_find_fault(Domain *d) {
+        uint64_t now = clock_now_usec(), until = domain_valid_until_usec(d);
+        char when[CLOCK_HUMAN_MAX];
+
+        if (!d->managed)
+                return NULL;
+        if (d->config->refused)
+                return str_printf("The server disabled it: %s", d->config->refused);
+        if (until != 0 && until <= now)
+                return str_printf("Its certificate expired %s", clock_format_relative(when, until, now));
+        if (d->job->errors > 0 && d->job->last)
+                return str_printf("%u attempts failed: %s", d->job->errors, d->job->last->detail);
+        if (d->renewal || d->activation_retry || d->decision.action == DECISION_NOTHING)
+                return NULL; /* a running job, or a stated reason */
+        if (d->decision.action == DECISION_INSTALL)
+                return str_printf("The server does not serve the newest certificate yet");
+        if (d->wanted_usec == 0 || usec_add(d->wanted_usec, OVERDUE_USEC) < now)
+                return str_printf("Nothing will happen to it: no timer is armed, no job is running, and there is no reason for that");
+        return NULL;
+}
+
+static int reply_faults(Manager *m, sd_bus_message *call) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const char *name;
+        Domain *d;
+        int r;
+
+        r = sd_bus_message_new_method_return(call, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "(ss)");
+        STRV_FOREACH(c, servers_complaints(m->servers))
+                if (r >= 0)
+                        r = sd_bus_message_append(reply, "(ss)", "", *c);
+        MAP_FOREACH(m->domains, name, d) {
+                _auto_free_ char *fault = manager_find_fault(d);
+
+                if (r >= 0 && fault)
+                        r = sd_bus_message_append(reply, "(ss)", name, fault);
+        }
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        return r < 0 ? r : sd_bus_send(m->bus, reply, NULL);
+}
+
+static int method_check(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        Manager *m = userdata;
+        int r = authorize(m, call, ACTION_CHECK, "", error);
+
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        manager_check(m);
+        return reply_faults(m, call);
+}
+
+static int method_get_faults(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        return reply_faults(userdata, call);
+}
+
+static bool is_server_unit(Manager *m, const char *unit) {
+        size_t n;
+        Snapshot *const *s = servers_snapshots(m->servers, &n);
+
+        for (size_t i = 0; i < n; i++)
+                if (str_equal(str_or(m->settings.reload_unit, s[i]->unit), unit))
+                        return true;
+        return false;
+}
+
+static int method_reload(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        Manager *m = userdata;
+        const char *unit;
+        int r;
+
+        r = sd_bus_message_read(call, "s", &unit);
+        if (r < 0)
+                return r;
+        r = authorize(m, call, ACTION_RELOAD, unit, error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        if (!is_server_unit(m, unit))
+                return sd_bus_error_set(error, BUS_ERROR_INVALID, "No server with managed domains runs in this unit");
+        r = reload_request_unit(m, unit);
+        return r < 0 ? r : sd_bus_reply_method_return(call, NULL);
+}
+
+static const sd_bus_vtable vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_PROPERTY("Version", "s", get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("StoreDirectory", "s", get_store, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Domains", "u", get_domains, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Renewals", "u", get_renewals, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("NextRenewalDomain", "s", get_next, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("NextRenewalUSec", "t", get_next, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("ReloadPending", "b", get_reload_pending, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Reloads", "a(ssus)", get_reloads, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Complaints", "as", get_complaints, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_METHOD_WITH_ARGS("GetDomain", SD_BUS_ARGS("s", name), SD_BUS_RESULT("o", domain), method_get_domain, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListDomains", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sosssttus)", domains), method_list_domains, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Renew", SD_BUS_ARGS("s", name, "b", force), SD_BUS_RESULT("o", job), method_renew, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Check", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ss)", faults), method_check, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetFaults", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ss)", faults), method_get_faults, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_ARGS("s", unit), SD_BUS_NO_RESULT, method_reload, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_SIGNAL_WITH_ARGS("Event", SD_BUS_ARGS("s", event, "s", domain, "s", detail, "s", problem, "t", when_usec), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("JobRemoved", SD_BUS_ARGS("o", job, "s", domain, "s", result, "s", detail), 0),
+        SD_BUS_VTABLE_END,
+};
+
+int manager_bus_register(Manager *m) {
+        int r = sd_bus_add_object_vtable(m->bus, NULL, BUS_PATH, BUS_INTERFACE_MANAGER, vtable, m);
+
+        return r < 0 ? r : sd_bus_add_object_manager(m->bus, NULL, BUS_PATH);
+}
+
+void manager_bus_event(Domain *d, const char *event, const Problem *problem, const char *text) {
+        int r = sd_bus_emit_signal(d->manager->bus, BUS_PATH, BUS_INTERFACE_MANAGER, "Event", "sssst", event, DOMAIN_NAME(d), text, problem ? problem->type : "",
+                                   clock_now_usec());
+
+        if (r < 0)
+                (void) log_failure(r, "Cannot send signal Event: %m");
+}
+
+/* One line for systemctl status, and the properties: once for everything that changed in a round. */
+static int tell_status(sd_event_source *source, void *userdata) {
+        Manager *m = userdata;
+        const Domain *next = schedule_next(m->schedule);
+        char when[CLOCK_HUMAN_MAX];
+        const char *name;
+        size_t faults = 0;
+        Domain *d;
+
+        (void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        MAP_FOREACH(m->domains, name, d) {
+                _auto_free_ char *fault = manager_find_fault(d);
+
+                faults += fault ? 1 : 0;
+        }
+        (void) service_notify_status("%zu domains, %zu with problems, %zu renewals running%s; next: %s%s%s", map_size(m->domains), faults, map_size(m->renewals),
+                                     reload_is_pending(m) ? ", reload pending" : "", next ? DOMAIN_NAME(next) : "nothing", next ? " at " : "",
+                                     next ? clock_format_utc(when, next->wanted_usec) : "");
+        (void) sd_bus_emit_properties_changed(m->bus, BUS_PATH, BUS_INTERFACE_MANAGER, "Domains", "Renewals", "NextRenewalDomain", "NextRenewalUSec",
+                                              "ReloadPending", "Reloads", "Complaints", NULL);
+        return 0;
+}
+
+void manager_bus_update_status(Manager *m) {
+        if (!m->status) {
+                if (sd_event_add_defer(m->event, &m->status, tell_status, m) < 0)
+                        return;
+                (void) sd_event_source_set_priority(m->status, SD_EVENT_PRIORITY_IDLE);
+        }
+        (void) sd_event_source_set_enabled(m->status, SD_EVENT_ONESHOT);
+}
+
+void manager_bus_changed(Manager *m) {
+        manager_bus_update_status(m);
+}

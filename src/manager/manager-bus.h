@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* org.mdmanager1.Manager at /org/mdmanager1. */
+
+#include "base/problem.h"
+#include "manager/domain.h"
+
+int manager_bus_register(Manager *m);
+
+/* Its properties changed; tells in the next round, once for all changes. Also renews STATUS= of the service. */
+void manager_bus_changed(Manager *m);
+void manager_bus_update_status(Manager *m);
+
+/* Signal Event. */
+void manager_bus_event(Domain *d, const char *event, const Problem *problem, const char *text);
+
+/* For the method handlers of all interfaces: polkit's answer for one of our actions about a domain ("" when it is about none). Returns as polkit_authorize(). */
+typedef enum Action { ACTION_RENEW, ACTION_RELOAD, ACTION_CHECK, _ACTION_MAX } Action;
+int authorize(Manager *m, sd_bus_message *call, Action action, const char *subject, sd_bus_error *error);
+
+/* What is wrong with a domain, as one line; NULL: nothing, or out of memory. Every managed domain has an armed time, a running job, or a stated reason. */
+char *manager_find_fault(Domain *d);

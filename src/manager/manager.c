@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "manager/manager.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/message-ids.h"
+#include "base/string-util.h"
+#include "bus/names.h"
+#include "bus/service.h"
+#include "bus/unit.h"
+#include "config.h"
+#include "domain/snapshot.h"
+#include "manager/challenges.h"
+#include "manager/domain-bus.h"
+#include "manager/domain.h"
+#include "manager/job-bus.h"
+#include "manager/manager-bus.h"
+#include "manager/reload.h"
+#include "manager/renewal.h"
+#include "manager/schedule.h"
+#include "manager/servers.h"
+#include "manager/worker-bus.h"
+#include "store/activate.h"
+#include "store/domain.h"
+
+uint32_t manager_random(void) {
+        uint32_t v;
+
+        return getrandom(&v, sizeof(v), 0) == sizeof(v) ? v : (uint32_t) clock_monotonic_usec();
+}
+
+static int start_queued(sd_event_source *source, void *userdata) {
+        Manager *m = userdata;
+        unsigned busy = renewal_count_busy(m);
+        const char *path;
+        Renewal *r;
+
+        (void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        MAP_FOREACH(m->renewals, path, r) {
+                if (busy >= m->settings.max_renewals)
+                        break;
+                if (r->state != RENEWAL_QUEUED)
+                        continue;
+                busy++;
+                renewal_start(r);
+        }
+        reload_kick(m);
+        manager_bus_update_status(m);
+        return 0;
+}
+
+void manager_kick(Manager *m) {
+        (void) sd_event_source_set_enabled(m->pump, SD_EVENT_ONESHOT);
+}
+
+int manager_new(sd_event *event, Manager **ret) {
+        _cleanup_(manager_freep) Manager *m = calloc(1, sizeof(*m));
+        int r;
+
+        if (!m)
+                return log_oom();
+        m->event = sd_event_ref(event);
+        r = settings_load(&m->settings);
+        if (r < 0)
+                return log_failure(r, "Cannot read the settings: %m");
+        m->polkit = polkit_new();
+        m->domains = map_new();
+        m->units = map_new();
+        m->renewals = map_new();
+        m->workers = map_new();
+        m->opens = map_new();
+        m->reloads = map_new();
+        m->calls = map_new();
+        if (!m->polkit || !m->domains || !m->units || !m->renewals || !m->workers || !m->opens || !m->reloads || !m->calls)
+                return log_oom();
+        r = key_maker_new(event, &m->keys);
+        if (r < 0)
+                return log_failure(r, "Cannot start the thread that makes keys: %m");
+        r = sd_event_add_defer(event, &m->pump, start_queued, m);
+        if (r < 0)
+                return log_failure(r, "Cannot prepare the event loop: %m");
+        (void) sd_event_source_set_enabled(m->pump, SD_EVENT_OFF);
+        *ret = take_ptr(m);
+        return 0;
+}
+
+static void release_slot(void *slot) {
+        sd_bus_slot_unref(slot);
+}
+
+Manager *manager_free(Manager *m) {
+        const char *key;
+        Domain *d;
+        Renewal *r;
+        Reload *reload;
+
+        if (!m)
+                return NULL;
+        worker_bus_drop_opens(m);
+        if (m->renewals)
+                MAP_FOREACH(m->renewals, key, r)
+                        renewal_free(r);
+        if (m->domains)
+                MAP_FOREACH(m->domains, key, d)
+                        domain_free(d);
+        if (m->reloads)
+                MAP_FOREACH(m->reloads, key, reload)
+                        reload_free(reload);
+        schedule_free(m->schedule);
+        servers_free(m->servers);
+        key_maker_free(m->keys);
+        map_free(m->domains);
+        map_free(m->units);
+        map_free(m->renewals);
+        map_free(m->workers);
+        map_free(m->opens);
+        map_free(m->reloads);
+        map_free_with(m->calls, release_slot);
+        polkit_free(m->polkit);
+        store_close(m->store);
+        sd_event_source_disable_unref(m->pump);
+        sd_event_source_disable_unref(m->status);
+        sd_bus_flush_close_unref(m->bus);
+        settings_done(&m->settings);
+        sd_event_unref(m->event);
+        free(m);
+        return NULL;
+}
+
+Domain *manager_find_domain(const Manager *m, const char *name) {
+        return map_get(m->domains, name);
+}
+
+Domain *manager_find_domain_by_any_name(const Manager *m, const char *name) {
+        Domain *d = manager_find_domain(m, name);
+        const char *key;
+
+        if (d)
+                return d;
+        MAP_FOREACH(m->domains, key, d)
+                if (d->managed && strv_contains(d->config->names, name))
+                        return d;
+        return NULL;
+}
+
+/* A domain that servers name: made known, with the settings of the server that counts. */
+static int adopt(Manager *m, const ManagedDomain *config, Domain **ret) {
+        Domain *d = map_get(m->domains, config->name);
+        ManagedDomain *copy;
+        int r;
+
+        if (!d) {
+                r = domain_new(m, config->name, &d);
+                if (r < 0)
+                        return r;
+        }
+        copy = managed_domain_copy(config);
+        if (!copy)
+                return -ENOMEM;
+        managed_domain_free(d->config);
+        d->config = copy;
+        d->managed = true;
+        *ret = d;
+        return 0;
+}
+
+static void tell_conflicts(const SnapshotMerge *merge) {
+        for (size_t i = 0; i < merge->n_conflicts; i++) {
+                const SnapshotConflict *c = &merge->conflicts[i];
+                LogField fields[] = { { "MD_NAME", c->name } };
+
+                log_full(LOG_WARNING, 0, MESSAGE_DOMAIN_CONFLICT, fields, ELEMENTSOF(fields),
+                         "%s: Servers '%s' and '%s' configure this domain differently; '%s' counts.", c->name, c->counts->id, c->ignored->id,
+                         c->counts->id);
+        }
+}
+
+static int add_server(Domain *d, const Snapshot *snapshot, const ManagedDomain *view) {
+        DomainServer *grown = reallocarray(d->servers, d->n_servers + 1, sizeof(*grown));
+
+        if (!grown)
+                return -ENOMEM;
+        d->servers = grown;
+        d->servers[d->n_servers++] = (DomainServer){ snapshot, view };
+        return 0;
+}
+
+static int collect_views(Manager *m) {
+        size_t n;
+        Snapshot *const *snapshots = servers_snapshots(m->servers, &n);
+
+        for (size_t i = 0; i < n; i++)
+                for (size_t k = 0; k < snapshots[i]->n_domains; k++) {
+                        Domain *d = map_get(m->domains, snapshots[i]->domains[k]->name);
+                        int r = d ? add_server(d, snapshots[i], snapshots[i]->domains[k]) : 0;
+
+                        if (r < 0)
+                                return r;
+                }
+        return 0;
+}
+
+void manager_apply_snapshots(Manager *m) {
+        const SnapshotMerge *merge = servers_merge(m->servers);
+        const char *name;
+        Domain *d;
+        int r = 0;
+
+        MAP_FOREACH(m->domains, name, d) {
+                d->managed = false;
+                free(take_ptr(d->servers));
+                d->n_servers = 0;
+        }
+        for (size_t i = 0; r == 0 && i < merge->n_domains; i++)
+                r = adopt(m, merge->domains[i].domain, &d);
+        if (r == 0)
+                r = collect_views(m);
+        if (r < 0) {
+                (void) log_failure(r, "Cannot take over what the servers configure: %m");
+                return;
+        }
+        tell_conflicts(merge);
+        MAP_FOREACH(m->domains, name, d) {
+                domain_evaluate(d);
+                if (!d->managed && !d->renewal) {
+                        log_info("%s: No server names this domain any more; its certificates stay in the store.", name);
+                        domain_free(d);
+                }
+        }
+        reload_snapshot_arrived(m);
+        manager_kick(m);
+}
+
+void manager_check(Manager *m) {
+        const char *name;
+        Domain *d;
+
+        (void) servers_read(m->servers);
+        MAP_FOREACH(m->domains, name, d)
+                domain_forget_facts(d);
+        manager_apply_snapshots(m);
+}
+
+static int open_store(Manager *m) {
+        _auto_problem_ Problem *problem = NULL;
+        _auto_strv_ char **mended = NULL;
+        int r;
+
+        r = store_open(m->settings.store_dir, STORE_ROLE_MANAGER, &m->store, &problem);
+        if (r != STORE_DONE) {
+                log_error("Cannot use the store: %s", problem ? problem->detail : strerror(r < 0 ? -r : EIO));
+                return r < 0 ? r : -ENOTDIR;
+        }
+        r = store_activate_recover(m->store, &mended);
+        if (r < 0)
+                return log_failure(r, "Cannot finish activations that were interrupted: %m");
+        STRV_FOREACH(name, mended) {
+                LogField fields[] = { { "MD_NAME", *name } };
+
+                log_full(LOG_NOTICE, 0, MESSAGE_STORE_DAMAGED, fields, ELEMENTSOF(fields), "%s: Finished an activation that was interrupted.", *name);
+        }
+        return 0;
+}
+
+/* Looked up once: the name service may wait, the loop may not. */
+static int find_users(Manager *m) {
+        const struct passwd *pw;
+
+        errno = 0;
+        pw = getpwnam(ACME_USER);
+        if (!pw) {
+                log_error("There is no user '" ACME_USER "' for the workers; run 'systemd-sysusers' to make it.");
+                return -ESRCH;
+        }
+        m->acme_uid = pw->pw_uid;
+        return 0;
+}
+
+int manager_start(Manager *m) {
+        int r;
+
+        r = find_users(m);
+        if (r < 0)
+                return r;
+        r = open_store(m);
+        if (r < 0)
+                return r;
+        r = service_bus_open(m->event, &m->bus);
+        if (r < 0)
+                return log_failure(r, "Cannot connect to the system bus: %m");
+        r = unit_subscribe(m->bus);
+        if (r < 0)
+                return log_failure(r, "Cannot subscribe to systemd's signals: %m");
+        r = schedule_new(m, &m->schedule);
+        if (r >= 0)
+                r = servers_new(m, &m->servers);
+        if (r < 0)
+                return log_failure(r, "Cannot watch the servers: %m");
+        r = manager_bus_register(m);
+        if (r >= 0)
+                r = domain_bus_register(m);
+        if (r >= 0)
+                r = job_bus_register(m);
+        if (r >= 0)
+                r = worker_bus_register(m);
+        if (r < 0)
+                return log_failure(r, "Cannot register the bus objects: %m");
+        (void) servers_read(m->servers);
+        manager_apply_snapshots(m);
+        challenges_purge_stale(m);
+        /* The name last: who calls finds everything in place. */
+        r = sd_bus_request_name(m->bus, BUS_NAME, 0);
+        if (r < 0)
+                return log_failure(r, "Cannot take the bus name " BUS_NAME ": %m");
+        return 0;
+}

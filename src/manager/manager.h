@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* The manager: owns the loop, the bus, the store, and everything that is known at run time. State is recomputed from facts at
+ * every start: snapshots, what lies in the store, and the time. */
+
+#include <systemd/sd-bus.h>
+#include <systemd/sd-event.h>
+
+#include "base/map.h"
+#include "bus/polkit.h"
+#include "manager/settings.h"
+#include "manager/keys.h"
+#include "store/store.h"
+
+typedef struct Domain Domain;     /* manager/domain.h */
+typedef struct Renewal Renewal;   /* manager/renewal.h */
+typedef struct Schedule Schedule; /* manager/schedule.h */
+typedef struct Servers Servers;   /* manager/servers.h */
+
+typedef struct Manager {
+        sd_event *event;
+        sd_bus *bus;
+        Settings settings;
+        Store *store;
+        Polkit *polkit;
+        KeyMaker *keys;
+        Servers *servers;
+        Schedule *schedule;
+
+        Map *domains;  /* name → Domain */
+        Map *units;    /* md-renew@….service → Domain, borrowed */
+        Map *renewals; /* object path → Renewal */
+        Map *workers;  /* unique bus name → Renewal that it has open, borrowed */
+        Map *opens;    /* key → Open call that is being looked at (manager/worker-bus.c) */
+        Map *reloads;  /* unit → Reload (manager/reload.h) */
+        Map *calls;    /* timer calls under way are the schedule's; hooks' are here: key → HookCall */
+        uint64_t last_id;
+        uid_t acme_uid; /* the workers' user */
+
+        sd_event_source *pump; /* deferred: starts what is due when there are places */
+        sd_event_source *status;
+} Manager;
+
+int manager_new(sd_event *event, Manager **ret);
+Manager *manager_free(Manager *m);
+DEFINE_CLEANUP(Manager *, manager_free)
+
+/* Connects, registers the bus objects, takes the name, reads everything once, and decides about every domain. */
+int manager_start(Manager *m);
+
+/* NULL: not known. */
+Domain *manager_find_domain(const Manager *m, const char *name);
+/* The domain that has this name among its names, for people who do not know what the first one is. */
+Domain *manager_find_domain_by_any_name(const Manager *m, const char *name);
+
+/* After a change of the snapshots: domains come, go, and change. */
+void manager_apply_snapshots(Manager *m);
+
+/* Looks at everything again, from the facts on disk: the safety net under the timers. */
+void manager_check(Manager *m);
+
+/* Something came to an end: a place may be free, STATUS= may be another one. Cheap; acts in the next round of the loop. */
+void manager_kick(Manager *m);
+
+/* Adds a random number for jitter. */
+uint32_t manager_random(void);

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* Reloading servers: one reload for everything that was activated in a quiet moment, followed to its end and then proven by the next snapshot. */
+
+#include "bus/unit.h"
+#include "manager/domain.h"
+
+typedef enum ReloadState {
+        RELOAD_IDLE,
+        RELOAD_WAITING,   /* for a quiet moment, the least interval, or a retry time */
+        RELOAD_RUNNING,   /* systemd is at it */
+        RELOAD_PROVING,   /* done; the next snapshot must show the new certificates */
+        _RELOAD_STATE_MAX,
+} ReloadState;
+
+typedef struct Reload {
+        Manager *manager;
+        char *unit;
+        ReloadState state;
+        bool again;            /* something else was activated since it started */
+        unsigned failures;     /* in a row */
+        uint64_t wanted_usec;  /* monotonic: since when it is wanted */
+        uint64_t started_usec; /* monotonic: the last one */
+        UnitCall *call;
+        sd_event_source *timer;
+        Problem *last;
+} Reload;
+
+/* Wants the servers of this domain that do not serve its live set reloaded. */
+void reload_request(Domain *d);
+/* Wants this unit reloaded now, whatever it serves. */
+int reload_request_unit(Manager *m, const char *unit);
+
+Reload *reload_free(Reload *r);
+
+/* After every snapshot: ends the proving of units that serve what they should. */
+void reload_snapshot_arrived(Manager *m);
+/* Something ended that a reload may have waited for. */
+void reload_kick(Manager *m);
+
+bool reload_is_pending(const Manager *m);
+const char *reload_state_to_string(ReloadState s);

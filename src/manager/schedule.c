@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "manager/schedule.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/string-util.h"
+#include "bus/launcher-client.h"
+#include "bus/unit-name.h"
+#include "manager/manager-bus.h"
+
+/* The manager's own clock comes this long after a timer unit that did not bring a worker. */
+#define GRACE_USEC (60 * USEC_PER_SEC)
+
+/* One call of the launcher under way for a domain; by name, because the domain may go away meanwhile. */
+typedef struct TimerCall {
+        Schedule *schedule;
+        char *name;
+        uint64_t when_usec; /* 0: to be stopped */
+        sd_bus_slot *slot;
+} TimerCall;
+
+struct Schedule {
+        Manager *manager;
+        Domain **waiting; /* all that want a time, nearest first once sorted */
+        size_t n_waiting, n_allocated;
+        Map *calls; /* name → TimerCall */
+        sd_event_source *plan;  /* deferred */
+        sd_event_source *alarm; /* our own clock */
+        bool launcher_failed;   /* told once */
+};
+
+static TimerCall *timer_call_free(TimerCall *c) {
+        if (!c)
+                return NULL;
+        sd_bus_slot_unref(c->slot);
+        free(c->name);
+        free(c);
+        return NULL;
+}
+
+static int compare(const void *a, const void *b) {
+        const Domain *x = *(Domain *const *) a, *y = *(Domain *const *) b;
+
+        if (x->wanted_usec != y->wanted_usec)
+                return x->wanted_usec < y->wanted_usec ? -1 : 1;
+        return strcmp(DOMAIN_NAME(x), DOMAIN_NAME(y));
+}
+
+static int collect(Schedule *s) {
+        const char *name;
+        Domain *d;
+
+        s->n_waiting = 0;
+        if (s->n_allocated < map_size(s->manager->domains)) {
+                size_t n = map_size(s->manager->domains);
+                Domain **grown = reallocarray(s->waiting, n, sizeof(*grown));
+
+                if (!grown)
+                        return -ENOMEM;
+                s->waiting = grown;
+                s->n_allocated = n;
+        }
+        MAP_FOREACH(s->manager->domains, name, d)
+                if (d->wanted_usec != 0)
+                        s->waiting[s->n_waiting++] = d;
+        if (s->n_waiting > 1)
+                qsort(s->waiting, s->n_waiting, sizeof(*s->waiting), compare);
+        return 0;
+}
+
+static void plan_soon(Schedule *s) {
+        (void) sd_event_source_set_enabled(s->plan, SD_EVENT_ONESHOT);
+}
+
+static void on_launched(const char *unit, const sd_bus_error *error, void *userdata) {
+        TimerCall *c = userdata;
+        Schedule *s = c->schedule;
+        Domain *d = manager_find_domain(s->manager, c->name);
+
+        if (!unit) {
+                if (!s->launcher_failed)
+                        log_error("%s: Its timer was not set: %s. The manager's own clock stands in as long as it runs.", c->name,
+                                  error && error->message ? error->message : "no reason given");
+                s->launcher_failed = true;
+        } else {
+                s->launcher_failed = false;
+                if (d)
+                        d->armed_usec = c->when_usec;
+        }
+        (void) map_remove(s->calls, c->name);
+        timer_call_free(c);
+        if (unit)
+                plan_soon(s); /* what was wanted may be another time by now */
+}
+
+static int set_timer_unit(Schedule *s, const char *domain, uint64_t when_usec) {
+        _auto_free_ char *unit = NULL;
+        TimerCall *c;
+        int r;
+
+        if (map_get(s->calls, domain))
+                return 0; /* its end brings us back */
+        c = calloc(1, sizeof(*c));
+        if (!c)
+                return -ENOMEM;
+        c->schedule = s;
+        c->when_usec = when_usec;
+        c->name = strdup(domain);
+        unit = unit_name_for_renewal(domain, ".timer");
+        if (!c->name || !unit)
+                r = -ENOMEM;
+        else if (when_usec != 0)
+                r = launcher_arm_timer(s->manager->bus, domain, when_usec, &c->slot, on_launched, c);
+        else
+                r = launcher_cancel(s->manager->bus, unit, &c->slot, on_launched, c);
+        if (r >= 0)
+                r = map_put(s->calls, domain, c);
+        if (r < 0)
+                timer_call_free(c);
+        return r < 0 ? r : 0;
+}
+
+static int on_alarm(sd_event_source *source, uint64_t usec, void *userdata) {
+        Schedule *s = userdata;
+        uint64_t now = clock_now_usec();
+
+        /* Evaluating changes what is wanted, not the array: that is made anew in the next round. */
+        for (size_t i = 0; i < s->n_waiting && s->waiting[i]->wanted_usec <= now; i++) {
+                Domain *d = s->waiting[i];
+
+                d->armed_usec = 0;
+                domain_evaluate(d);
+        }
+        plan_soon(s);
+        return 0;
+}
+
+/* Wakes us when the nearest is due: at once for those without a timer unit, with some grace for the others. */
+static void set_alarm(Schedule *s) {
+        uint64_t at = 0;
+        int r;
+
+        s->alarm = sd_event_source_disable_unref(s->alarm);
+        for (size_t i = 0; i < s->n_waiting && i <= s->manager->settings.max_timers; i++) {
+                const Domain *d = s->waiting[i];
+                uint64_t t = usec_add(d->wanted_usec, d->armed_usec == d->wanted_usec ? GRACE_USEC : 0);
+
+                if (at == 0 || t < at)
+                        at = t;
+        }
+        if (at == 0)
+                return;
+        r = sd_event_add_time(s->manager->event, &s->alarm, CLOCK_REALTIME, at, USEC_PER_SEC, on_alarm, s);
+        if (r < 0)
+                (void) log_failure(r, "Cannot set the manager's own clock: %m");
+}
+
+static int plan(sd_event_source *source, void *userdata) {
+        Schedule *s = userdata;
+        size_t n;
+        int r;
+
+        r = collect(s);
+        if (r < 0)
+                return log_failure(r, "Cannot plan: %m");
+        n = MIN_OF(s->n_waiting, (size_t) s->manager->settings.max_timers);
+        for (size_t i = 0; i < s->n_waiting && !s->launcher_failed; i++) {
+                Domain *d = s->waiting[i];
+
+                if (i < n && d->armed_usec != d->wanted_usec)
+                        r = set_timer_unit(s, DOMAIN_NAME(d), d->wanted_usec);
+                else if (i >= n && d->armed_usec != 0)
+                        r = set_timer_unit(s, DOMAIN_NAME(d), 0);
+                if (r < 0)
+                        (void) log_failure(r, "%s: Cannot ask for a timer: %m", DOMAIN_NAME(d));
+        }
+        s->launcher_failed = false; /* tried again with the next plan */
+        set_alarm(s);
+        manager_bus_changed(s->manager);
+        return 0;
+}
+
+int schedule_new(Manager *m, Schedule **ret) {
+        Schedule *s = calloc(1, sizeof(*s));
+        int r;
+
+        if (!s)
+                return -ENOMEM;
+        s->manager = m;
+        s->calls = map_new();
+        r = s->calls ? sd_event_add_defer(m->event, &s->plan, plan, s) : -ENOMEM;
+        if (r < 0) {
+                schedule_free(s);
+                return r;
+        }
+        (void) sd_event_source_set_enabled(s->plan, SD_EVENT_OFF);
+        (void) sd_event_source_set_priority(s->plan, SD_EVENT_PRIORITY_IDLE); /* once for all changes of a round */
+        *ret = s;
+        return 0;
+}
+
+static void release_call(void *call) {
+        timer_call_free(call);
+}
+
+Schedule *schedule_free(Schedule *s) {
+        if (!s)
+                return NULL;
+        map_free_with(s->calls, release_call);
+        sd_event_source_disable_unref(s->plan);
+        sd_event_source_disable_unref(s->alarm);
+        free(s->waiting);
+        free(s);
+        return NULL;
+}
+
+void schedule_update(Schedule *s, Domain *d) {
+        if (d->wanted_usec == 0 && d->armed_usec != 0) {
+                if (set_timer_unit(s, DOMAIN_NAME(d), 0) == 0)
+                        d->armed_usec = 0;
+        }
+        plan_soon(s);
+}
+
+void schedule_remove(Schedule *s, Domain *d) {
+        d->wanted_usec = 0;
+        for (size_t i = 0; i < s->n_waiting; i++)
+                if (s->waiting[i] == d) {
+                        memmove(&s->waiting[i], &s->waiting[i + 1], (s->n_waiting - i - 1) * sizeof(*s->waiting));
+                        s->n_waiting--;
+                        break;
+                }
+        if (d->armed_usec != 0)
+                (void) set_timer_unit(s, DOMAIN_NAME(d), 0);
+        plan_soon(s);
+}
+
+const Domain *schedule_next(const Schedule *s) {
+        return s->n_waiting > 0 ? s->waiting[0] : NULL;
+}

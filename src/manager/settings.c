@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "manager/settings.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ini.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/parse.h"
+#include "base/string-util.h"
+#include "base/strv.h"
+#include "config.h"
+
+/* From the least to the most important; the same file name in a later directory replaces the earlier one (systemd's standard-conf). */
+static const char *const directories[] = { "/usr/lib/md-manager", "/usr/local/lib/md-manager", "/run/md-manager", SYSCONF_DIR };
+
+typedef struct Reader {
+        Settings *settings;
+        const char *path;
+} Reader;
+
+static int read_unsigned(const char *value, unsigned min, unsigned max, unsigned *ret) {
+        uint32_t n;
+        int r;
+
+        r = parse_uint32(value, &n);
+        if (r < 0)
+                return r;
+        if (n < min || n > max)
+                return -ERANGE;
+        *ret = n;
+        return 0;
+}
+
+static int set_value(Settings *c, const char *name, const char *value) {
+        if (str_equal(name, "StoreDir"))
+                return value[0] == '/' ? str_replace(&c->store_dir, value) : -EINVAL;
+        if (str_equal(name, "MaxConcurrentRenewals"))
+                return read_unsigned(value, 1, 256, &c->max_renewals);
+        if (str_equal(name, "MaxTimers"))
+                return read_unsigned(value, 1, 1000, &c->max_timers);
+        if (str_equal(name, "ReloadUnit"))
+                return str_replace(&c->reload_unit, str_is_empty(value) ? NULL : value);
+        if (str_equal(name, "ReloadIntervalSec"))
+                return parse_seconds_usec(value, &c->reload_interval_usec);
+        if (str_equal(name, "ReloadMaxWaitSec"))
+                return parse_seconds_usec(value, &c->reload_max_wait_usec);
+        if (str_equal(name, "ServedTimeoutSec"))
+                return parse_seconds_usec(value, &c->served_timeout_usec);
+        if (str_equal(name, "StepTimeoutSec"))
+                return parse_seconds_usec(value, &c->step_timeout_usec);
+        if (str_equal(name, "ArchiveKeep"))
+                return read_unsigned(value, 0, 1000, &c->archive_keep);
+        return -ENOENT;
+}
+
+/* inih stops at a handler that returns 0; we tell and go on. */
+static int handle_line(void *userdata, const char *section, const char *name, const char *value) {
+        Reader *reader = userdata;
+        int r;
+
+        if (!str_equal(section, "Manager")) {
+                log_warning("%s: Section [%s] is not known, '%s=' is ignored.", reader->path, section, name);
+                return 1;
+        }
+        r = set_value(reader->settings, name, value ?: "");
+        if (r == -ENOENT)
+                log_warning("%s: Setting '%s=' is not known, it is ignored.", reader->path, name);
+        else if (r < 0)
+                log_warning("%s: '%s=%s' makes no sense here, the default counts.", reader->path, name, value ?: "");
+        return 1;
+}
+
+static void read_file(Settings *c, const char *path) {
+        _auto_fclose_ FILE *f = fopen(path, "re");
+        Reader reader = { c, path };
+        int r;
+
+        if (!f) {
+                if (errno != ENOENT)
+                        (void) log_failure(errno, "Cannot read %s: %m", path);
+                return;
+        }
+        r = ini_parse_file(f, handle_line, &reader);
+        if (r > 0)
+                log_warning("%s:%i: This line is not 'Name=value', it is ignored.", path, r);
+}
+
+static int collect_drop_ins(const char *directory, Map *files) {
+        _auto_free_ char *folder = str_printf("%s/md-manager.conf.d", directory);
+        _auto_closedir_ DIR *d = NULL;
+
+        if (!folder)
+                return -ENOMEM;
+        d = opendir(folder);
+        if (!d)
+                return 0;
+        for (struct dirent *e; (e = readdir(d));) {
+                char *path;
+
+                if (e->d_name[0] == '.' || !str_has_suffix(e->d_name, ".conf"))
+                        continue;
+                path = str_printf("%s/%s", folder, e->d_name);
+                if (!path)
+                        return -ENOMEM;
+                free(map_remove(files, e->d_name));
+                if (map_put(files, e->d_name, path) < 0) {
+                        free(path);
+                        return -ENOMEM;
+                }
+        }
+        return 0;
+}
+
+static int read_drop_ins(Settings *c) {
+        _auto_strv_ char **names = NULL;
+        Map *files = map_new();
+        const char *name;
+        char *path;
+        int r = files ? 0 : -ENOMEM;
+
+        for (size_t i = 0; r == 0 && i < ELEMENTSOF(directories); i++)
+                r = collect_drop_ins(directories[i], files);
+        if (r == 0)
+                MAP_FOREACH(files, name, path)
+                        if (r == 0)
+                                r = strv_extend(&names, name);
+        if (r == 0) {
+                strv_sort(names);
+                STRV_FOREACH(n, names)
+                        read_file(c, map_get(files, *n));
+        }
+        map_free_with(files, free);
+        return r;
+}
+
+int settings_load(Settings *ret) {
+        Settings c = {
+                .max_renewals = 8,
+                .max_timers = 50,
+                .reload_interval_usec = 10 * USEC_PER_SEC,
+                .reload_max_wait_usec = 20 * USEC_PER_SEC,
+                .served_timeout_usec = 30 * USEC_PER_SEC,
+                .step_timeout_usec = 300 * USEC_PER_SEC,
+                .archive_keep = 5,
+        };
+        int r;
+
+        assert(ret);
+
+        r = str_replace(&c.store_dir, STORE_DIR);
+        /* One main file: the most important that is there. */
+        for (size_t i = ELEMENTSOF(directories); r == 0 && i-- > 0;) {
+                _auto_free_ char *path = str_printf("%s/md-manager.conf", directories[i]);
+
+                if (!path) {
+                        r = -ENOMEM;
+                        break;
+                }
+                if (access(path, F_OK) == 0) {
+                        read_file(&c, path);
+                        break;
+                }
+        }
+        if (r == 0)
+                r = read_drop_ins(&c);
+        if (r < 0) {
+                settings_done(&c);
+                return r;
+        }
+        *ret = c;
+        return 0;
+}
+
+void settings_done(Settings *c) {
+        free(c->store_dir);
+        free(c->reload_unit);
+        *c = (Settings){ 0 };
+}

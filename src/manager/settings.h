@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* Settings of the machine: md-manager.conf(5) and its drop-ins, with systemd's precedence. */
+
+#include "base/macro.h"
+
+typedef struct Settings {
+        char *store_dir;                 /* StoreDir= */
+        unsigned max_renewals;           /* MaxConcurrentRenewals=: workers at a time */
+        unsigned max_timers;             /* MaxTimers=: nearest renewals that have a timer of their own */
+        char *reload_unit;               /* ReloadUnit=: instead of the unit that the server says it runs in; "none": never reload; NULL: the server's */
+        uint64_t reload_interval_usec;   /* ReloadIntervalSec=: least time between two reloads of a unit */
+        uint64_t reload_max_wait_usec;   /* ReloadMaxWaitSec=: how long a reload waits for other renewals under way */
+        uint64_t served_timeout_usec;    /* ServedTimeoutSec=: after a reload, until the server must have said what it serves */
+        uint64_t step_timeout_usec;      /* StepTimeoutSec=: how long a CA may take for validation, readiness and issuance, each */
+        unsigned archive_keep;           /* ArchiveKeep=: archived sets per domain */
+} Settings;
+
+/* Reads the main file and the drop-ins. A file that cannot be read, or a line that makes no sense, is told with file and line, and the default counts: a
+ * typing error must not end the renewals. */
+int settings_load(Settings *ret);
+void settings_done(Settings *c);
