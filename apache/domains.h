@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* What the directives add up to: the managed domains with the settings in force, matched with the servers. Made once, when the configuration is
+ * checked; only what the TLS module lets us know is added before the server goes to work. */
+
+#include "directives.h"
+#include "match.h"
+
+typedef struct Domains {
+        apr_pool_t *pool;
+        apr_array_header_t *all; /* of ManagedDomain *, in the order of the configuration */
+        apr_hash_t *hosts;       /* server_rec * → MatchHost *; servers that are not to be managed are not there */
+        Matching *matching;
+        apr_hash_t *certs;       /* ManagedDomain * → what certs.c found for it */
+        struct StoreView *store; /* in the parent until the server goes to work; in a child for its life; NULL: not open */
+        bool http_reachable, https_reachable; /* some listener is at the mapped port */
+        bool told;
+        int n_notes_told;
+} Domains;
+
+/* Fills configuration->domains. Nothing that concerns one domain alone makes it fail: such a domain is refused. */
+int domains_make(Configuration *c, apr_pool_t *p);
+
+/* Writes what was found to the log; what was told before is not told again. */
+void domains_tell(Configuration *c);
+
+/* The host of a server; NULL: it is not managed. */
+MatchHost *domains_host(const Configuration *c, const server_rec *s);
+
+/* Whether http-01 may prove names of this domain. */
+bool domain_allows_http01(const ManagedDomain *d);

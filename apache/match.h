@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* Domains against virtual hosts: which domain's certificate a host gets, and which names of hosts join a certificate. Knows nothing of httpd but
+ * its pools. All of it takes time in proportion to the number of names; no names are compared pairwise. */
+
+#include "apr_pools.h"
+#include "apr_tables.h"
+
+#include "domain/domain.h"
+
+typedef struct Matching Matching;
+
+typedef enum MatchMode {
+        MATCH_ALL,          /* ServerName, ServerAlias and the addresses as they were written; domains must not overlap */
+        MATCH_SERVER_NAMES, /* ServerName only; domains may overlap, an exact name beats a wildcard */
+} MatchMode;
+
+/* A virtual host, or the server outside of them. All names in lower case. */
+typedef struct MatchHost {
+        const char *name;              /* ServerName */
+        apr_array_header_t *aliases;   /* of const char *: ServerAlias without wildcards */
+        apr_array_header_t *patterns;  /* of const char *: ServerAlias with '*' or '?' */
+        apr_array_header_t *addresses; /* of const char *: what stands in <VirtualHost …> */
+        const char *where;             /* for messages: "virtual host www.example.org (/etc/…:17)" */
+        bool tls;
+
+        /* The answers */
+        apr_array_header_t *domains; /* of ManagedDomain *: all whose names it serves */
+        ManagedDomain *domain;       /* the one whose certificate it gets; NULL: none. One that was refused only if there is no other: its certificates
+                                      * go on being served */
+} MatchHost;
+
+/* What an administrator should know. */
+typedef struct MatchNote {
+        const ManagedDomain *domain;
+        bool refused; /* the domain was disabled; else it is a warning */
+        const char *text;
+} MatchNote;
+
+/* Matches 'hosts' (of MatchHost *) and 'domains' (of ManagedDomain *, in the order of the configuration; they stay the caller's).
+ * Sets the answers of hosts; 'used', 'used_tls', 'refused' and 'names' of domains. -ENOMEM only. */
+int matching_new(apr_pool_t *p, MatchMode mode, apr_array_header_t *domains, apr_array_header_t *hosts, Matching **ret);
+
+/* The TLS module asked for certificates of a host that was not known to have TLS. */
+int matching_set_tls(Matching *m, MatchHost *host);
+
+/* The domain that certifies exactly this name; NULL: none. */
+ManagedDomain *matching_find(const Matching *m, const char *name);
+
+const apr_array_header_t *matching_notes(const Matching *m); /* of MatchNote */

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The map of the module: its record, and what it does when. It answers to the name mod_md.c and the identifier md_module, so that conditions and log
+ * levels in existing configurations go on working. Nothing here contacts a network or waits. */
+
+#include "httpd.h" /* the others build on it */
+
+#include <sys/stat.h>
+
+#include "ap_mmn.h"
+#include "http_config.h"
+#include "http_log.h"
+#include "http_protocol.h"
+#include "http_ssl.h"
+
+#include "base/string-util.h"
+#include "certs.h"
+#include "challenge.h"
+#include "config.h"
+#include "directives.h"
+#include "domains.h"
+#include "pass.h"
+#include "snapshot.h"
+#include "store-view.h"
+
+#if !AP_MODULE_MAGIC_AT_LEAST(20120211, 105)
+#error "httpd 2.4.48 or later is needed: certificates are handed over by its ssl_add_cert_files hooks"
+#endif
+
+static void register_hooks(apr_pool_t *p);
+
+#pragma GCC visibility push(default)
+module AP_MODULE_DECLARE_DATA md_module = {
+        STANDARD20_MODULE_STUFF,
+        .create_server_config = directives_create_server_settings,
+        /* no merging: which value is in force is decided for domains, not for servers */
+        .cmds = directive_table,
+        .register_hooks = register_hooks,
+};
+#pragma GCC visibility pop
+
+/* The same directory, whatever way leads there. */
+static bool same_directory(const char *a, const char *b) {
+        struct stat x, y;
+
+        if (stat(a, &x) == 0 && stat(b, &y) == 0)
+                return x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+        return str_equal(a, b);
+}
+
+static int check_store_dir(const Configuration *c) {
+        if (!c->store_dir || same_directory(c->store_dir, STORE_DIR))
+                return OK;
+
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, c->base, "MDStoreDir is %s, but the store of md-manager is %s. Remove MDStoreDir, or make both the same.",
+                     c->store_dir, STORE_DIR);
+        return HTTP_INTERNAL_SERVER_ERROR;
+}
+
+static bool some_domain_has_tls(const Domains *domains) {
+        for (int i = 0; i < domains->all->nelts; i++)
+                if (APR_ARRAY_IDX(domains->all, i, const ManagedDomain *)->used_tls)
+                        return true;
+        return false;
+}
+
+/* Without store there are no certificates, and the TLS module would stop the server with less to go by than this. */
+static int open_store(const Configuration *c, apr_pool_t *p, StoreView **ret) {
+        const char *why = NULL;
+
+        *ret = NULL;
+        if (store_view_open_for_server(p, STORE_DIR, ret, &why) == STORE_VIEW_DONE)
+                return OK;
+
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, c->base, "The store of md-manager cannot be used: %s.", why);
+        return some_domain_has_tls(c->domains) ? HTTP_INTERNAL_SERVER_ERROR : OK;
+}
+
+/* Root in the parent (or whoever tests the configuration). This hook also runs for "apache2 -t", and so before a reload: what would
+ * stop a server is found here, while the old configuration goes on working. */
+static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s) {
+        Configuration *c = server_configuration(s);
+        StoreView *store;
+
+        c->base = s;
+        if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_DUMP || c->definitions->nelts == 0)
+                return OK;
+
+        if (check_store_dir(c) != OK)
+                return HTTP_INTERNAL_SERVER_ERROR;
+        if (domains_make(c, pconf) < 0)
+                return HTTP_INTERNAL_SERVER_ERROR;
+        if (!pass_is_test())
+                return OK;
+
+        domains_tell(c);
+        return open_store(c, ptemp, &store);
+}
+
+static apr_status_t forget_store(void *data) {
+        ((Domains *) data)->store = NULL;
+        return APR_SUCCESS;
+}
+
+/* Root in the parent, first of all, because mod_ssl asks for certificates in its own post_config. */
+static int before_tls(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s) {
+        Configuration *c = server_configuration(s);
+        const char *why = NULL;
+
+        if (!c->domains)
+                return OK;
+        if (pass_is_told())
+                domains_tell(c);
+
+        if (open_store(c, ptemp, &c->domains->store) != OK)
+                return HTTP_INTERNAL_SERVER_ERROR;
+        if (!c->domains->store)
+                return OK;
+
+        apr_pool_cleanup_register(ptemp, c->domains, forget_store, apr_pool_cleanup_null);
+        if (store_view_lock(c->domains->store, ptemp, &why) != STORE_VIEW_DONE)
+                ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "Certificates are read without lock: %s.", why);
+        return OK;
+}
+
+/* Root in the parent, behind mod_ssl, when it is known what is served. */
+static int after_tls(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s) {
+        Configuration *c = server_configuration(s);
+
+        if (c->domains && c->domains->store)
+                store_view_unlock(c->domains->store);
+        if (!pass_is_for_work())
+                return OK;
+
+        if (c->domains)
+                domains_tell(c);
+        snapshot_publish(c, ptemp);
+        return OK;
+}
+
+/* The server's user in a child. */
+static void child_init(apr_pool_t *p, server_rec *s) {
+        Configuration *c = server_configuration(s);
+        const char *why = NULL;
+
+        if (c->domains && store_view_open_for_child(p, STORE_DIR, &c->domains->store, &why) != STORE_VIEW_DONE)
+                ap_log_error(APLOG_MARK, APLOG_ERR, 0, s, "Challenges cannot be answered: %s.", why);
+}
+
+static void register_hooks(apr_pool_t *p) {
+        static const char *const tls[] = { "mod_ssl.c", "mod_tls.c", NULL };
+
+        /* In the parent, as root. */
+        ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
+        ap_hook_post_config(before_tls, NULL, tls, APR_HOOK_FIRST);
+        ap_hook_ssl_add_cert_files(certs_add, NULL, NULL, APR_HOOK_MIDDLE);
+        ap_hook_ssl_add_fallback_cert_files(certs_add_fallback, NULL, NULL, APR_HOOK_MIDDLE);
+        ap_hook_post_config(after_tls, tls, NULL, APR_HOOK_LAST);
+
+        /* In a child, as the server's user. Challenges come before redirects, passwords and proxies, and before mod_ssl's 503. */
+        ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
+        ap_hook_post_read_request(challenge_answer, NULL, tls, APR_HOOK_FIRST);
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store-view.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "apr_strings.h"
+
+#include "base/cleanup.h"
+#include "base/string-util.h"
+#include "base/strv.h"
+#include "store/challenge.h"
+#include "store/domain.h"
+#include "store/fallback.h"
+#include "store/lock.h"
+#include "store/snapshot.h"
+#include "store/store.h"
+
+struct StoreView {
+        Store *store;
+        int lock_fd; /* -1: not locked */
+};
+
+static int failed(apr_pool_t *p, int r, const char *what, const char **ret_why) {
+        *ret_why = apr_psprintf(p, "%s: %s", what, str_or(strerrordesc_np(r < 0 ? -r : EIO), "unknown error"));
+        return STORE_VIEW_E_FAILED;
+}
+
+static int failed_with(apr_pool_t *p, const Problem *problem, int r, const char *what, const char **ret_why) {
+        if (!problem)
+                return failed(p, r, what, ret_why);
+        *ret_why = apr_pstrdup(p, problem->detail);
+        return STORE_VIEW_E_FAILED;
+}
+
+/* Opening, closing, locking */
+
+static apr_status_t close_view(void *data) {
+        StoreView *v = data;
+
+        store_view_unlock(v);
+        v->store = store_close(v->store);
+        return APR_SUCCESS;
+}
+
+static int open_view(apr_pool_t *p, const char *path, StoreRole role, StoreView **ret, const char **ret_why) {
+        _auto_problem_ Problem *problem = NULL;
+        StoreView *v = apr_pcalloc(p, sizeof(*v));
+        int r;
+
+        v->lock_fd = -1;
+        r = store_open(path, role, &v->store, &problem);
+        if (r != 0)
+                return failed_with(p, problem, r, path, ret_why);
+
+        apr_pool_cleanup_register(p, v, close_view, close_view);
+        *ret = v;
+        return STORE_VIEW_DONE;
+}
+
+int store_view_open_for_server(apr_pool_t *p, const char *path, StoreView **ret, const char **ret_why) {
+        return open_view(p, path, STORE_ROLE_SERVER, ret, ret_why);
+}
+
+int store_view_open_for_child(apr_pool_t *p, const char *path, StoreView **ret, const char **ret_why) {
+        return open_view(p, path, STORE_ROLE_CHILD, ret, ret_why);
+}
+
+static apr_status_t unlock_view(void *data) {
+        store_view_unlock(data);
+        return APR_SUCCESS;
+}
+
+int store_view_lock(StoreView *v, apr_pool_t *p, const char **ret_why) {
+        int r;
+
+        if (v->lock_fd >= 0)
+                return STORE_VIEW_DONE;
+
+        r = store_lock_shared(v->store, &v->lock_fd);
+        if (r == STORE_LOCK_E_BUSY) {
+                *ret_why = "new certificates are being put in place";
+                return STORE_VIEW_E_FAILED;
+        }
+        if (r != 0)
+                return failed(p, r, "the lock of the store", ret_why);
+
+        apr_pool_cleanup_register(p, v, unlock_view, unlock_view);
+        return STORE_VIEW_DONE;
+}
+
+void store_view_unlock(StoreView *v) {
+        if (v->lock_fd >= 0)
+                (void) close(v->lock_fd);
+        v->lock_fd = -1;
+}
+
+/* Certificates and keys */
+
+bool store_view_name_is_valid(const char *name) {
+        return store_name_is_valid(name);
+}
+
+int store_view_pair(StoreView *v, apr_pool_t *p, StoreViewSet set, const char *name, const KeySpec *spec, StoreViewPair *ret) {
+        _auto_free_ char *key = NULL, *cert = NULL;
+        int r;
+
+        if (set == STORE_VIEW_LIVE)
+                r = store_live_paths(v->store, name, spec, &key, &cert);
+        else
+                r = store_fallback_paths(v->store, name, spec, &key, &cert);
+        if (r != 0)
+                return STORE_VIEW_E_NOT_FOUND;
+
+        ret->cert_file = apr_pstrdup(p, cert);
+        ret->key_file = apr_pstrdup(p, key);
+        return STORE_VIEW_DONE;
+}
+
+int store_view_read_chain(StoreView *v, apr_pool_t *p, StoreViewSet set, const char *name, const KeySpec *spec, const char **ret_pem,
+                          const char **ret_why) {
+        _auto_free_ char *pem = NULL;
+        int r, not_found;
+
+        if (set == STORE_VIEW_LIVE) {
+                r = store_domain_read_chain(v->store, STORE_SET_LIVE, name, spec, &pem);
+                not_found = STORE_DOMAIN_E_NOT_FOUND;
+        } else {
+                r = store_fallback_read_chain(v->store, name, spec, &pem);
+                not_found = STORE_FALLBACK_E_NOT_FOUND;
+        }
+        if (r == not_found)
+                return STORE_VIEW_E_NOT_FOUND;
+        if (r == STORE_DOMAIN_E_DAMAGED) {
+                *ret_why = "the certificate is no readable file of text";
+                return STORE_VIEW_E_FAILED;
+        }
+        if (r != 0)
+                return failed(p, r, "the certificate cannot be read", ret_why);
+
+        *ret_pem = apr_pstrdup(p, pem);
+        return STORE_VIEW_DONE;
+}
+
+int store_view_read_key(StoreView *v, apr_pool_t *p, const char *name, const KeySpec *spec, Secret **ret, const char **ret_why) {
+        int r;
+
+        r = store_domain_read_key(v->store, STORE_SET_LIVE, name, spec, ret);
+        if (r == STORE_DOMAIN_E_NOT_FOUND)
+                return STORE_VIEW_E_NOT_FOUND;
+        if (r != 0)
+                return failed(p, r, "the private key cannot be read", ret_why);
+        return STORE_VIEW_DONE;
+}
+
+int store_view_write_fallback(StoreView *v, apr_pool_t *p, const char *name, const KeySpec *spec, const Secret *key_pem, const char *cert_pem,
+                              const char **ret_why) {
+        _auto_problem_ Problem *problem = NULL;
+        int r;
+
+        r = store_fallback_write(v->store, name, spec, key_pem, cert_pem);
+        if (r == 0)
+                return STORE_VIEW_DONE;
+
+        (void) store_check(v->store, &problem);
+        return failed_with(p, problem, r, "the fallback certificate cannot be written", ret_why);
+}
+
+/* Challenges */
+
+int store_view_read_challenge(StoreView *v, apr_pool_t *p, const char *name, const char *token, const char **ret_answer) {
+        _auto_free_ char *answer = NULL;
+
+        if (!store_challenge_token_is_valid(token) || store_challenge_read(v->store, name, token, &answer) != 0)
+                return STORE_VIEW_E_NOT_FOUND;
+
+        *ret_answer = apr_pstrdup(p, answer);
+        return STORE_VIEW_DONE;
+}
+
+/* Snapshots */
+
+int store_view_has_snapshot(StoreView *v, const char *id, bool *ret) {
+        _auto_strv_ char **ids = NULL;
+
+        if (store_snapshot_list(v->store, &ids) != 0)
+                return STORE_VIEW_E_NOT_FOUND;
+        *ret = strv_contains(ids, id);
+        return STORE_VIEW_DONE;
+}
+
+int store_view_write_snapshot(StoreView *v, apr_pool_t *p, const Snapshot *snapshot, gid_t group, const char **ret_why) {
+        _auto_problem_ Problem *problem = NULL;
+        int r;
+
+        r = store_snapshot_write(v->store, snapshot, group);
+        if (r == STORE_SNAPSHOT_DONE)
+                return STORE_VIEW_DONE;
+        if (r == STORE_SNAPSHOT_UNCHANGED)
+                return STORE_VIEW_UNCHANGED;
+
+        (void) store_check(v->store, &problem);
+        return failed_with(p, problem, r, "the snapshot cannot be written", ret_why);
+}
