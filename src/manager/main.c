@@ -47,7 +47,7 @@ int main(int argc, char *argv[]) {
                 log_error("md-manager takes no arguments.");
                 return EXIT_FAILURE;
         }
-        (void) umask(0077);
+        (void) umask(0027); /* see UMask= in md-manager.service */
         service_log_to_journal("md-manager");
         return run() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
