@@ -20,10 +20,10 @@ enum {
         NAMES_TEXT_MAX = 2048,
 };
 
-#define refuse(ret_problem, ...)                                                \
-        ({                                                                      \
+#define refuse(ret_problem, ...)                                                    \
+        ({                                                                          \
                 (void) problem_set((ret_problem), PROBLEM_TYPE_CHAIN, __VA_ARGS__); \
-                -EBADMSG;                                                       \
+                -EBADMSG;                                                           \
         })
 
 void cert_chain_done(CertChain *c) {
@@ -47,7 +47,8 @@ static int read_cert(const char *type, const char *header, const uint8_t *der, l
         cert = d2i_X509(NULL, &p, size);
         if (!cert) {
                 errors = openssl_errors();
-                return refuse(ret_problem, "Certificate %zu of the chain cannot be read: %s", number, str_or(errors, "out of memory"));
+                return refuse(ret_problem, "Certificate %zu of the chain cannot be read: %s", number,
+                              str_or(errors, "out of memory"));
         }
         if (p != der + size)
                 return refuse(ret_problem, "Certificate %zu of the chain is followed by other bytes", number);

@@ -15,12 +15,12 @@
 #include "crypto/san.h"
 
 enum {
-        TEXT_MAX = 256,         /* what people are shown of a name */
-        SERIAL_BYTES_MAX = 64,  /* RFC 5280 section 4.1.2.2 allows 20 */
+        TEXT_MAX = 256,        /* what people are shown of a name */
+        SERIAL_BYTES_MAX = 64, /* RFC 5280 section 4.1.2.2 allows 20 */
         KEY_ID_BYTES_MAX = 64,
         URL_MAX = 1024,
         TLS_FEATURE_STATUS_REQUEST = 5,
-        SERIAL_BITS = 159,      /* what 20 octets hold without a sign */
+        SERIAL_BITS = 159, /* what 20 octets hold without a sign */
 };
 
 void cert_info_done(CertInfo *i) {
@@ -315,7 +315,7 @@ static int set_dates(X509 *cert, uint64_t not_before_usec, uint64_t not_after_us
         bool done;
 
         done = t && ASN1_TIME_set(t, (time_t) (not_before_usec / USEC_PER_SEC)) && X509_set1_notBefore(cert, t) == 1 &&
-               ASN1_TIME_set(t, (time_t) (not_after_usec / USEC_PER_SEC)) && X509_set1_notAfter(cert, t) == 1;
+                ASN1_TIME_set(t, (time_t) (not_after_usec / USEC_PER_SEC)) && X509_set1_notAfter(cert, t) == 1;
         ASN1_TIME_free(t);
         return done ? 0 : openssl_failure();
 }

@@ -39,8 +39,8 @@ typedef struct CertInfo {
         bool must_staple;
 } CertInfo;
 
-/* -EBADMSG: a time, the serial number or an extension cannot be read, or a name in subjectAltName is no name (see crypto/san.h: a NUL byte inside, …);
- * names of other kinds than dNSName and iPAddress are left out. */
+/* -EBADMSG: a time, the serial number or an extension cannot be read, or a name in subjectAltName is no name (see crypto/san.h: a
+ * NUL byte inside, …). Names of other kinds than dNSName and iPAddress are left out. */
 int cert_info_read(X509 *cert, CertInfo *ret);
 void cert_info_done(CertInfo *i);
 
@@ -54,10 +54,14 @@ typedef struct CertExpectation {
         bool must_staple;    /* when asked for, the leaf must have it */
 } CertExpectation;
 
-/* Whether a chain that a CA sent is what was ordered: leaf belongs to the key, has all names and no others, its dates make sense, it is no CA, each certificate is signed
- * by the next one. A leaf alone is a chain too: a private CA may issue from a root that its clients have. Trust in the root is the browser's business. -EBADMSG with a problem (PROBLEM_TYPE_CHAIN) that says what is wrong, naming the offending names. */
+/* Whether a chain that a CA sent is what was ordered: leaf belongs to the key, has all names and no others, its dates make sense, it
+ * is no CA, each certificate is signed by the next one. A leaf alone is a chain too: a private CA may issue from a root that its
+ * clients have. Trust in the root is the browser's business. -EBADMSG with a problem (PROBLEM_TYPE_CHAIN) that says what is wrong,
+ * naming the offending names. */
 int cert_chain_verify(const CertChain *c, const CertExpectation *expected, Problem **ret_problem);
 
-/* A self-signed certificate for 'names', for the time until the real one is there. The CN is 'common_name' or, when that is NULL or has 64 characters or
- * more, the first name, when that is shorter; otherwise there is none. -EINVAL: the names cannot stand in a certificate, or it would end before it begins. */
-int cert_make_self_signed(EVP_PKEY *key, const char *common_name, char *const *names, uint64_t not_before_usec, uint64_t not_after_usec, X509 **ret);
+/* A self-signed certificate for 'names', for the time until the real one is there. The CN is 'common_name' or, when that is NULL or
+ * has 64 characters or more, the first name, when that is shorter; otherwise there is none. -EINVAL: the names cannot stand in a
+ * certificate, or it would end before it begins. */
+int cert_make_self_signed(EVP_PKEY *key, const char *common_name, char *const *names, uint64_t not_before_usec,
+                          uint64_t not_after_usec, X509 **ret);

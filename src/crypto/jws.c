@@ -207,7 +207,8 @@ static int encode_ecdsa(const uint8_t *der, size_t size, int width, char **ret_b
         sig = d2i_ECDSA_SIG(NULL, &p, (long) size);
         if (!sig)
                 return openssl_failure();
-        fits = BN_bn2binpad(ECDSA_SIG_get0_r(sig), raw, width) == width && BN_bn2binpad(ECDSA_SIG_get0_s(sig), raw + width, width) == width;
+        fits = BN_bn2binpad(ECDSA_SIG_get0_r(sig), raw, width) == width &&
+               BN_bn2binpad(ECDSA_SIG_get0_s(sig), raw + width, width) == width;
         ECDSA_SIG_free(sig);
         if (!fits)
                 return openssl_failure();

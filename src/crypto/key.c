@@ -185,7 +185,8 @@ static int refuse_pem(bool asked, Problem **ret_problem) {
         _auto_free_ char *errors = openssl_errors();
 
         if (asked)
-                problem_set(ret_problem, PROBLEM_TYPE_STORE, "The private key is protected by a passphrase, and nobody is here to give it");
+                problem_set(ret_problem, PROBLEM_TYPE_STORE,
+                            "The private key is protected by a passphrase, and nobody is here to give it");
         else
                 problem_set(ret_problem, PROBLEM_TYPE_STORE, "There is no private key in PEM: %s", str_or(errors, "out of memory"));
         return -EBADMSG;
@@ -211,7 +212,8 @@ int key_from_pem(const char *pem, size_t size, EVP_PKEY **ret, Problem **ret_pro
         if (!key)
                 return refuse_pem(asked, ret_problem);
         if (!has_private_part(key)) {
-                problem_set(ret_problem, PROBLEM_TYPE_STORE, "The key is of type %s, or has no private part; RSA, EC, Ed25519 and Ed448 are of use",
+                problem_set(ret_problem, PROBLEM_TYPE_STORE,
+                            "The key is of type %s, or has no private part; RSA, EC, Ed25519 and Ed448 are of use",
                             str_or(EVP_PKEY_get0_type_name(key), "unknown"));
                 return -EBADMSG;
         }

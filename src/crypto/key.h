@@ -13,15 +13,15 @@
 
 /* Makes a key. An RSA key takes long (up to seconds): not for an event loop. May run in a thread of its own.
  *
- * A curve is any name that OpenSSL knows, case does not matter ("P-256", "secp256r1" and "prime256v1" are the same), or "Ed25519" and
- * "Ed448": they sign, and which kinds of key it takes is the CA's matter. A curve that is not known, one that cannot sign (X25519, X448, SM2),
- * or a number of bits out of bounds is -EINVAL with a problem that names it. */
+ * A curve is any name that OpenSSL knows, case does not matter ("P-256", "secp256r1" and "prime256v1" are the same), or "Ed25519"
+ * and "Ed448": they sign, and which kinds of key it takes is the CA's matter. A curve that is not known, one that cannot sign
+ * (X25519, X448, SM2), or a number of bits out of bounds is -EINVAL with a problem that names it. */
 int key_make(const KeySpec *spec, EVP_PKEY **ret, Problem **ret_problem);
 
 /* PKCS#8. */
 int key_to_pem(EVP_PKEY *key, Secret **ret);
-/* Reads PKCS#8 and the older forms for RSA and EC. -EBADMSG with a problem: no private key in PEM, of no type that signs for TLS, or protected by a
- * passphrase (nobody is ever asked for one). */
+/* Reads PKCS#8 and the older forms for RSA and EC. -EBADMSG with a problem: no private key in PEM, of no type that signs for TLS, or
+ * protected by a passphrase (nobody is ever asked for one). */
 int key_from_pem(const char *pem, size_t size, EVP_PKEY **ret, Problem **ret_problem);
 
 /* Whether the key is what the spec asks for (RSA of these bits, this curve by whatever name). */

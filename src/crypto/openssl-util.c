@@ -10,7 +10,7 @@
 #include "base/string-util.h"
 
 enum {
-        ERRORS_TEXT_MAX = 512,  /* what people are shown */
+        ERRORS_TEXT_MAX = 512, /* what people are shown */
         ERRORS_BYTES_MAX = 8192,
 };
 

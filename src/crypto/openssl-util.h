@@ -42,14 +42,16 @@ static inline void cleanup_openssl(void *p) {
 #define _auto_general_names_ _cleanup_(cleanup_general_names)
 #define _auto_openssl_ _cleanup_(cleanup_openssl)
 
-/* Empties this thread's error queue into one line of text, printable; "no reason given" when there was nothing in it. NULL: out of memory. */
+/* Empties this thread's error queue into one line of text, printable; "no reason given" when there was nothing in it. NULL: out of
+ * memory. */
 char *openssl_errors(void);
 
 /* For calls that fail only when memory is short or OpenSSL is broken: empties the queue; -ENOMEM or -EIO. */
 int openssl_failure(void);
 
-/* In a function that lets OpenSSL fail: '_auto_error_queue_ int queue = openssl_queue_clear();'. It begins and ends with an empty error
- * queue, because others in this thread (httpd's mod_ssl) look there after their own calls and would take our leftovers for theirs. */
+/* In a function that lets OpenSSL fail: '_auto_error_queue_ int queue = openssl_queue_clear();'. It begins and ends with an empty
+ * error queue, because others in this thread (httpd's mod_ssl) look there after their own calls and would take our leftovers for
+ * theirs. */
 int openssl_queue_clear(void);
 
 static inline void cleanup_error_queue(int *queue) {

@@ -10,8 +10,8 @@
 #include "base/strv.h"
 
 enum {
-        ADDRESS_MAX = 16,      /* bytes of an IPv6 address */
-        COMMON_NAME_MAX = 63,  /* ub-common-name is 64, and some count the NUL byte */
+        ADDRESS_MAX = 16,     /* bytes of an IPv6 address */
+        COMMON_NAME_MAX = 63, /* ub-common-name is 64, and some count the NUL byte */
 };
 
 void san_list_done(SanList *l) {

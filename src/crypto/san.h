@@ -25,7 +25,8 @@ void san_list_done(SanList *l);
 /* A certificate without the extension gives an empty list. -EBADMSG: *ret_why (a static text) says what is wrong. */
 int san_read(X509 *cert, SanList *ret, const char **ret_why);
 
-/* The other way: names and IP addresses as text. -EINVAL with a problem: none, too many, or one that cannot stand in a certificate. */
+/* The other way: names and IP addresses as text. -EINVAL with a problem: none, too many, or one that cannot stand in a
+ * certificate. */
 int san_make(char *const *names, GENERAL_NAMES **ret, Problem **ret_problem);
 
 bool san_is_address(const char *name);

@@ -57,7 +57,8 @@ static void add_san(X509 *cert, const Issue *i) {
         if (i->names)
                 need(san_make(i->names, &san, NULL) == 0, "names");
         if (san || i->san)
-                need(X509_add1_ext_i2d(cert, NID_subject_alt_name, i->san ? i->san : san, 0, X509V3_ADD_DEFAULT) == 1, "subjectAltName");
+                need(X509_add1_ext_i2d(cert, NID_subject_alt_name, i->san ? i->san : san, 0, X509V3_ADD_DEFAULT) == 1,
+                     "subjectAltName");
         GENERAL_NAMES_free(san);
 }
 

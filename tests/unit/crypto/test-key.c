@@ -32,7 +32,6 @@ static const struct {
         { "SecP384r1",        "EC",      384 },
         { "p-521",            "EC",      521 },
         { "secp521r1",        "EC",      521 },
-        { "brainpoolP256r1",  "EC",      256 },
         { "Ed25519",          "ED25519", 256 },
         { "ed448",            "ED448",   456 },
         { "X25519",           NULL           },
