@@ -7,7 +7,7 @@
 #include "base/clock.h"
 
 /* The first look is soon, because most CAs are done in the blink of an eye; the rhythm after it starts at 0.1 s and doubles up to 10 s. */
-#define ACME_RETRY_FIRST_USEC (50 * USEC_PER_MSEC)
+#define ACME_RETRY_FIRST_USEC (30 * USEC_PER_MSEC)
 #define ACME_RETRY_BASE_USEC (100 * USEC_PER_MSEC)
 #define ACME_RETRY_MAX_USEC (10 * USEC_PER_SEC)
 /* No CA keeps us away for longer, whatever it says. */

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* md-acme: obtains the certificate that its unit stands for, and ends. */
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "acme-worker/worker.h"
+#include "base/options.h"
+#include "bus/service.h"
+
+static const OptionTable table = {
+        .program = "md-acme",
+        .synopsis = "[OPTIONS…]",
+        .description = "Obtain a certificate from a CA for md-manager, which starts this program.",
+};
+
+int main(int argc, char *argv[]) {
+        int r, index;
+
+        r = options_parse(&table, argc, argv, NULL, NULL, &index);
+        if (r != 0)
+                return r == OPTIONS_E_EXIT ? EXIT_SUCCESS : EXIT_FAILURE;
+        if (index < argc) {
+                fprintf(stderr, "%s takes no arguments. Try '%s --help'.\n", table.program, table.program);
+                return EXIT_FAILURE;
+        }
+
+        service_log_to_journal(table.program);
+        return worker_run();
+}
