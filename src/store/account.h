@@ -24,12 +24,14 @@ DEFINE_CLEANUP(Account *, account_free)
 enum {
         STORE_ACCOUNT_DONE,
         STORE_ACCOUNT_E_NOT_FOUND,
-        STORE_ACCOUNT_E_DAMAGED,
+        STORE_ACCOUNT_E_DAMAGED, /* account.json or account.pem is not what it should be */
 };
 
 int store_account_list(Store *s, char ***ret_ids);
 int store_account_read(Store *s, const char *id, Account **ret);
 int store_account_read_key(Store *s, const char *id, Secret **ret_pem);
+
+/* E_NOT_FOUND from the writers and list: accounts/ (or the account's directory) is missing. */
 
 /* Makes the directory with a free number and writes both files; sets a->id. The key is on disk before the CA hears of it. */
 int store_account_create(Store *s, Account *a, const Secret *key_pem);

@@ -19,8 +19,9 @@ bool store_challenge_token_is_valid(const char *token) _pure_;
 /* Role CHILD or MANAGER: the key authorization of 'token', without newline. The caller frees it. */
 int store_challenge_read(Store *s, const char *name, const char *token, char **ret_answer);
 
-/* Role MANAGER. */
+/* Role MANAGER. 'name' is the identifier; of a wildcard the name below it counts. -EINVAL: no name, or no key authorization. E_NOT_FOUND from add and list:
+ * challenges/ is missing and cannot be made (store_check() tells it). When the file would grow past what readers take, its oldest lines go. */
 int store_challenge_add(Store *s, const char *name, const char *key_authorization);
 int store_challenge_remove(Store *s, const char *name, const char *token); /* the file goes with its last line, the directory with its last file */
 int store_challenge_list(Store *s, char ***ret_names);
-int store_challenge_purge(Store *s, const char *name);
+int store_challenge_purge(Store *s, const char *name); /* all answers of the name; not found is done */

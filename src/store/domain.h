@@ -16,7 +16,7 @@ typedef enum StoreSet {
 
 enum {
         STORE_DOMAIN_DONE,
-        STORE_DOMAIN_E_NOT_FOUND,
+        STORE_DOMAIN_E_NOT_FOUND, /* list and write: domains/ or staging/ itself is missing and cannot be made: store_check() tells it */
         STORE_DOMAIN_E_DAMAGED, /* not readable as what it should be; *ret_problem (where there is one) names the file */
 };
 
@@ -35,6 +35,8 @@ int store_domain_write_md(Store *s, StoreSet set, const ManagedDomain *d);
 
 /* job.json, always in domains/. A missing or damaged one gives an empty job and STORE_DOMAIN_E_NOT_FOUND / _E_DAMAGED together with *ret. */
 int store_domain_read_job(Store *s, const char *name, Job **ret);
+
+/* Role MANAGER. A job that would be too large to be read again is written without its log. */
 int store_domain_write_job(Store *s, const Job *job);
 
 /* Removes staging/NAME with everything in it; not found is done. */

@@ -12,9 +12,10 @@ enum {
         STORE_FALLBACK_E_NOT_FOUND,
 };
 
+/* Not found when the key beside it is missing; a certificate that is there fits its key. */
 int store_fallback_read_chain(Store *s, const char *name, const KeySpec *spec, char **ret_pem);
 int store_fallback_write(Store *s, const char *name, const KeySpec *spec, const Secret *key_pem, const char *cert_pem);
-/* Absolute paths of key and certificate, for the TLS module. NULL-safe: -ENOMEM only. */
+/* Absolute paths of key and certificate, for the TLS module; a result that is not wanted may be NULL. -EINVAL: no valid name. */
 int store_fallback_paths(Store *s, const char *name, const KeySpec *spec, char **ret_key, char **ret_cert);
 /* The same for the live set in domains/. */
 int store_live_paths(Store *s, const char *name, const KeySpec *spec, char **ret_key, char **ret_cert);

@@ -12,7 +12,7 @@
  *   staging/NAME/           md-manager        0700   the set in the making
  *   archive/NAME.N/         md-manager        0700   previous sets
  *   accounts/ACME-HOST-N/   md-manager        0700   account.json, account.pem
- *   tmp/                    md-manager        0700   activation's scratch
+ *   tmp/NAME/               md-manager        0700   activation's scratch: the set that is changing places (store/activate.h)
  *   challenges/NAME/        md-manager:httpd  2750   acme-http-01.txt 0640: one key authorization a line
  *   ocsp/  status/          md-manager:httpd  2750
  *
@@ -32,9 +32,14 @@
 
 #define STORE_FILE_MD "md.json"
 #define STORE_FILE_JOB "job.json"
+#define STORE_FILE_ACTIVATED "activated"
 #define STORE_FILE_HTTP01 "acme-http-01.txt"
 #define STORE_FILE_ACCOUNT "account.json"
 #define STORE_FILE_ACCOUNT_KEY "account.pem"
+
+/* For key_spec_file(). */
+#define STORE_STEM_KEY "privkey"
+#define STORE_STEM_CERT "pubcert"
 
 enum {
         STORE_KEY_MAX = 64 * 1024,

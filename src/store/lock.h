@@ -14,5 +14,8 @@ enum {
         STORE_LOCK_E_BUSY,
 };
 
-int store_lock_shared(Store *s, int *ret_fd);    /* role SERVER; makes the file when it is missing; closing the descriptor releases it */
-int store_lock_exclusive(Store *s, int *ret_fd); /* role MANAGER; never waits; a missing file means that no server runs: done with *ret_fd = -1 */
+/* Role SERVER. Makes the file when it is missing; closing the descriptor releases the lock. Without servers/ there is nothing to lock: done with *ret_fd = -1. */
+int store_lock_shared(Store *s, int *ret_fd);
+
+/* Role MANAGER. Never waits; a missing file means that no server runs: done with *ret_fd = -1. */
+int store_lock_exclusive(Store *s, int *ret_fd);

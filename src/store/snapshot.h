@@ -9,11 +9,12 @@
 enum {
         STORE_SNAPSHOT_DONE,
         STORE_SNAPSHOT_UNCHANGED,   /* write: the same content stands there already; nothing was written */
-        STORE_SNAPSHOT_E_NOT_FOUND,
+        STORE_SNAPSHOT_E_NOT_FOUND, /* list: there is no servers/, which is not the same as no server */
         STORE_SNAPSHOT_E_REFUSED,   /* read: *ret_problem names the file and what is wrong with it */
 };
 
-/* Writes servers/ID.json root:GROUP 0640 atomically, when it differs from what is there. 'group' is the manager's (gid). */
+/* Role SERVER. Writes servers/ID.json root:GROUP 0640 atomically, when it differs from what is there, but for "written", or has another mode or
+ * group. 'group' is the manager's; (gid_t) -1 leaves it. A missing servers/ is made. -EFBIG: larger than the reader takes. */
 int store_snapshot_write(Store *s, const Snapshot *snapshot, gid_t group);
 
 /* The ids, sorted. */

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/fallback.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/string-util.h"
+#include "store/internal.h"
+
+#define FALLBACK_KEY "fallback-privkey"
+#define FALLBACK_CERT "fallback-pubcert"
+
+int store_fallback_read_chain(Store *s, const char *name, const KeySpec *spec, char **ret_pem) {
+        char key[KEY_SPEC_FILE_MAX], cert[KEY_SPEC_FILE_MAX];
+        _auto_close_ int dir_fd = -1;
+        int r;
+
+        assert(s);
+        assert(spec);
+        assert(ret_pem);
+
+        r = store_open_sub(s, STORE_FALLBACK, name, &dir_fd);
+        if (r != 0)
+                return r < 0 ? r : STORE_FALLBACK_E_NOT_FOUND;
+        if (!store_has_file(dir_fd, key_spec_file(spec, FALLBACK_KEY, key)))
+                return STORE_FALLBACK_E_NOT_FOUND;
+
+        r = store_read_text(dir_fd, key_spec_file(spec, FALLBACK_CERT, cert), STORE_CERT_MAX, ret_pem, NULL);
+        return r <= 0 ? r : STORE_FALLBACK_E_NOT_FOUND;
+}
+
+/* The old certificate goes first and the new one comes last, so that a certificate that is there always fits its key. */
+int store_fallback_write(Store *s, const char *name, const KeySpec *spec, const Secret *key_pem, const char *cert_pem) {
+        char key[KEY_SPEC_FILE_MAX], cert[KEY_SPEC_FILE_MAX];
+        _auto_close_ int dir_fd = -1;
+        int r;
+
+        assert(s);
+        assert(spec);
+        assert(key_pem);
+        assert(cert_pem);
+
+        r = store_ensure_sub(s, STORE_FALLBACK, name, 0700, &dir_fd);
+        if (r != 0)
+                return r < 0 ? r : STORE_FALLBACK_E_NOT_FOUND;
+
+        (void) key_spec_file(spec, FALLBACK_KEY, key);
+        (void) key_spec_file(spec, FALLBACK_CERT, cert);
+
+        r = file_remove_at(dir_fd, cert);
+        if (r < 0)
+                return r;
+        store_step(s, "old certificate removed");
+
+        r = file_replace_at(dir_fd, key, key_pem->data, key_pem->size, &STORE_PRIVATE_FILE);
+        if (r != 0)
+                return r;
+        store_step(s, "key written");
+
+        return file_replace_at(dir_fd, cert, cert_pem, strlen(cert_pem), &STORE_PRIVATE_FILE);
+}
+
+static int make_paths(const Store *s, const char *directory, const char *name, const char *key, const char *cert, char **ret_key, char **ret_cert) {
+        _auto_free_ char *key_path = NULL, *cert_path = NULL;
+
+        if (!store_name_is_valid(name))
+                return -EINVAL;
+
+        key_path = str_printf("%s/%s/%s/%s", s->path, directory, name, key);
+        cert_path = str_printf("%s/%s/%s/%s", s->path, directory, name, cert);
+        if (!key_path || !cert_path)
+                return -ENOMEM;
+
+        if (ret_key)
+                *ret_key = take_ptr(key_path);
+        if (ret_cert)
+                *ret_cert = take_ptr(cert_path);
+        return 0;
+}
+
+int store_fallback_paths(Store *s, const char *name, const KeySpec *spec, char **ret_key, char **ret_cert) {
+        char key[KEY_SPEC_FILE_MAX], cert[KEY_SPEC_FILE_MAX];
+
+        return make_paths(s, STORE_FALLBACK, name, key_spec_file(spec, FALLBACK_KEY, key), key_spec_file(spec, FALLBACK_CERT, cert), ret_key, ret_cert);
+}
+
+int store_live_paths(Store *s, const char *name, const KeySpec *spec, char **ret_key, char **ret_cert) {
+        char key[KEY_SPEC_FILE_MAX], cert[KEY_SPEC_FILE_MAX];
+
+        return make_paths(s, STORE_DOMAINS, name, key_spec_file(spec, STORE_STEM_KEY, key), key_spec_file(spec, STORE_STEM_CERT, cert), ret_key, ret_cert);
+}
