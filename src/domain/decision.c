@@ -16,11 +16,8 @@
 #define SHORT_LIFE_USEC (10 * USEC_PER_DAY)
 
 static const char *const action_table[] = {
-        [DECISION_NOTHING] = "nothing",
-        [DECISION_WAIT] = "wait",
-        [DECISION_RENEW] = "renew",
-        [DECISION_ACTIVATE] = "activate",
-        [DECISION_INSTALL] = "install",
+        [DECISION_NOTHING] = "nothing",   [DECISION_WAIT] = "wait",       [DECISION_RENEW] = "renew",
+        [DECISION_ACTIVATE] = "activate", [DECISION_INSTALL] = "install",
 };
 
 static const char *const reason_table[_REASON_MAX] = {
@@ -39,11 +36,8 @@ static const char *const reason_table[_REASON_MAX] = {
 };
 
 static const char *const state_table[] = {
-        [DOMAIN_STATE_UNKNOWN] = "unknown",
-        [DOMAIN_STATE_INCOMPLETE] = "incomplete",
-        [DOMAIN_STATE_COMPLETE] = "complete",
-        [DOMAIN_STATE_EXPIRED_OBSOLETE] = "expired",
-        [DOMAIN_STATE_ERROR] = "error",
+        [DOMAIN_STATE_UNKNOWN] = "unknown",          [DOMAIN_STATE_INCOMPLETE] = "incomplete", [DOMAIN_STATE_COMPLETE] = "complete",
+        [DOMAIN_STATE_EXPIRED_OBSOLETE] = "expired", [DOMAIN_STATE_ERROR] = "error",
 };
 
 const char *decision_action_to_string(DecisionAction a) {
@@ -223,7 +217,8 @@ static const struct {
 };
 
 /* 1: there is one. */
-static int find_reason(const ManagedDomain *d, const CertFactsList *live, uint64_t now_usec, DecisionReason *ret, char **ret_detail) {
+static int find_reason(const ManagedDomain *d, const CertFactsList *live, uint64_t now_usec, DecisionReason *ret,
+                       char **ret_detail) {
         for (size_t i = 0; i < ELEMENTSOF(renewal_reasons); i++)
                 for (size_t k = 0; k < key_specs_count(&d->keys); k++) {
                         Slot s = slot_get(d, live, k, now_usec);
@@ -284,8 +279,8 @@ uint64_t decision_renew_at_usec(const ManagedDomain *d, const CertFactsList *liv
 /* Whether a failed attempt is to be repeated later. No retry is ever planned further ahead than a week (backoff.h), so a time beyond that was
  * written while the clock was wrong; a day is left for a clock that was put back. */
 static bool must_wait_to_retry(const Job *job, uint64_t now_usec) {
-        return job->errors > 0 && job->next_run_usec > now_usec
-               && job->next_run_usec - now_usec <= BACKOFF_SAID_MAX_USEC + USEC_PER_DAY;
+        return job->errors > 0 && job->next_run_usec > now_usec &&
+                job->next_run_usec - now_usec <= BACKOFF_SAID_MAX_USEC + USEC_PER_DAY;
 }
 
 static int decide_retry(const Job *job, char *because, Decision *d) {
@@ -333,7 +328,8 @@ static bool is_about_age(DecisionReason reason) {
 
 static DomainState state_of(int found, DecisionReason reason) {
         return found && (reason == REASON_MISSING || reason == REASON_KEY_MISMATCH || reason == REASON_NAMES)
-                ? DOMAIN_STATE_INCOMPLETE : DOMAIN_STATE_COMPLETE;
+                ? DOMAIN_STATE_INCOMPLETE
+                : DOMAIN_STATE_COMPLETE;
 }
 
 static bool renews_by_itself(const ManagedDomain *d) {

@@ -101,13 +101,13 @@ ManagedDomain *managed_domain_copy(const ManagedDomain *d) {
         copy->used = d->used;
         copy->used_tls = d->used_tls;
         copy->defined_line = d->defined_line;
-        if (str_replace(&copy->name, d->name) < 0 || str_replace(&copy->ca_file, d->ca_file) < 0
-            || str_replace(&copy->agreement, d->agreement) < 0 || str_replace(&copy->defined_file, d->defined_file) < 0
-            || str_replace(&copy->refused, d->refused) < 0)
+        if (str_replace(&copy->name, d->name) < 0 || str_replace(&copy->ca_file, d->ca_file) < 0 ||
+            str_replace(&copy->agreement, d->agreement) < 0 || str_replace(&copy->defined_file, d->defined_file) < 0 ||
+            str_replace(&copy->refused, d->refused) < 0)
                 return NULL;
-        if (copy_list(&copy->names, d->names) < 0 || copy_list(&copy->contacts, d->contacts) < 0
-            || copy_list(&copy->ca_urls, d->ca_urls) < 0 || copy_list(&copy->challenges, d->challenges) < 0
-            || copy_list(&copy->served, d->served) < 0)
+        if (copy_list(&copy->names, d->names) < 0 || copy_list(&copy->contacts, d->contacts) < 0 ||
+            copy_list(&copy->ca_urls, d->ca_urls) < 0 || copy_list(&copy->challenges, d->challenges) < 0 ||
+            copy_list(&copy->served, d->served) < 0)
                 return NULL;
         return take_ptr(copy);
 }
@@ -180,11 +180,11 @@ bool managed_domain_settings_equal(const ManagedDomain *a, const ManagedDomain *
         assert(a);
         assert(b);
 
-        return str_equal(a->name, b->name) && a->transitive == b->transitive && a->renew_mode == b->renew_mode
-               && window_equal(&a->renew_window, &b->renew_window) && window_equal(&a->warn_window, &b->warn_window)
-               && str_equal(a->ca_file, b->ca_file) && str_equal(a->agreement, b->agreement) && strv_equal(a->contacts, b->contacts)
-               && strv_equal(a->ca_urls, b->ca_urls) && strv_equal(a->challenges, b->challenges) && same_keys(&a->keys, &b->keys)
-               && same_names(a->names, b->names);
+        return str_equal(a->name, b->name) && a->transitive == b->transitive && a->renew_mode == b->renew_mode &&
+                window_equal(&a->renew_window, &b->renew_window) && window_equal(&a->warn_window, &b->warn_window) &&
+                str_equal(a->ca_file, b->ca_file) && str_equal(a->agreement, b->agreement) &&
+                strv_equal(a->contacts, b->contacts) && strv_equal(a->ca_urls, b->ca_urls) &&
+                strv_equal(a->challenges, b->challenges) && same_keys(&a->keys, &b->keys) && same_names(a->names, b->names);
 }
 
 /* To JSON */
@@ -192,8 +192,8 @@ bool managed_domain_settings_equal(const ManagedDomain *a, const ManagedDomain *
 static int ca_to_json(const ManagedDomain *d, JsonObject *o) {
         _auto_json_ JsonObject *ca = json_object_new_object();
 
-        if (!ca || json_add_string(ca, "proto", "ACME") < 0 || json_add_strv(ca, "urls", d->ca_urls) < 0
-            || json_add_string(ca, "agreement", d->agreement) < 0 || json_add_strv(ca, "challenges", d->challenges) < 0)
+        if (!ca || json_add_string(ca, "proto", "ACME") < 0 || json_add_strv(ca, "urls", d->ca_urls) < 0 ||
+            json_add_string(ca, "agreement", d->agreement) < 0 || json_add_strv(ca, "challenges", d->challenges) < 0)
                 return -ENOMEM;
         return json_add_object(o, "ca", take_ptr(ca));
 }
@@ -211,11 +211,11 @@ int managed_domain_to_json(const ManagedDomain *d, JsonObject **ret) {
         assert(ret);
 
         o = json_object_new_object();
-        if (!o || json_add_string(o, "name", d->name) < 0 || json_add_strv(o, "domains", d->names) < 0
-            || json_add_strv(o, "contacts", d->contacts) < 0 || json_add_int(o, "transitive", d->transitive) < 0 || ca_to_json(d, o) < 0
-            || json_add_string(o, "ca-certs", d->ca_file) < 0 || key_specs_to_json(&d->keys, o, "privkey") < 0
-            || json_add_int(o, "renew-mode", d->renew_mode) < 0 || window_to_json(o, "renew-window", &d->renew_window) < 0
-            || window_to_json(o, "warn-window", &d->warn_window) < 0)
+        if (!o || json_add_string(o, "name", d->name) < 0 || json_add_strv(o, "domains", d->names) < 0 ||
+            json_add_strv(o, "contacts", d->contacts) < 0 || json_add_int(o, "transitive", d->transitive) < 0 ||
+            ca_to_json(d, o) < 0 || json_add_string(o, "ca-certs", d->ca_file) < 0 ||
+            key_specs_to_json(&d->keys, o, "privkey") < 0 || json_add_int(o, "renew-mode", d->renew_mode) < 0 ||
+            window_to_json(o, "renew-window", &d->renew_window) < 0 || window_to_json(o, "warn-window", &d->warn_window) < 0)
                 return -ENOMEM;
         *ret = take_ptr(o);
         return 0;
@@ -227,7 +227,8 @@ static int defined_to_json(const ManagedDomain *d, JsonObject *o) {
         if (!d->defined_file)
                 return 0;
         defined = json_object_new_object();
-        if (!defined || json_add_string(defined, "file", d->defined_file) < 0 || json_add_uint(defined, "line", d->defined_line) < 0)
+        if (!defined || json_add_string(defined, "file", d->defined_file) < 0 ||
+            json_add_uint(defined, "line", d->defined_line) < 0)
                 return -ENOMEM;
         return json_add_object(o, "defined", take_ptr(defined));
 }
@@ -236,8 +237,8 @@ int managed_domain_server_to_json(const ManagedDomain *d, JsonObject *o) {
         assert(d);
         assert(o);
 
-        if (json_add_bool(o, "used", d->used) < 0 || json_add_bool(o, "used-tls", d->used_tls) < 0 || defined_to_json(d, o) < 0
-            || json_add_string(o, "refused", d->refused) < 0 || json_add_strv(o, "served", d->served) < 0)
+        if (json_add_bool(o, "used", d->used) < 0 || json_add_bool(o, "used-tls", d->used_tls) < 0 || defined_to_json(d, o) < 0 ||
+            json_add_string(o, "refused", d->refused) < 0 || json_add_strv(o, "served", d->served) < 0)
                 return -ENOMEM;
         return 0;
 }
@@ -250,11 +251,11 @@ typedef struct Reader {
         Problem **ret_problem;
 } Reader;
 
-#define refuse(reader, format, ...)                                                                                     \
-        ({                                                                                                              \
+#define refuse(reader, format, ...)                                                                                       \
+        ({                                                                                                                \
                 (void) problem_set((reader)->ret_problem, PROBLEM_TYPE_SETTING, "domain %.253s: " format, (reader)->name, \
-                                   ##__VA_ARGS__);                                                                      \
-                -EBADMSG;                                                                                               \
+                                   ##__VA_ARGS__);                                                                        \
+                -EBADMSG;                                                                                                 \
         })
 
 static bool text_is_clean(const char *s) {
@@ -467,7 +468,8 @@ int managed_domain_from_json(JsonObject *o, ManagedDomain **ret, Problem **ret_p
         if (!d)
                 return -ENOMEM;
         if (!domain_name_is_valid(d->name)) {
-                (void) problem_set(ret_problem, PROBLEM_TYPE_SETTING, "member \"name\" is \"%.300s\", which is not a DNS name", name);
+                (void) problem_set(ret_problem, PROBLEM_TYPE_SETTING, "member \"name\" is \"%.300s\", which is not a DNS name",
+                                   name);
                 return -EBADMSG;
         }
 

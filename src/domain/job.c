@@ -77,8 +77,8 @@ static int copy_text(char **ret, const char *s, size_t max) {
 
 static int log_entry_init(JobLogEntry *e, uint64_t when_usec, const char *type, const char *status, const char *detail) {
         *e = (JobLogEntry){ .when_usec = when_usec };
-        if (copy_text(&e->type, type, STATUS_MAX) < 0 || copy_text(&e->status, status, STATUS_MAX) < 0
-            || copy_text(&e->detail, detail, DETAIL_MAX) < 0) {
+        if (copy_text(&e->type, type, STATUS_MAX) < 0 || copy_text(&e->status, status, STATUS_MAX) < 0 ||
+            copy_text(&e->detail, detail, DETAIL_MAX) < 0) {
                 log_entry_done(e);
                 return -ENOMEM;
         }
@@ -142,7 +142,8 @@ static int order_to_json(const Job *j, JsonObject *o) {
         if (!order || json_add_string(order, "url", j->order_url) < 0 || json_add_string(order, "finalize", j->finalize_url) < 0)
                 return -ENOMEM;
         /* The order itself names them too. */
-        if (strv_length(j->authorizations) <= JOB_AUTHORIZATIONS_MAX && json_add_strv(order, "authorizations", j->authorizations) < 0)
+        if (strv_length(j->authorizations) <= JOB_AUTHORIZATIONS_MAX &&
+            json_add_strv(order, "authorizations", j->authorizations) < 0)
                 return -ENOMEM;
         return json_add_object(o, "order", take_ptr(order));
 }
@@ -150,8 +151,8 @@ static int order_to_json(const Job *j, JsonObject *o) {
 static int log_entry_to_json(const JobLogEntry *e, JsonObject *entries) {
         _auto_json_ JsonObject *o = json_object_new_object();
 
-        if (!o || json_add_time(o, "when", e->when_usec) < 0 || json_add_string(o, "type", e->type) < 0
-            || json_add_string(o, "status", e->status) < 0 || json_add_string(o, "detail", e->detail) < 0)
+        if (!o || json_add_time(o, "when", e->when_usec) < 0 || json_add_string(o, "type", e->type) < 0 ||
+            json_add_string(o, "status", e->status) < 0 || json_add_string(o, "detail", e->detail) < 0)
                 return -ENOMEM;
         if (json_object_array_add(entries, o) < 0)
                 return -ENOMEM;
@@ -183,11 +184,11 @@ int job_to_json(const Job *j, JsonObject **ret) {
         assert(ret);
 
         o = json_object_new_object();
-        if (!o || json_add_string(o, "name", j->name) < 0 || json_add_string(o, "phase", job_phase_to_string(j->phase)) < 0
-            || json_add_bool(o, "finished", j->finished) < 0 || json_add_time(o, "next-run", j->next_run_usec) < 0
-            || json_add_time(o, "last-run", j->last_run_usec) < 0 || json_add_time(o, "installed", j->installed_usec) < 0
-            || json_add_uint(o, "errors", j->errors) < 0 || last_to_json(j, o) < 0 || json_add_string(o, "ca-url", j->ca_url) < 0
-            || json_add_string(o, "account", j->account) < 0 || order_to_json(j, o) < 0 || log_to_json(j, o) < 0)
+        if (!o || json_add_string(o, "name", j->name) < 0 || json_add_string(o, "phase", job_phase_to_string(j->phase)) < 0 ||
+            json_add_bool(o, "finished", j->finished) < 0 || json_add_time(o, "next-run", j->next_run_usec) < 0 ||
+            json_add_time(o, "last-run", j->last_run_usec) < 0 || json_add_time(o, "installed", j->installed_usec) < 0 ||
+            json_add_uint(o, "errors", j->errors) < 0 || last_to_json(j, o) < 0 || json_add_string(o, "ca-url", j->ca_url) < 0 ||
+            json_add_string(o, "account", j->account) < 0 || order_to_json(j, o) < 0 || log_to_json(j, o) < 0)
                 return -ENOMEM;
         *ret = take_ptr(o);
         return 0;

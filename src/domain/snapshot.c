@@ -124,8 +124,8 @@ static int proto_to_json(const Snapshot *s, JsonObject *o) {
 static int listener_to_json(const SnapshotListener *l, JsonObject *list) {
         _auto_json_ JsonObject *o = json_object_new_object();
 
-        if (!o || json_add_string(o, "address", l->address) < 0 || json_add_uint(o, "port", l->port) < 0
-            || json_add_string(o, "protocol", l->protocol) < 0 || json_object_array_add(list, o) < 0)
+        if (!o || json_add_string(o, "address", l->address) < 0 || json_add_uint(o, "port", l->port) < 0 ||
+            json_add_string(o, "protocol", l->protocol) < 0 || json_object_array_add(list, o) < 0)
                 return -ENOMEM;
         (void) take_ptr(o);
         return 0;
@@ -175,13 +175,13 @@ static char *format_with_time(const Snapshot *s, uint64_t written_usec) {
         char delay[WINDOW_STRING_MAX];
 
         (void) window_format(&(Window){ .usec = s->retry_delay_usec }, delay);
-        if (!o || json_add_int(o, "version", SNAPSHOT_VERSION) < 0 || json_add_string(o, "id", s->id) < 0
-            || json_add_string(o, "module", s->module) < 0 || json_add_string(o, "server", s->server) < 0
-            || json_add_string(o, "unit", s->unit) < 0 || json_add_string(o, "store-dir", s->store_dir) < 0
-            || port_map_to_json(s, o) < 0 || proto_to_json(s, o) < 0 || listeners_to_json(s, o) < 0
-            || json_add_string(o, "retry-delay", s->retry_delay_usec > 0 ? delay : NULL) < 0
-            || json_add_strv(o, "message-cmd", s->message_cmd) < 0 || json_add_strv(o, "notify-cmd", s->notify_cmd) < 0
-            || json_add_time(o, "written", written_usec) < 0 || domains_to_json(s, o) < 0)
+        if (!o || json_add_int(o, "version", SNAPSHOT_VERSION) < 0 || json_add_string(o, "id", s->id) < 0 ||
+            json_add_string(o, "module", s->module) < 0 || json_add_string(o, "server", s->server) < 0 ||
+            json_add_string(o, "unit", s->unit) < 0 || json_add_string(o, "store-dir", s->store_dir) < 0 ||
+            port_map_to_json(s, o) < 0 || proto_to_json(s, o) < 0 || listeners_to_json(s, o) < 0 ||
+            json_add_string(o, "retry-delay", s->retry_delay_usec > 0 ? delay : NULL) < 0 ||
+            json_add_strv(o, "message-cmd", s->message_cmd) < 0 || json_add_strv(o, "notify-cmd", s->notify_cmd) < 0 ||
+            json_add_time(o, "written", written_usec) < 0 || domains_to_json(s, o) < 0)
                 return NULL;
         return json_format(o);
 }
@@ -231,10 +231,10 @@ bool snapshot_text_is_current(const char *text, size_t size, const Snapshot *s) 
 
 /* From JSON */
 
-#define refuse(ret_problem, id, format, ...)                                                                            \
-        ({                                                                                                              \
+#define refuse(ret_problem, id, format, ...)                                                                              \
+        ({                                                                                                                \
                 (void) problem_set((ret_problem), PROBLEM_TYPE_SETTING, "snapshot %.200s: " format, (id), ##__VA_ARGS__); \
-                SNAPSHOT_E_REFUSED;                                                                                     \
+                SNAPSHOT_E_REFUSED;                                                                                       \
         })
 
 static bool text_is_clean(const char *s) {
@@ -262,7 +262,8 @@ static int read_version(JsonObject *o, Snapshot *s, Problem **ret_problem) {
         if (!json_get_uint(o, "version", &version) || version == 0)
                 return refuse(ret_problem, s->id, "member \"version\" is missing or no number");
         if (version > SNAPSHOT_VERSION)
-                return refuse(ret_problem, s->id, "it has version %llu, and this program knows version %d: the server runs a newer module",
+                return refuse(ret_problem, s->id,
+                              "it has version %llu, and this program knows version %d: the server runs a newer module",
                               (unsigned long long) version, (int) SNAPSHOT_VERSION);
         return 0;
 }
@@ -314,8 +315,8 @@ static int read_listener(JsonObject *l, Snapshot *s, Problem **ret_problem) {
         const char *address = json_get_string(l, "address"), *protocol = json_get_string(l, "protocol");
         uint64_t port;
 
-        if (!json_get_uint(l, "port", &port) || port > UINT16_MAX || (address && !text_is_clean(address))
-            || (protocol && !text_is_clean(protocol)))
+        if (!json_get_uint(l, "port", &port) || port > UINT16_MAX || (address && !text_is_clean(address)) ||
+            (protocol && !text_is_clean(protocol)))
                 return refuse(ret_problem, s->id, "member \"listeners\" holds one that is none");
         return snapshot_add_listener(s, address, (uint16_t) port, protocol);
 }
@@ -348,8 +349,8 @@ static int read_server_settings(JsonObject *o, Snapshot *s, Problem **ret_proble
         const char *delay = json_get_string(o, "retry-delay");
         int r;
 
-        if (json_has(o, "retry-delay")
-            && (!delay || parse_md_duration_usec(delay, "s", &s->retry_delay_usec) < 0 || s->retry_delay_usec == 0))
+        if (json_has(o, "retry-delay") &&
+            (!delay || parse_md_duration_usec(delay, "s", &s->retry_delay_usec) < 0 || s->retry_delay_usec == 0))
                 return refuse(ret_problem, s->id, "member \"retry-delay\" is no duration");
         s->written_usec = json_get_time(o, "written");
 
@@ -374,8 +375,9 @@ static int complain(Complaints *c, char *text) {
 }
 
 static int complain_of_domain(Complaints *c, const Snapshot *s, size_t i, const Problem *p) {
-        return complain(c, str_printf("snapshot %s, entry %zu of \"managed-domains\": %s", s->id, i + 1,
-                                      p ? p->detail : "it cannot be read"));
+        return complain(
+                c,
+                str_printf("snapshot %s, entry %zu of \"managed-domains\": %s", s->id, i + 1, p ? p->detail : "it cannot be read"));
 }
 
 static int read_domain(JsonObject *item, Snapshot *s, size_t i, Map *seen, Complaints *c) {
@@ -393,7 +395,8 @@ static int read_domain(JsonObject *item, Snapshot *s, size_t i, Map *seen, Compl
 
         r = map_put(seen, d->name, s);
         if (r == -EEXIST)
-                return complain(c, str_printf("snapshot %s, entry %zu of \"managed-domains\": %s is there twice", s->id, i + 1, d->name));
+                return complain(
+                        c, str_printf("snapshot %s, entry %zu of \"managed-domains\": %s is there twice", s->id, i + 1, d->name));
         if (r < 0)
                 return r;
         return snapshot_add_domain(s, take_ptr(d));
@@ -418,8 +421,9 @@ static int read_domains(JsonObject *o, Snapshot *s, Complaints *c, Problem **ret
                         return r;
         }
         if (c->n > SNAPSHOT_COMPLAINTS_MAX)
-                return strv_consume(&c->list, str_printf("snapshot %s: %zu more domains cannot be read", s->id,
-                                                         c->n - SNAPSHOT_COMPLAINTS_MAX));
+                return strv_consume(
+                        &c->list,
+                        str_printf("snapshot %s: %zu more domains cannot be read", s->id, c->n - SNAPSHOT_COMPLAINTS_MAX));
         return 0;
 }
 
@@ -442,7 +446,7 @@ static int parse_object(const char *id, const char *data, size_t size, JsonObjec
 }
 
 int snapshot_parse(const char *id, const char *data, size_t size, Snapshot **ret, char ***ret_complaints, Problem **ret_problem) {
-        static int (*const steps[])(JsonObject *o, Snapshot *s, Problem **ret_problem) = {
+        static int (*const steps[])(JsonObject * o, Snapshot * s, Problem * *ret_problem) = {
                 read_version, read_texts, read_reach, read_listeners, read_server_settings,
         };
         _cleanup_(snapshot_freep) Snapshot *s = NULL;

@@ -54,7 +54,8 @@ char *window_format(const Window *w, char buffer[static WINDOW_STRING_MAX]) {
                 uint64_t usec;
                 const char *unit;
         } units[] = {
-                { USEC_PER_DAY, "d" }, { USEC_PER_HOUR, "h" }, { USEC_PER_MINUTE, "mi" }, { USEC_PER_SEC, "s" }, { USEC_PER_MSEC, "ms" },
+                { USEC_PER_DAY, "d" }, { USEC_PER_HOUR, "h" },  { USEC_PER_MINUTE, "mi" },
+                { USEC_PER_SEC, "s" }, { USEC_PER_MSEC, "ms" },
         };
         size_t i = 0;
 

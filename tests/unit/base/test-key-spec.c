@@ -35,14 +35,20 @@ TEST(parse_and_json) {
                 { "RSA4096", "{\"privkey\":{\"type\":\"RSA\",\"bits\":4096}}", 1 },
                 { "RSA 16384", "{\"privkey\":{\"type\":\"RSA\",\"bits\":16384}}", 1 },
                 { "P-256", "{\"privkey\":{\"type\":\"EC\",\"curve\":\"P-256\"}}", 1 },
-                { "RSA secp384r1", "{\"privkey\":[{\"type\":\"RSA\",\"bits\":2048},{\"type\":\"EC\",\"curve\":\"secp384r1\"}]}", 2 },
+                { "RSA secp384r1", "{\"privkey\":[{\"type\":\"RSA\",\"bits\":2048},{\"type\":\"EC\",\"curve\":\"secp384r1\"}]}",
+                  2 },
                 { "P-256 RSA 3072 X25519",
-                  "{\"privkey\":[{\"type\":\"EC\",\"curve\":\"P-256\"},{\"type\":\"RSA\",\"bits\":3072},{\"type\":\"EC\",\"curve\":\"X25519\"}]}", 3 },
-                { "P-256 secp256r1", "{\"privkey\":[{\"type\":\"EC\",\"curve\":\"P-256\"},{\"type\":\"EC\",\"curve\":\"secp256r1\"}]}", 2 },
+                  "{\"privkey\":[{\"type\":\"EC\",\"curve\":\"P-256\"},{\"type\":\"RSA\",\"bits\":3072},{\"type\":\"EC\",\"curve\":"
+                  "\"X25519\"}]}",
+                  3 },
+                { "P-256 secp256r1",
+                  "{\"privkey\":[{\"type\":\"EC\",\"curve\":\"P-256\"},{\"type\":\"EC\",\"curve\":\"secp256r1\"}]}", 2 },
                 { "a b c d e f g RSA",
-                  "{\"privkey\":[{\"type\":\"EC\",\"curve\":\"a\"},{\"type\":\"EC\",\"curve\":\"b\"},{\"type\":\"EC\",\"curve\":\"c\"},"
+                  "{\"privkey\":[{\"type\":\"EC\",\"curve\":\"a\"},{\"type\":\"EC\",\"curve\":\"b\"},{\"type\":\"EC\",\"curve\":"
+                  "\"c\"},"
                   "{\"type\":\"EC\",\"curve\":\"d\"},{\"type\":\"EC\",\"curve\":\"e\"},{\"type\":\"EC\",\"curve\":\"f\"},"
-                  "{\"type\":\"EC\",\"curve\":\"g\"},{\"type\":\"RSA\",\"bits\":2048}]}", 8 },
+                  "{\"type\":\"EC\",\"curve\":\"g\"},{\"type\":\"RSA\",\"bits\":2048}]}",
+                  8 },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
@@ -70,9 +76,34 @@ TEST(parse_and_json) {
 
 TEST(parse_refuses) {
         static const char *const cases[] = {
-                "", "Default RSA", "RSA Default", "Default Default", "RSA 2047", "RSA 1024", "RSA0", "RSA 16385", "RSA 4294967296", "RSA 99999999999999999999",
-                "RSA 2048x", "RSAx", "RSA-2048", "RSA RSA", "RSA 2048 RSA 4096", "RSA2048 RSA", "P-256 p-256", "2048", "P-256 256", "../x", "a/b", "a.b", ".", "-x",
-                "a\\b", "curve\x80", "abcdefghijklmnopqrstuvwxyz0123456789", "a b c d e f g h i",
+                "",
+                "Default RSA",
+                "RSA Default",
+                "Default Default",
+                "RSA 2047",
+                "RSA 1024",
+                "RSA0",
+                "RSA 16385",
+                "RSA 4294967296",
+                "RSA 99999999999999999999",
+                "RSA 2048x",
+                "RSAx",
+                "RSA-2048",
+                "RSA RSA",
+                "RSA 2048 RSA 4096",
+                "RSA2048 RSA",
+                "P-256 p-256",
+                "2048",
+                "P-256 256",
+                "../x",
+                "a/b",
+                "a.b",
+                ".",
+                "-x",
+                "a\\b",
+                "curve\x80",
+                "abcdefghijklmnopqrstuvwxyz0123456789",
+                "a b c d e f g h i",
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {

@@ -9,7 +9,9 @@
 #include "lib/test.h"
 
 #define LABEL_63 "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz01234567890"
-#define NAME_252 LABEL_63 "." LABEL_63 "." LABEL_63 "." "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz12345678"
+#define NAME_252                               \
+        LABEL_63 "." LABEL_63 "." LABEL_63 "." \
+                 "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz12345678"
 
 TEST(valid_names) {
         static const struct {
