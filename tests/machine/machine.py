@@ -200,6 +200,7 @@ class Machine:
                  *(f"{key}={value}" for key, value in variables.items())]
         if user:
             words += ["setpriv", f"--reuid={user}", f"--regid={self.group_of(user)}", "--init-groups"]
+        self.commands.mkdir(exist_ok=True)      # systemd takes an empty cgroup away when it looks over its own
         return host.inside(self.commands, [*words, *inner])
 
     def group_of(self, user):
