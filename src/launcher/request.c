@@ -13,7 +13,8 @@
 static void supersede(Launcher *l, const char *unit) {
         for (Request *q = l->requests; q; q = q->next)
                 if (str_equal(q->unit, unit)) {
-                        request_fail_with(q, BUS_ERROR_BUSY, "A later request for %s replaces this one.", unit);
+                        (void) sd_bus_reply_method_errorf(q->call, BUS_ERROR_BUSY, "A later request for %s replaces this one.", unit);
+                        request_free(q);
                         return;
                 }
 }
@@ -74,7 +75,7 @@ void request_succeed(Request *q) {
 }
 
 void request_fail(Request *q, const sd_bus_error *error) {
-        log_warning("%s: %s", q->unit, str_or(error->message, error->name));
+        log_warning("Cannot do what was asked for %s: %s", q->unit, str_or(error->message, error->name));
         (void) sd_bus_reply_method_error(q->call, error);
         request_free(q);
 }

@@ -118,11 +118,11 @@ static void on_started(UnitCall *job, const char *result, const sd_bus_error *er
         if (str_equal(result, "done"))
                 request_succeed(q);
         else if (result)
-                request_fail_with(q, BUS_ERROR_FAILED, "Starting %s ended with \"%s\".", q->unit, result);
+                request_fail_with(q, BUS_ERROR_FAILED, "Starting it ended with \"%s\".", result);
         else if (!sd_bus_error_has_name(error, ERROR_UNIT_EXISTS))
                 request_fail(q, error);
         else if (++q->attempts >= ATTEMPTS_MAX)
-                request_fail_with(q, BUS_ERROR_FAILED, "%s is there and does not go away: is it a unit file, or does another unit need it?", q->unit);
+                request_fail_with(q, BUS_ERROR_FAILED, "A unit of this name is there and does not go away: is it a unit file, or does another unit need it?");
         else {
                 r = stop(q);
                 if (r < 0)
