@@ -90,7 +90,7 @@ int store_account_read(Store *s, const char *id, Account **ret) {
         _auto_json_ JsonObject *o = NULL;
         _auto_free_ char *text = NULL;
         _auto_close_ int fd = -1;
-        size_t size;
+        size_t size = 0;
         int r;
 
         assert(s);

@@ -158,7 +158,7 @@ static int remove_temporaries(int fd) {
 static int carry_over(int from_fd, int to_fd, const char *file) {
         _auto_json_ JsonObject *o = NULL;
         _auto_free_ char *text = NULL;
-        size_t size;
+        size_t size = 0;
         int r;
 
         r = file_read_at(from_fd, file, STORE_JSON_MAX, &text, &size);

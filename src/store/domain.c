@@ -151,7 +151,7 @@ static int parse_md(const Store *s, StoreSet set, const char *name, const char *
 int store_domain_read_md(Store *s, StoreSet set, const char *name, ManagedDomain **ret, Problem **ret_problem) {
         _auto_free_ char *text = NULL;
         _auto_close_ int fd = -1;
-        size_t size;
+        size_t size = 0;
         int r;
 
         assert(s);
@@ -175,7 +175,7 @@ int store_domain_read_md(Store *s, StoreSet set, const char *name, ManagedDomain
 static bool md_stands_there(int fd, const char *text) {
         _auto_free_ char *stored = NULL, *formatted = NULL;
         _auto_json_ JsonObject *o = NULL;
-        size_t size;
+        size_t size = 0;
 
         if (file_read_at(fd, STORE_FILE_MD, STORE_JSON_MAX, &stored, &size) != 0)
                 return false;
@@ -216,7 +216,7 @@ static int read_job(Store *s, const char *name, Job **ret) {
         _auto_free_ char *text = NULL;
         _auto_json_ JsonObject *o = NULL;
         _auto_close_ int fd = -1;
-        size_t size;
+        size_t size = 0;
         int r;
 
         r = open_set(s, STORE_SET_LIVE, name, &fd);

@@ -21,7 +21,7 @@ static char *file_name(const char *id) {
 static bool stands_there(int dir_fd, const char *file, const Snapshot *snapshot, gid_t group) {
         _auto_free_ char *stored = NULL;
         struct stat st;
-        size_t size;
+        size_t size = 0;
 
         if (fstatat(dir_fd, file, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
                 return false;
@@ -152,7 +152,7 @@ int store_snapshot_read(Store *s, const char *id, Snapshot **ret, char ***ret_co
         _auto_close_ int fd = -1;
         _auto_free_ char *data = NULL;
         _auto_problem_ Problem *problem = NULL;
-        size_t size;
+        size_t size = 0;
         int r;
 
         assert(s);

@@ -261,7 +261,7 @@ bool store_has_file(int dir_fd, const char *name) {
 
 int store_read_text(int dir_fd, const char *name, size_t max, char **ret_text, size_t *ret_size) {
         _auto_free_ char *text = NULL;
-        size_t size;
+        size_t size = 0;
         int r;
 
         r = file_read_at(dir_fd, name, max, &text, &size);
@@ -279,7 +279,7 @@ int store_read_text(int dir_fd, const char *name, size_t max, char **ret_text, s
 int store_read_secret(int dir_fd, const char *name, Secret **ret) {
         char *data;
         Secret *secret;
-        size_t size;
+        size_t size = 0;
         int r;
 
         r = file_read_at(dir_fd, name, STORE_KEY_MAX, &data, &size);
