@@ -10,12 +10,15 @@
 #define BACKOFF_SAID_MAX_USEC (7 * BACKOFF_MAX_USEC) /* the most that a Retry-After of the CA counts */
 #define BACKOFF_BASE_DEFAULT_USEC ((uint64_t) 30 * 1000000) /* MDRetryDelay */
 
-/* How long to wait after the 'errors'-th failure in a row (1 is the first): 'base' doubled each time, at most 24 h, never overflowing. The first wait is exactly
- * 'base' (0 stands for the default); no errors, no wait; later ones are drawn from the upper half ('random' over its whole range), so that domains that failed together come back apart. */
+/* How long to wait after the 'errors'-th failure in a row (1 is the first): 'base' doubled each time, at most 24 h, never
+ * overflowing. The first wait is exactly 'base' (0 stands for the default); no errors, no wait; later ones are drawn from
+ * the upper half ('random' over its whole range), so that domains that failed together come back apart. */
 uint64_t backoff_delay_usec(uint64_t base_usec, unsigned errors, uint32_t random) _pure_;
 
-/* Whether trying again soon is useless because the configuration is at fault: the ACME types of spec B9.2 and our own of this kind. */
+/* Whether trying again soon is useless because the configuration is at fault: the ACME types that mod_md
+ * treats so, too, and our own of this kind. */
 bool problem_needs_administrator(const Problem *p) _pure_;
 
-/* When to try again: the backoff, or 24 h for problems that need the administrator, and not before what the CA said (at most 7 days ahead). */
+/* When to try again: the backoff, or 24 h for problems that need the administrator, and not before what the CA said (at most
+ * 7 days ahead). */
 uint64_t backoff_next_usec(uint64_t now_usec, uint64_t base_usec, unsigned errors, const Problem *p, uint32_t random) _pure_;

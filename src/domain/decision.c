@@ -276,8 +276,8 @@ uint64_t decision_renew_at_usec(const ManagedDomain *d, const CertFactsList *liv
         return at;
 }
 
-/* Whether a failed attempt is to be repeated later. No retry is ever planned further ahead than a week (backoff.h), so a time beyond that was
- * written while the clock was wrong; a day is left for a clock that was put back. */
+/* Whether a failed attempt is to be repeated later. No retry is ever planned further ahead than a week (backoff.h), so a time
+ * beyond that was written while the clock was wrong; a day is left for a clock that was put back. */
 static bool must_wait_to_retry(const Job *job, uint64_t now_usec) {
         return job->errors > 0 && job->next_run_usec > now_usec &&
                 job->next_run_usec - now_usec <= BACKOFF_SAID_MAX_USEC + USEC_PER_DAY;

@@ -47,19 +47,21 @@ typedef struct Decision {
         char *detail;           /* for people: "www.example.org is not covered by the certificate"; may be NULL */
 } Decision;
 
-/* 'staged_complete': a whole verified set lies in staging. 'served': the newest set is what the servers serve (or no server uses the domain).
- * Waiting covers both the renew window and a retry time: a failed attempt waits for job->next_run_usec, also when the window is open.
+/* 'staged_complete': a whole verified set lies in staging. 'served': the newest set is what the servers serve (or no server
+ * uses the domain). Waiting covers both the renew window and a retry time: a failed attempt waits for job->next_run_usec,
+ * also when the window is open.
  *
- * What was obtained is brought to its end in every renew mode, so that a renewal that somebody asked for does not lie in staging for ever. A live
- * set that is not served comes before what else is to be renewed, because a renewal that fails must not keep a good certificate from its server;
- * it stands back once its age calls for a renewal and the last third of its life has begun. */
+ * What was obtained is brought to its end in every renew mode, so that a renewal that somebody asked for does not lie in
+ * staging for ever. A live set that is not served comes before what else is to be renewed, because a renewal that fails must
+ * not keep a good certificate from its server; it stands back once its age calls for a renewal and the last third of its
+ * life has begun. */
 int decision_make(const ManagedDomain *d, const CertFactsList *live, const Job *job, bool staged_complete, bool served,
                   uint64_t now_usec, Decision *ret);
 void decision_done(Decision *d);
 
-/* When the domain's certificates are to be renewed by their age alone: the earliest begin of the renew window; 0: there is none. A window that is not
- * configured is a third of the life, but half of it for certificates that live less than 10 days. Certificates for keys that are no longer
- * configured do not count. */
+/* When the domain's certificates are to be renewed by their age alone: the earliest begin of the renew window; 0: there is
+ * none. A window that is not configured is a third of the life, but half of it for certificates that live less than 10 days.
+ * Certificates for keys that are no longer configured do not count. */
 uint64_t decision_renew_at_usec(const ManagedDomain *d, const CertFactsList *live);
 
 const char *decision_action_to_string(DecisionAction a);

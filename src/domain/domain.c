@@ -325,7 +325,7 @@ static int read_bool(const Reader *r, const char *key, bool *value) {
         return 0;
 }
 
-/* Names in the form in which everything else expects them: normalized, the domain's own in front, each once. Takes the strings out of 'list'. */
+/* Names in the form in which everything else expects them: normalized, the domain's own in front, each once. */
 static int names_arrange(const Reader *r, ManagedDomain *d, char **list) {
         _auto_map_ Map *seen = map_new();
         size_t n = strv_length(list), count = 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* A managed domain and its settings, as Apache's configuration gives them: plain values. JSON members are those of mod_md's md.json. */
+/* A managed domain and its settings, as Apache's configuration gives them: plain values. JSON members are those of mod_md's
+ * md.json. */
 
 #include "base/json.h"
 #include "base/problem.h"
@@ -52,14 +53,15 @@ enum {
         MANAGED_DOMAIN_WARN_PERCENT = 10,
 };
 
-/* With its name as the only one and the defaults of the directives. Lists and windows that are not set stay empty: who reads them knows what that
- * means (managed_domain_from_json() fills in the CA). NULL: out of memory. */
+/* With its name as the only one and the defaults of the directives. Lists and windows that are not set stay empty: who reads
+ * them knows what that means (managed_domain_from_json() fills in the CA). NULL: out of memory. */
 ManagedDomain *managed_domain_new(const char *name);
 ManagedDomain *managed_domain_copy(const ManagedDomain *d);
 ManagedDomain *managed_domain_free(ManagedDomain *d);
 DEFINE_CLEANUP(ManagedDomain *, managed_domain_free)
 
-int managed_domain_add_name(ManagedDomain *d, const char *name); /* normalized, not checked; one that is there already is not added again */
+/* Adds it normalized, not checked; one that is there already is not added again. */
+int managed_domain_add_name(ManagedDomain *d, const char *name);
 bool managed_domain_has_name(const ManagedDomain *d, const char *name) _pure_; /* exactly this one; 'name' is normalized */
 
 /* All but what the server found out. Keys count by what they ask for, names whatever the order behind the first. */
@@ -71,7 +73,8 @@ int managed_domain_to_json(const ManagedDomain *d, JsonObject **ret);
 /* -EBADMSG with *ret_problem naming the member: no name, a name that is none, a list that is too long, … */
 int managed_domain_from_json(JsonObject *o, ManagedDomain **ret, Problem **ret_problem);
 
-/* What the server found out, as members of the same object. A member that is missing leaves what is there; -EBADMSG as above. */
+/* What the server found out, as members of the same object. A member that is missing leaves what is there; -EBADMSG as
+ * above. */
 int managed_domain_server_to_json(const ManagedDomain *d, JsonObject *o);
 int managed_domain_server_from_json(JsonObject *o, ManagedDomain *d, Problem **ret_problem);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* The job record of a domain, job.json: what is kept between runs. Member names are mod_md's where it has the thing:
- * "name", "finished", "next-run", "last-run", "valid-from", "errors", "last" {problem members, "status-description"}, "log" {"entries"};
- * ours: "ca-url", "account", "order" {"url", "finalize", "authorizations"}, "phase", "installed". */
+/* The job record of a domain, job.json: what is kept between runs. Member names are mod_md's where it has the thing: "name",
+ * "finished", "next-run", "last-run", "errors", "last" {problem members, "status-description"}, "log"
+ * {"entries"}; ours: "ca-url", "account", "order" {"url", "finalize", "authorizations"}, "phase", "installed". */
 
 #include "base/problem.h"
 #include "base/strv.h"

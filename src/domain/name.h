@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* DNS names as certificates name them: lower-case letters, digits and inner hyphens in labels of at most 63, at most 253 in all, no dot at the end
- * (RFC 5890 A-labels pass); a wildcard has "*." in front and covers exactly one label (RFC 6125 6.4.3). */
+/* DNS names as certificates name them: lower-case letters, digits and inner hyphens in labels of at most 63, at most 253 in
+ * all, no dot at the end (RFC 5890 A-labels pass); a wildcard has "*." in front and covers exactly one label (RFC 6125
+ * 6.4.3). */
 
 #include "base/macro.h"
 
@@ -18,6 +19,6 @@ bool domain_name_covers(const char *pattern, const char *name) _pure_;
 /* Whether one of the patterns covers 'name'. */
 bool domain_names_cover(char *const *patterns, const char *name) _pure_;
 
-/* Looks for names that none of the patterns covers: how many, and the first one (borrowed; NULL when all are covered). Quick also for
- * thousands of both. */
+/* Looks for names that none of the patterns covers: how many, and the first one (borrowed; NULL when all are covered). Quick
+ * also for thousands of both. */
 int domain_names_uncovered(char *const *patterns, char *const *names, const char **ret_first, size_t *ret_count);

@@ -55,13 +55,14 @@ bool snapshot_id_is_valid(const char *id) _pure_;
 int snapshot_add_domain(Snapshot *s, ManagedDomain *d);                       /* takes it, also on failure */
 int snapshot_add_listener(Snapshot *s, const char *address, uint16_t port, const char *protocol);
 
-/* The text, without "written": equal snapshots give equal texts, so that the writer can compare. Domains come sorted by name. NULL: out of memory. */
+/* The text, without "written": equal snapshots give equal texts, so that the writer can compare. Domains come sorted by
+ * name. NULL: out of memory. */
 char *snapshot_format(const Snapshot *s);
 /* The text for the disk: the same with the line "written" from written_usec (0: none). */
 char *snapshot_format_written(const Snapshot *s);
 
-/* Whether 'text', as read from disk, is what snapshot_format_written() gives now, whatever the time in it. Also false when out of memory: writing once
- * too often does no harm. */
+/* Whether 'text', as read from disk, is what snapshot_format_written() gives now, whatever the time in it. Also false when
+ * out of memory: writing once too often does no harm. */
 bool snapshot_text_is_current(const char *text, size_t size, const Snapshot *s);
 
 enum {
@@ -69,13 +70,14 @@ enum {
         SNAPSHOT_E_REFUSED, /* *ret_problem says why, naming the place: not JSON, later version, a member of the wrong type, … */
 };
 
-/* Reads a whole snapshot. One domain that cannot be read does not spoil the others: it is left out, and *ret_complaints (a list of
- * texts; the caller frees it) says why. */
+/* Reads a whole snapshot. One domain that cannot be read does not spoil the others: it is left out, and *ret_complaints (a
+ * list of texts; the caller frees it) says why. */
 int snapshot_parse(const char *id, const char *data, size_t size, Snapshot **ret, char ***ret_complaints, Problem **ret_problem);
 
-/* Which domain of which server counts, when several servers share the store. Snapshots are taken in the order of their ids; the first one
- * that names a domain counts, and another definition of the same name with other settings, or of a name that a domain of another server has, is a
- * conflict. Equal definitions are shared. Domains of one server may overlap: whether that is well is the server's business (MDMatchNames). */
+/* Which domain of which server counts, when several servers share the store. Snapshots are taken in the order of their ids;
+ * the first one that names a domain counts, and another definition of the same name with other settings, or of a name that a
+ * domain of another server has, is a conflict. Equal definitions are shared. Domains of one server may overlap: whether that
+ * is well is the server's business (MDMatchNames). */
 typedef struct SnapshotConflict {
         const char *name;         /* the name in question; borrowed */
         const Snapshot *counts, *ignored;
@@ -90,7 +92,8 @@ typedef struct SnapshotUse {
 typedef struct SnapshotMergeDomain {
         const ManagedDomain *domain; /* borrowed from 'server' */
         const Snapshot *server;
-        SnapshotUse *uses; /* every server that defines it so, with the one above in front; their "used", "refused" and "served" may differ */
+        /* Every server that defines it so, with the one above in front; their "used", "refused" and "served" may differ. */
+        SnapshotUse *uses;
         size_t n_uses;
 } SnapshotMergeDomain;
 
