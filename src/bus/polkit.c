@@ -24,7 +24,7 @@
 
 enum {
         QUESTIONS_MAX = 64,
-        QUESTIONS_PER_USER_MAX = 16, /* one user's unanswered dialogs leave room for the others */
+        QUESTIONS_PER_USER_MAX = 32, /* one user's unanswered dialogs leave room for the others */
 };
 
 typedef enum Answer {
