@@ -156,6 +156,25 @@ static int write_lines(int dir_fd, const Buffer *b) {
         return file_replace_at(dir_fd, STORE_FILE_HTTP01, b->data, b->size, &mode);
 }
 
+/* What stands there may be of no use: a file, or a directory that has lost the bit that hands down the group and cannot get it back. Then it
+ * is made anew; an answer in it that a CA is about to fetch would not have been readable anyway. */
+static int ensure_directory(Store *s, const char *name, int *ret_fd) {
+        int r;
+
+        r = store_ensure_sub(s, STORE_CHALLENGES, name, 02750, ret_fd);
+        if (r == -EPERM || r == DIR_E_NOT_DIRECTORY) {
+                int k;
+
+                k = store_challenge_purge(s, name);
+                if (k < 0)
+                        return k;
+                r = store_ensure_sub(s, STORE_CHALLENGES, name, 02750, ret_fd);
+        }
+        if (r == DIR_E_NOT_DIRECTORY)
+                return -ENOTDIR;
+        return r <= 0 ? r : STORE_CHALLENGE_E_NOT_FOUND;
+}
+
 int store_challenge_add(Store *s, const char *name, const char *key_authorization) {
         _auto_buffer_ Buffer text = BUFFER_INIT(STORE_CHALLENGE_MAX);
         _auto_strv_ char **lines = NULL;
@@ -174,11 +193,9 @@ int store_challenge_add(Store *s, const char *name, const char *key_authorizatio
         if (!token)
                 return -ENOMEM;
 
-        r = store_ensure_sub(s, STORE_CHALLENGES, name, 02750, &fd);
-        if (r == DIR_E_NOT_DIRECTORY)
-                return -ENOTDIR;
+        r = ensure_directory(s, name, &fd);
         if (r != 0)
-                return r < 0 ? r : STORE_CHALLENGE_E_NOT_FOUND;
+                return r;
 
         r = read_lines(fd, &lines);
         if (r < 0)
@@ -259,5 +276,7 @@ int store_challenge_purge(Store *s, const char *name) {
                 return r < 0 ? r : 0;
 
         r = dir_remove_tree_at(fd, name);
+        if (r == DIR_E_NOT_DIRECTORY)
+                r = file_remove_at(fd, name);
         return r < 0 ? r : 0;
 }

@@ -7,8 +7,16 @@
 #include "base/string-util.h"
 #include "store/internal.h"
 
-static const char *set_directory(StoreSet set) {
-        return set == STORE_SET_LIVE ? STORE_DOMAINS : STORE_STAGING;
+static const char *const set_directories[] = {
+        [STORE_SET_LIVE] = STORE_DOMAINS,
+        [STORE_SET_STAGING] = STORE_STAGING,
+        [STORE_SET_RESERVE] = STORE_RESERVE,
+};
+
+const char *store_set_directory(StoreSet set) {
+        assert((size_t) set < ELEMENTSOF(set_directories));
+
+        return set_directories[set];
 }
 
 /* What the floor below says, as our callers know it. */
@@ -23,13 +31,13 @@ static int from_file(int r) {
 }
 
 static int open_set(Store *s, StoreSet set, const char *name, int *ret_fd) {
-        return from_directory(store_open_sub(s, set_directory(set), name, ret_fd));
+        return from_directory(store_open_sub(s, store_set_directory(set), name, ret_fd));
 }
 
 static int ensure_set(Store *s, StoreSet set, const char *name, int *ret_fd) {
         int r;
 
-        r = store_ensure_sub(s, set_directory(set), name, 0700, ret_fd);
+        r = store_ensure_sub(s, store_set_directory(set), name, 0700, ret_fd);
         return r == DIR_E_NOT_DIRECTORY ? -ENOTDIR : from_directory(r);
 }
 
@@ -40,7 +48,7 @@ int store_domain_list(Store *s, StoreSet set, char ***ret_names) {
         assert(s);
         assert(ret_names);
 
-        r = store_open_dir(s, set_directory(set), &fd);
+        r = store_open_dir(s, store_set_directory(set), &fd);
         if (r != 0)
                 return from_directory(r);
         return store_list_directories(fd, ret_names);
@@ -119,7 +127,7 @@ int store_domain_write_chain(Store *s, StoreSet set, const char *name, const Key
 }
 
 static int damaged(const Store *s, StoreSet set, const char *name, const char *why, Problem **ret_problem) {
-        problem_set(ret_problem, PROBLEM_TYPE_STORE, "%s/%s/%s/" STORE_FILE_MD ": %s", s->path, set_directory(set), name, why);
+        problem_set(ret_problem, PROBLEM_TYPE_STORE, "%s/%s/%s/" STORE_FILE_MD ": %s", s->path, store_set_directory(set), name, why);
         return STORE_DOMAIN_E_DAMAGED;
 }
 

@@ -12,7 +12,10 @@
 typedef enum StoreSet {
         STORE_SET_LIVE,    /* domains/ */
         STORE_SET_STAGING, /* staging/ */
+        STORE_SET_RESERVE, /* reserve/: what mends the live set */
 } StoreSet;
+
+const char *store_set_directory(StoreSet set); /* "domains", "staging", … */
 
 enum {
         STORE_DOMAIN_DONE,

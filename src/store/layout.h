@@ -10,6 +10,7 @@
  *   fallback/               root:root         0700   NAME/ with fallback-privkey[.SPEC].pem 0600, fallback-pubcert[.SPEC].pem
  *   domains/NAME/           md-manager        0700   md.json, job.json, pubcert[.SPEC].pem, privkey[.SPEC].pem, all 0600
  *   staging/NAME/           md-manager        0700   the set in the making
+ *   reserve/NAME/          md-manager        0700   a second copy of the live set: mends what is deleted or torn by hand
  *   archive/NAME.N/         md-manager        0700   previous sets
  *   accounts/ACME-HOST-N/   md-manager        0700   account.json, account.pem
  *   tmp/NAME/               md-manager        0700   activation's scratch: the set that is changing places (store/activate.h)
@@ -22,6 +23,7 @@
 #define STORE_FALLBACK "fallback"
 #define STORE_DOMAINS "domains"
 #define STORE_STAGING "staging"
+#define STORE_RESERVE "reserve"
 #define STORE_ARCHIVE "archive"
 #define STORE_ACCOUNTS "accounts"
 #define STORE_TMP "tmp"

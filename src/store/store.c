@@ -22,6 +22,7 @@ static const struct {
         { STORE_FALLBACK,   0700,  true  },
         { STORE_DOMAINS,    0700,  false },
         { STORE_STAGING,    0700,  false },
+        { STORE_RESERVE,    0700,  false },
         { STORE_ARCHIVE,    0700,  false },
         { STORE_ACCOUNTS,   0700,  false },
         { STORE_TMP,        0700,  false },
@@ -185,7 +186,8 @@ static int correct_mode(int fd, mode_t mode) {
 
         if (fstat(fd, &st) < 0)
                 return -errno;
-        if ((st.st_mode & 07777) == mode)
+        /* A public directory may be more public, if it was made so; the service may not even try to set this bit (RestrictSUIDSGID=). */
+        if ((st.st_mode & 07777) == mode || ((mode & S_ISGID) && (st.st_mode & mode) == mode))
                 return 0;
         if (fchmod(fd, mode) < 0 || fstat(fd, &st) < 0)
                 return -errno;

@@ -187,4 +187,23 @@ TEST(the_group_is_inherited) {
         REQUIRE(fstatat(dir.fd, FILE_OF("example.org"), &st, 0) == 0);
         CHECK_UINT(st.st_uid, TREE_USER);
         CHECK_UINT(st.st_gid, TREE_GROUP);
+
+        test_case("the bit is lost");
+        CHECK(fchmodat(dir.fd, "challenges/example.org", 0700, 0) == 0);
+        CHECK(tree_as_user(add_works, s));
+        CHECK_UINT(tree_mode(&dir, "challenges/example.org"), 02750);
+        REQUIRE(fstatat(dir.fd, FILE_OF("example.org"), &st, 0) == 0);
+        CHECK_UINT(st.st_gid, TREE_GROUP);
+}
+
+TEST(a_file_in_the_way) {
+        _auto_tmp_dir_ TmpDir dir = tmp_dir_make();
+        _auto_store_ Store *s = tree_open(&dir, STORE_ROLE_MANAGER);
+
+        tmp_dir_write(&dir, "challenges/example.org", "");
+        CHECK_INT(store_challenge_add(s, "example.org", TOKEN_A "." THUMB), 0);
+        CHECK(symlinkat("example.org", dir.fd, "challenges/www.example.org") == 0);
+        CHECK_INT(store_challenge_add(s, "www.example.org", TOKEN_B "." THUMB), 0);
+        check_answer(s, "example.org", TOKEN_B, NULL);
+        check_answer(s, "www.example.org", TOKEN_B, TOKEN_B "." THUMB);
 }
