@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* Calls to md-manager. The bus starts it when it does not run. */
+
+#include "base/json.h"
+#include "mdctl/mdctl.h"
+
+/* Connects to the system bus. Tells a failure; the result is an exit code. */
+int client_connect(Mdctl *c);
+
+typedef struct ClientMethod {
+        const char *path, *interface, *name;
+} ClientMethod;
+
+/* 0, or a negative errno with 'error' set. The user may be asked for a password before it returns. *ret may be NULL when the answer says nothing. */
+int client_call(Mdctl *c, ClientMethod method, sd_bus_error *error, sd_bus_message **ret, const char *types, ...);
+
+/* Tells on stderr what is behind the error, in front of it "WHAT: " when 'what' is not NULL; gives the exit code. */
+int client_tell(const sd_bus_error *error, const char *what);
+/* The same for an answer that makes no sense to us. */
+int client_tell_answer(int r);
+
+/* Connects, calls a method of org.mdmanager1.Manager at the root object, and tells a failure: an exit code. */
+int client_call_manager(Mdctl *c, const char *name, sd_bus_message **ret, const char *types, ...);
+
+/* All properties of an interface as one object. Exit codes. */
+int client_get_all(Mdctl *c, const char *path, const char *interface, JsonObject **ret);
+/* The domain's path from any of its names, and all its properties. ret_path may be NULL. */
+int client_get_domain(Mdctl *c, const char *name, char **ret_path, JsonObject **ret);
+
+/* Dispatches what comes until *done; -ECONNRESET and the like: the bus is gone. */
+int client_run_until(Mdctl *c, const bool *done);

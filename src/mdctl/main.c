@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* mdctl: what md-manager knows and does, on the command line. Another verb is another row and another file. */
+
+#include "mdctl/mdctl.h"
+
+#include <errno.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "base/options.h"
+#include "base/string-util.h"
+#include "mdctl/agent.h"
+#include "mdctl/pager.h"
+
+typedef struct Verb {
+        const char *name;
+        const char *arguments; /* for --help */
+        const char *help;
+        int min, max; /* how many arguments */
+        int (*run)(Mdctl *c, char *const *arguments);
+        bool is_default;
+} Verb;
+
+static const Verb verbs[] = {
+        { "list",    "",       "List managed domains",                                    0, 0, verb_list, .is_default = true },
+        { "show",    "NAME",   "Show everything about a domain",                          1, 1, verb_show                     },
+        { "renew",   "NAME",   "Renew a domain's certificates and wait for the end",      1, 1, verb_renew                    },
+        { "watch",   "",       "Print what happens, as it happens",                       0, 0, verb_watch                    },
+        { "check",   "",       "Look at every domain again; exit status 1 tells of faults", 0, 0, verb_check                  },
+        { "reload",  "[UNIT]", "Have web servers load new certificates",                  0, 1, verb_reload                   },
+        { "version", "",       "Show the versions of mdctl and md-manager",               0, 0, verb_version                  },
+};
+
+static const Option options[] = {
+        { "json",            0, "MODE", "Print JSON: short, pretty, or off" },
+        { "no-pager",        0, NULL,   "Do not pipe output into a pager" },
+        { "no-legend",       0, NULL,   "Do not print headers and footers" },
+        { "no-ask-password", 0, NULL,   "Do not ask for passwords" },
+        { "force",           0, NULL,   "With renew: also when nothing is due" },
+        { "no-wait",         0, NULL,   "With renew: do not wait for the end" },
+};
+
+int mdctl_oom(void) {
+        fprintf(stderr, "Out of memory.\n");
+        return MDCTL_FAILED;
+}
+
+static int parse_json_mode(Mdctl *c, const char *word) {
+        if (str_equal(word, "short"))
+                c->json = JSON_SHORT;
+        else if (str_equal(word, "pretty"))
+                c->json = JSON_PRETTY;
+        else if (str_equal(word, "off"))
+                c->json = JSON_OFF;
+        else {
+                fprintf(stderr, "--json=%s is not known; write --json=short, --json=pretty or --json=off.\n", word);
+                return -EINVAL;
+        }
+        return 0;
+}
+
+static int handle_option(const Option *option, const char *argument, void *userdata) {
+        Mdctl *c = userdata;
+        const struct {
+                const char *name;
+                bool *flag;
+        } flags[] = {
+                { "no-pager", &c->no_pager },
+                { "no-legend", &c->no_legend },
+                { "no-ask-password", &c->no_ask_password },
+                { "force", &c->force },
+                { "no-wait", &c->no_wait },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(flags); i++)
+                if (str_equal(option->long_name, flags[i].name)) {
+                        *flags[i].flag = true;
+                        return 0;
+                }
+        return parse_json_mode(c, argument);
+}
+
+/* The part of --help that comes from the table of verbs. NULL: out of memory. */
+static char *describe_verbs(void) {
+        char *text = NULL;
+        size_t size;
+        FILE *f = open_memstream(&text, &size);
+
+        if (!f)
+                return NULL;
+        fputs("Commands:\n", f);
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
+                fprintf(f, "  %-8s %-7s  %s\n", verbs[i].name, verbs[i].arguments, verbs[i].help);
+        fputs("\nWithout a command, mdctl lists. See mdctl(1).\n", f);
+        if (fclose(f) != 0) {
+                free(text);
+                return NULL;
+        }
+        return text;
+}
+
+/* NULL: there is none; it was told. */
+static const Verb *find_verb(const char *name) {
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
+                if (name ? str_equal(verbs[i].name, name) : verbs[i].is_default)
+                        return &verbs[i];
+        fprintf(stderr, "There is no command '%s'. Try 'mdctl --help'.\n", name);
+        return NULL;
+}
+
+static bool usage_is_right(const Mdctl *c, const Verb *verb, int n) {
+        if (n < verb->min)
+                fprintf(stderr, "Too few arguments. Write: mdctl %s %s\n", verb->name, verb->arguments);
+        else if (n > verb->max)
+                fprintf(stderr, "Too many arguments. Write: mdctl %s %s\n", verb->name, verb->arguments);
+        else if ((c->force || c->no_wait) && verb->run != verb_renew)
+                fprintf(stderr, "--force and --no-wait are for 'mdctl renew' only.\n");
+        else
+                return true;
+        return false;
+}
+
+static int run(Mdctl *c, int n, char *const *words) {
+        const Verb *verb = find_verb(n > 0 ? words[0] : NULL);
+        int r;
+
+        if (!verb || !usage_is_right(c, verb, n > 0 ? n - 1 : 0))
+                return MDCTL_USAGE;
+        r = verb->run(c, n > 0 ? words + 1 : words);
+        if (fflush(stdout) != 0 && errno != EPIPE && r == MDCTL_DONE) {
+                fprintf(stderr, "Cannot write: %m\n");
+                r = MDCTL_FAILED;
+        }
+        agent_close();
+        pager_close();
+        sd_bus_flush_close_unref(c->bus);
+        return r;
+}
+
+int main(int argc, char *argv[]) {
+        _auto_free_ char *commands = describe_verbs();
+        const OptionTable table = {
+                .program = "mdctl",
+                .synopsis = "[OPTIONS…] COMMAND …",
+                .description = "Look at and control the certificates that md-manager manages.",
+                .options = options,
+                .n_options = ELEMENTSOF(options),
+                .epilogue = commands,
+        };
+        Mdctl c = { 0 };
+        int index, r;
+
+        if (!commands)
+                return mdctl_oom();
+        (void) setlocale(LC_ALL, "");
+        r = options_parse(&table, argc, argv, handle_option, &c, &index);
+        if (r != OPTIONS_DONE)
+                return r == OPTIONS_E_EXIT ? MDCTL_DONE : r == OPTIONS_E_USAGE ? MDCTL_USAGE : mdctl_oom();
+        return run(&c, argc - index, argv + index);
+}

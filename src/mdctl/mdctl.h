@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* What the command line asked for, and the verbs. */
+
+#include <systemd/sd-bus.h>
+
+#include "base/macro.h"
+
+/* Exit codes; mdctl(1) promises them. Verbs and whatever tells a failure on stderr return one of these. */
+enum {
+        MDCTL_DONE = 0,
+        MDCTL_FAILED = 1,
+        MDCTL_USAGE = 2,
+        MDCTL_NOTHING_TO_DO = 3,
+        MDCTL_NOT_ALLOWED = 4,
+};
+
+typedef enum JsonMode {
+        JSON_OFF,
+        JSON_SHORT,  /* one line for each answer */
+        JSON_PRETTY,
+} JsonMode;
+
+typedef struct Mdctl {
+        sd_bus *bus; /* client_connect() */
+        JsonMode json;
+        bool no_pager, no_legend, no_ask_password;
+        bool force, no_wait; /* renew */
+} Mdctl;
+
+/* 'arguments' are those behind the verb, as many as its row in main.c allows, followed by NULL. */
+int verb_check(Mdctl *c, char *const *arguments);
+int verb_list(Mdctl *c, char *const *arguments);
+int verb_reload(Mdctl *c, char *const *arguments);
+int verb_renew(Mdctl *c, char *const *arguments);
+int verb_show(Mdctl *c, char *const *arguments);
+int verb_version(Mdctl *c, char *const *arguments);
+int verb_watch(Mdctl *c, char *const *arguments);
+
+/* "Out of memory", on stderr. */
+int mdctl_oom(void);

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* mdctl list: one line for each managed domain. */
+
+#include "mdctl/mdctl.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/string-util.h"
+#include "mdctl/bus-json.h"
+#include "mdctl/client.h"
+#include "mdctl/format.h"
+
+static const char *const members[] = {
+        "Name", "Path", "State", "Action", "Reason", "ValidUntilUSec", "NextUSec", "Errors", "LastProblem", NULL,
+};
+
+static const Column columns[] = {
+        { "NAME" }, { "STATE" }, { "EXPIRES" }, { "DOES" }, { "NEXT" }, { "WHY", .shrinks = true },
+};
+
+static int fetch(Mdctl *c, JsonObject **ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _auto_json_ JsonObject *values = NULL;
+        int r;
+
+        r = client_call_manager(c, "ListDomains", &reply, NULL);
+        if (r != MDCTL_DONE)
+                return r;
+        r = bus_json_read(reply, &values);
+        if (r < 0)
+                return client_tell_answer(r);
+        *ret = bus_json_name_each(values, members);
+        return *ret ? MDCTL_DONE : client_tell_answer(-EBADMSG);
+}
+
+static Colour colour_of_state(JsonObject *domain, uint64_t now) {
+        uint64_t until = get_number(domain, "ValidUntilUSec");
+
+        if (until != 0 && until <= now)
+                return COLOUR_BAD;
+        if (str_equal(get_text(domain, "State"), "complete"))
+                return COLOUR_GOOD;
+        return COLOUR_WARN;
+}
+
+static int add_row(Table *t, JsonObject *domain) {
+        uint64_t now = clock_now_usec(), errors = get_number(domain, "Errors");
+        const char *problem = get_text(domain, "LastProblem");
+        char when[CLOCK_HUMAN_MAX];
+        int r;
+
+        r = table_add(t, COLOUR_BOLD, get_text(domain, "Name"));
+        if (r >= 0)
+                r = table_add(t, colour_of_state(domain, now), get_text(domain, "State"));
+        if (r >= 0)
+                r = table_add(t, COLOUR_NONE, clock_format_relative(when, get_number(domain, "ValidUntilUSec"), now));
+        if (r >= 0)
+                r = table_add(t, COLOUR_NONE, get_text(domain, "Action"));
+        if (r >= 0)
+                r = table_add(t, COLOUR_NONE, clock_format_relative(when, get_number(domain, "NextUSec"), now));
+        if (r >= 0)
+                r = errors > 0 && !str_is_empty(problem) ? table_add(t, COLOUR_BAD, problem) : table_add(t, COLOUR_NONE, get_text(domain, "Reason"));
+        return r;
+}
+
+static int print(const Mdctl *c, JsonObject *domains) {
+        _cleanup_(table_freep) Table *t = table_new(columns, ELEMENTSOF(columns));
+        size_t n = json_object_array_length(domains);
+
+        if (!t)
+                return mdctl_oom();
+        for (size_t i = 0; i < n; i++)
+                if (add_row(t, json_object_array_get_idx(domains, i)) < 0)
+                        return mdctl_oom();
+        if (n > 0)
+                table_print(t, !c->no_legend);
+        if (!c->no_legend)
+                printf("%s%zu managed %s.\n", n > 0 ? "\n" : "", n, n == 1 ? "domain" : "domains");
+        return MDCTL_DONE;
+}
+
+int verb_list(Mdctl *c, char *const *arguments) {
+        _auto_json_ JsonObject *domains = NULL;
+        int r;
+
+        r = fetch(c, &domains);
+        if (r != MDCTL_DONE)
+                return r;
+        format_begin(c);
+        return c->json == JSON_OFF ? print(c, domains) : format_json(c, domains);
+}
