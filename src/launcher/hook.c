@@ -296,7 +296,7 @@ static int append_journal_fields(sd_bus_message *m, const Hook *hook) {
 }
 
 static int append_closed_paths(sd_bus_message *m, const Launcher *l, const Hook *hook) {
-        static const char *const directories[] = { STORE_DOMAINS, STORE_STAGING, STORE_ACCOUNTS, STORE_ARCHIVE, STORE_TMP, STORE_FALLBACK };
+        static const char *const directories[] = { STORE_DOMAINS, STORE_RESERVE, STORE_STAGING, STORE_ACCOUNTS, STORE_ARCHIVE, STORE_TMP, STORE_FALLBACK };
         _auto_strv_ char **paths = NULL;
         int r;
 
