@@ -98,6 +98,6 @@ uint64_t window_begin_usec(const Window *w, uint64_t not_before_usec, uint64_t n
         if (w->percent > 0)
                 length = life / 100 * w->percent + life % 100 * w->percent / 100;
         else
-                length = w->usec;
+                length = MIN_OF(w->usec, life / 3 * 2);
         return not_after_usec - MIN_OF(length, life);
 }

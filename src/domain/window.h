@@ -24,6 +24,7 @@ char *window_format(const Window *w, char buffer[static WINDOW_STRING_MAX]);
 bool window_is_set(const Window *w) _pure_;
 bool window_equal(const Window *a, const Window *b) _pure_;
 
-/* When the window at the end of this lifetime begins. A duration longer than the life begins with it; one that is not
- * set begins at the end. */
+/* When the window at the end of this lifetime begins. A duration begins when a third of the life has passed at the
+ * earliest: one that is longer than a life would mean renewing without pause, until the CA's limits are used up. One that is not set
+ * begins at the end. */
 uint64_t window_begin_usec(const Window *w, uint64_t not_before_usec, uint64_t not_after_usec) _pure_;

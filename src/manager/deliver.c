@@ -11,11 +11,6 @@
 #include "crypto/key.h"
 #include "store/domain.h"
 
-/* Names as people know the sets. */
-static const char *set_directory(StoreSet set) {
-        return set == STORE_SET_LIVE ? STORE_DOMAINS : STORE_STAGING;
-}
-
 static bool key_belongs(Domain *d, StoreSet set, const KeySpec *spec, X509 *leaf) {
         _auto_secret_ Secret *pem = NULL;
         _auto_pkey_ EVP_PKEY *key = NULL;
@@ -65,7 +60,7 @@ static int read_one(Domain *d, StoreSet set, const KeySpec *spec, CertFactsList 
                 r = cert_info_read(chain.certs[0], &info);
         if (r < 0) {
                 if (ret_damaged && !*ret_damaged)
-                        *ret_damaged = str_printf("%s/%s/%s is no certificate any more: %s", set_directory(set), DOMAIN_NAME(d),
+                        *ret_damaged = str_printf("%s/%s/%s is no certificate any more: %s", store_set_directory(set), DOMAIN_NAME(d),
                                                   key_spec_file(spec, "pubcert", file), problem ? problem->detail : strerror(-r));
                 return r == -ENOMEM ? r : 0;
         }

@@ -17,6 +17,7 @@
 #include "manager/event.h"
 #include "manager/reload.h"
 #include "manager/renewal.h"
+#include "manager/reserve.h"
 #include "manager/schedule.h"
 #include "manager/servers.h"
 #include "store/domain.h"
@@ -89,19 +90,27 @@ void domain_forget_facts(Domain *d) {
         d->live_known = false;
 }
 
-static void learn_facts(Domain *d) {
+static void read_live(Domain *d) {
         _auto_free_ char *damaged = NULL;
         int r;
 
-        if (d->live_known)
-                return;
-        servers_watch_domain(d->manager->servers, d);
+        domain_forget_facts(d);
         r = deliver_read_facts(d, STORE_SET_LIVE, &d->live, &damaged);
         if (r < 0)
                 (void) log_failure(r, "%s: Cannot read its certificates: %m", DOMAIN_NAME(d));
         if (damaged)
                 event_tell(d, EVENT_STORE_DAMAGED, NULL, "%s", damaged);
         d->live_known = r >= 0;
+}
+
+static void learn_facts(Domain *d) {
+        if (d->live_known)
+                return;
+        servers_watch_domain(d->manager->servers, d); /* before reading, so that no change is missed */
+        read_live(d);
+        if (reserve_restore(d))
+                read_live(d);
+        reserve_keep(d);
 }
 
 void domain_save_job(Domain *d) {
@@ -192,6 +201,8 @@ static void act(Domain *d) {
 void domain_evaluate(Domain *d) {
         int r;
 
+        if (d->managed)
+                learn_facts(d);
         if (d->renewal || d->activation_retry) /* its end brings us back */
                 return;
         if (!d->managed) {
@@ -200,7 +211,6 @@ void domain_evaluate(Domain *d) {
                 return;
         }
         keep_settings(d);
-        learn_facts(d);
         d->served = is_served(d);
 
         decision_done(&d->decision);

@@ -28,9 +28,11 @@ struct Servers {
         int fd; /* inotify */
         sd_event_source *io;
         int servers_wd;
+        int top_wd; /* the store's own directory: what comes and goes there is ours to notice */
         sd_event_source *settle; /* deferred: one look for a burst of events */
         sd_event_source *rewatch;
         bool servers_dirty;
+        bool top_dirty;
 };
 
 static int watch_directory(Servers *s, const char *directory, const char *name, uint32_t mask) {
@@ -70,6 +72,11 @@ static int settle(sd_event_source *source, void *userdata) {
         Servers *s = userdata;
 
         (void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        if (s->top_dirty) {
+                s->top_dirty = s->servers_dirty = false;
+                watch_servers(s);
+                manager_check(s->manager);
+        }
         if (s->servers_dirty) {
                 s->servers_dirty = false;
                 if (servers_read(s))
@@ -108,8 +115,8 @@ static void on_domain_event(Servers *s, const struct inotify_event *e) {
 }
 
 static void on_event(Servers *s, const struct inotify_event *e) {
-        if (e->mask & IN_Q_OVERFLOW) {
-                s->servers_dirty = true;
+        if (e->mask & IN_Q_OVERFLOW || e->wd == s->top_wd) {
+                s->top_dirty = true;
                 return;
         }
         if (e->wd != s->servers_wd) {
@@ -137,7 +144,7 @@ static int on_inotify(sd_event_source *source, int fd, uint32_t revents, void *u
                 p += sizeof(*e) + e->len;
                 on_event(s, e);
         }
-        if (s->servers_dirty)
+        if (s->servers_dirty || s->top_dirty)
                 (void) sd_event_source_set_enabled(s->settle, SD_EVENT_ONESHOT);
         return 0;
 }
@@ -159,6 +166,7 @@ int servers_new(Manager *m, Servers **ret) {
                 return r;
         }
         (void) sd_event_source_set_enabled(s->settle, SD_EVENT_OFF);
+        s->top_wd = watch_directory(s, ".", NULL, IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_MOVED_FROM);
         watch_servers(s);
         s->servers_dirty = false;
         *ret = s;
@@ -183,7 +191,7 @@ Servers *servers_free(Servers *s) {
 }
 
 void servers_watch_domain(Servers *s, Domain *d) {
-        int r = watch_directory(s, STORE_DOMAINS, DOMAIN_NAME(d), IN_DELETE | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF);
+        int r = watch_directory(s, STORE_DOMAINS, DOMAIN_NAME(d), IN_DELETE | IN_MOVED_FROM | IN_CLOSE_WRITE | IN_DELETE_SELF | IN_MOVE_SELF);
 
         d->inotify_wd = r < 0 ? -1 : r;
 }
