@@ -5,7 +5,7 @@
 
 typedef struct CaName {
         const char *name;
-        const char *url;    /* NULL: it issues no certificates any more */
+        const char *url; /* NULL: it issues no certificates any more */
 } CaName;
 
 /* Case does not matter. NULL: not known. */

@@ -34,8 +34,8 @@ static bool is_usable(apr_pool_t *p, const char *chain_pem, const Secret *key_pe
         _auto_cert_chain_ CertChain chain = { 0 };
         _auto_pkey_ EVP_PKEY *key = NULL;
 
-        if (cert_chain_from_pem(chain_pem, strlen(chain_pem), &chain, &problem) != 0
-            || key_from_pem(key_pem->data, key_pem->size, &key, &problem) != 0) {
+        if (cert_chain_from_pem(chain_pem, strlen(chain_pem), &chain, &problem) != 0 ||
+            key_from_pem(key_pem->data, key_pem->size, &key, &problem) != 0) {
                 *ret_why = problem ? apr_pstrdup(p, problem->detail) : "it cannot be read";
                 return false;
         }
@@ -134,7 +134,8 @@ int certs_add(server_rec *s, apr_pool_t *p, apr_array_header_t *cert_files, apr_
                 return DECLINED;
 
         if (cert_files->nelts > 0)
-                ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, s, "%s: certificates of the domain are used beside those of SSLCertificateFile.", d->name);
+                ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, s,
+                             "%s: certificates of the domain are used beside those of SSLCertificateFile.", d->name);
         for (int i = 0; i < certs->live->nelts; i++)
                 hand_over(&APR_ARRAY_IDX(certs->live, i, StoreViewPair), cert_files, key_files);
         return OK;
@@ -152,7 +153,8 @@ int certs_add_fallback(server_rec *s, apr_pool_t *p, apr_array_header_t *cert_fi
         certs = certs_of(c, c->domains->pool, d);
         if (!certs->fallback_tried) {
                 certs->fallback_tried = true;
-                certs->fallback_made = fallback_ensure(c->domains->store, c->domains->pool, d, &certs->fallback, &why) == STORE_VIEW_DONE;
+                certs->fallback_made =
+                        fallback_ensure(c->domains->store, c->domains->pool, d, &certs->fallback, &why) == STORE_VIEW_DONE;
                 if (!certs->fallback_made)
                         ap_log_error(APLOG_MARK, APLOG_ERR, 0, s, "%s has no certificate yet, and no fallback: %s.", d->name, why);
         }

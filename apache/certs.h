@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Certificates and keys for the TLS module: the live set of a domain as far as it can be used, else a self-signed certificate, on which the TLS
- * module answers 503. Both hooks run as root in the parent, between the two post_config hooks; what they record becomes 'served'. */
+/* Certificates and keys for the TLS module: the live set of a domain as far as it can be used, else a self-signed certificate,
+ * on which the TLS module answers 503. Both hooks run as root in the parent, between the two post_config hooks; what they
+ * record becomes 'served'. */
 
 #include "httpd.h"
 

@@ -22,11 +22,12 @@ static int find_answer(request_rec *r, const char *token, const char **ret_answe
         d = matching_find(domains->matching, r->hostname);
         if (!d || d->refused || !domain_allows_http01(d))
                 return DECLINED;
-        return store_view_read_challenge(domains->store, r->pool, r->hostname, token, ret_answer) == STORE_VIEW_DONE ? OK : DECLINED;
+        return store_view_read_challenge(domains->store, r->pool, r->hostname, token, ret_answer) == STORE_VIEW_DONE ? OK
+                                                                                                                     : DECLINED;
 }
 
-/* The whole response is written here: hooks that come later would redirect, ask for a password, or (mod_ssl with a fallback certificate) say 503.
- * httpd ends the connection behind such a response, which the client is told. */
+/* The whole response is written here: hooks that come later would redirect, ask for a password, or (mod_ssl with a fallback
+ * certificate) say 503. httpd ends the connection behind such a response, which the client is told. */
 static int send_answer(request_rec *r, const char *answer) {
         int r2;
 
@@ -47,7 +48,7 @@ int challenge_answer(request_rec *r) {
         const char *token, *answer = NULL;
 
         token = r->parsed_uri.path ? str_after_prefix(r->parsed_uri.path, CHALLENGE_PREFIX) : NULL;
-        if (!token || *token == '\0' || strchr(token, '/') || !r->hostname || r->proxyreq)
+        if (!token || *token == '\0' || strchr(token, '/') || !r->hostname)
                 return DECLINED;
         if (find_answer(r, token, &answer) != OK)
                 return DECLINED;

@@ -11,7 +11,7 @@
 #include "base/parse.h"
 #include "base/string-util.h"
 #include "ca-name.h"
-#include "domain/name.h"
+#include "pass.h"
 
 /* Where a directive may stand. None of them is for <Directory> or <Location>; RSRC_CONF sees to that. */
 typedef enum Scope {
@@ -40,7 +40,8 @@ enum {
         ANY_NUMBER = -1,
 };
 
-/* A parse function gets its words (followed by NULL) and returns NULL, or what is wrong and what would be right; httpd puts directive, file and line in front. */
+/* A parse function gets its words (followed by NULL) and returns NULL, or what is wrong and what would be right; httpd puts
+ * directive, file and line in front. */
 typedef struct Directive {
         const char *name;
         const char *(*parse)(Call *call, char **words, int n);
@@ -52,13 +53,15 @@ typedef struct Directive {
 
 static const char *parse_words(cmd_parms *cmd, void *unused, const char *line);
 
-#define ROW(name, parse, min, max, scope, effect, arguments, help)                                              \
-        { name, { .raw_args = parse_words }, (void *) &(const Directive) { name, parse, min, max, scope, effect, arguments }, \
-          RSRC_CONF, RAW_ARGS, help }
+#define ROW(name, parse, min, max, scope, effect, arguments, help)                                                                 \
+        {                                                                                                                          \
+                name, { .raw_args = parse_words }, (void *) &(const Directive){ name, parse, min, max, scope, effect, arguments }, \
+                        RSRC_CONF, RAW_ARGS, help                                                                                  \
+        }
 
 /* Helpers of the parse functions */
 
-static const char *complain(Call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static const char *complain(Call *call, const char *format, ...) _printf_(2, 3);
 static const char *complain(Call *call, const char *format, ...) {
         va_list ap;
         char *text;
@@ -67,6 +70,13 @@ static const char *complain(Call *call, const char *format, ...) {
         text = apr_pvsprintf(call->pool, format, ap);
         va_end(ap);
         return text;
+}
+
+/* Not an error, but not what was meant. */
+static void warn(Call *call, const char *text) {
+        if (pass_is_told())
+                ap_log_error(APLOG_MARK, APLOG_WARNING, 0, call->configuration->base, "%s:%d: %s: %s.",
+                             call->cmd->directive->filename, call->cmd->directive->line_num, call->cmd->directive->directive, text);
 }
 
 static const char *parse_switch(Call *call, const char *word, bool *ret) {
@@ -289,11 +299,9 @@ static const char *parse_ca(Call *call, char **words, int n) {
         }
 
         if (gone && urls->nelts == 0)
-                return complain(call, "%s issues no certificates any more (since October 2025); LetsEncrypt, ZeroSSL, Google and Actalis do", gone);
+                return complain(call, "%s issues no certificates any more; LetsEncrypt, ZeroSSL, Google and Actalis do", gone);
         if (gone)
-                ap_log_error(APLOG_MARK, APLOG_WARNING, 0, call->cmd->server,
-                             "%s:%d: %s issues no certificates any more and is left out of MDCertificateAuthority.",
-                             call->cmd->directive->filename, call->cmd->directive->line_num, gone);
+                warn(call, complain(call, "%s issues no certificates any more and is left out", gone));
 
         /* Without arguments: back to the default. */
         call->settings->ca_urls = urls->nelts > 0 ? urls : NULL;
@@ -343,7 +351,8 @@ static const char *parse_private_keys(Call *call, char **words, int n) {
 
         r = key_specs_parse(words, keys, &why);
         if (r != 0)
-                return complain(call, "%s; write Default, RSA with a number of bits, or names of curves", str_or(why, "not a list of keys"));
+                return complain(call, "%s; write Default, RSA with a number of bits, or names of curves",
+                                str_or(why, "not a list of keys"));
         call->settings->keys = keys;
         return NULL;
 }
@@ -361,8 +370,8 @@ static const char *parse_window(Call *call, const char *word, Window *ret) {
         const char *why = NULL;
 
         if (window_parse(word, ret, &why) != 0)
-                return complain(call, "'%s': %s; write a duration (30d, 12h) or a part of the lifetime (33%%)", word,
-                                str_or(why, "neither duration nor percentage"));
+                return complain(call, "'%s': %s", word,
+                                str_or(why, "neither a duration (30d, 12h) nor a part of the lifetime (33%)"));
         return NULL;
 }
 
@@ -377,15 +386,16 @@ static const char *parse_warn_window(Call *call, char **words, int n) {
 /* The table. Another directive is another row. */
 
 const command_rec directive_table[] = {
-        ROW("MDomain", parse_domain, 1, ANY_NUMBER, SCOPE_NOT_DOMAIN, EFFECT_SERVER, "DNS-NAME… [auto|manual]",
+        ROW("MDomain", parse_domain, 1, ANY_NUMBER, SCOPE_NOT_DOMAIN, EFFECT_SERVER, "DNS-NAME [DNS-NAME]... [auto|manual]",
             "Names that share one certificate, which is obtained and renewed"),
-        ROW("<MDomain", parse_domain_section, 1, ANY_NUMBER, SCOPE_NOT_DOMAIN, EFFECT_SERVER, "DNS-NAME… [auto|manual]",
-            "The same, with settings of its own inside"),
-        ROW("<MDomainSet", parse_domain_section, 1, ANY_NUMBER, SCOPE_NOT_DOMAIN, EFFECT_SERVER, "DNS-NAME… [auto|manual]",
-            "The same as <MDomain>"),
-        ROW("MDMember", parse_members, 1, ANY_NUMBER, SCOPE_ALL, EFFECT_DOMAIN, "DNS-NAME…, or auto|manual",
+        ROW("<MDomain", parse_domain_section, 1, ANY_NUMBER, SCOPE_NOT_DOMAIN, EFFECT_SERVER,
+            "DNS-NAME [DNS-NAME]... [auto|manual]", "The same, with settings of its own inside"),
+        ROW("<MDomainSet", parse_domain_section, 1, ANY_NUMBER, SCOPE_NOT_DOMAIN, EFFECT_SERVER,
+            "DNS-NAME [DNS-NAME]... [auto|manual]", "The same as <MDomain>"),
+        ROW("MDMember", parse_members, 1, ANY_NUMBER, SCOPE_ALL, EFFECT_DOMAIN, "DNS-NAME..., or auto|manual",
             "More names, or whether names of virtual hosts with TLS are added by themselves"),
-        ROW("MDMembers", parse_members, 1, ANY_NUMBER, SCOPE_ALL, EFFECT_DOMAIN, "DNS-NAME…, or auto|manual", "The same as MDMember"),
+        ROW("MDMembers", parse_members, 1, ANY_NUMBER, SCOPE_ALL, EFFECT_DOMAIN, "DNS-NAME..., or auto|manual",
+            "The same as MDMember"),
 
         ROW("MDBaseServer", parse_base_server, 1, 1, SCOPE_NOT_DOMAIN, EFFECT_SERVER, "on|off",
             "Whether the server outside of virtual hosts is managed, too"),
@@ -396,10 +406,10 @@ const command_rec directive_table[] = {
             "Local ports where the ports 80 and 443 of the internet arrive"),
         ROW("MDRetryDelay", parse_retry_delay, 1, 1, SCOPE_NOT_DOMAIN, EFFECT_SERVER, "DURATION",
             "How long to wait after the first failure; doubled after each further one"),
-        ROW("MDMessageCmd", parse_message_cmd, 1, ANY_NUMBER, SCOPE_NOT_DOMAIN, EFFECT_SERVER, "PATH [ARGUMENT…]",
+        ROW("MDMessageCmd", parse_message_cmd, 1, ANY_NUMBER, SCOPE_NOT_DOMAIN, EFFECT_SERVER, "PATH [ARGUMENT]...",
             "Program that is told about every event"),
 
-        ROW("MDCertificateAuthority", parse_ca, 0, ANY_NUMBER, SCOPE_ALL, EFFECT_DOMAIN, "NAME|URL…",
+        ROW("MDCertificateAuthority", parse_ca, 0, ANY_NUMBER, SCOPE_ALL, EFFECT_DOMAIN, "NAME|URL...",
             "CAs by name or directory URL; further ones are tried when the first fails"),
         ROW("MDCACertificateFile", parse_ca_file, 1, 1, SCOPE_ALL, EFFECT_DOMAIN, "PATH|none",
             "Certificates (PEM) that the connection to the CA is checked against, instead of the system's"),
@@ -407,9 +417,9 @@ const command_rec directive_table[] = {
             "Consent to the CA's terms of service"),
         ROW("MDContactEmail", parse_contact, 1, 1, SCOPE_ALL, EFFECT_DOMAIN_AND_HOST, "ADDRESS|URI",
             "Contact that the CA is told; ServerAdmin counts when there is none"),
-        ROW("MDCAChallenges", parse_challenges, 1, ANY_NUMBER, SCOPE_ALL, EFFECT_DOMAIN, "TYPE…",
+        ROW("MDCAChallenges", parse_challenges, 1, ANY_NUMBER, SCOPE_ALL, EFFECT_DOMAIN, "TYPE...",
             "Ways of proving the names, in order, whatever seems reachable"),
-        ROW("MDPrivateKeys", parse_private_keys, 1, ANY_NUMBER, SCOPE_ALL, EFFECT_DOMAIN, "Default, or RSA [BITS] and CURVE…",
+        ROW("MDPrivateKeys", parse_private_keys, 1, ANY_NUMBER, SCOPE_ALL, EFFECT_DOMAIN, "Default, or RSA [BITS] and CURVE...",
             "Keys to make; each gets a certificate"),
         ROW("MDRenewMode", parse_renew_mode, 1, 1, SCOPE_ALL, EFFECT_DOMAIN, "auto|always|manual", "When certificates are renewed"),
         ROW("MDDriveMode", parse_renew_mode, 1, 1, SCOPE_ALL, EFFECT_DOMAIN, "auto|always|manual", "The same as MDRenewMode"),
@@ -438,9 +448,7 @@ static const char *check_place(Call *call, const Directive *d) {
                 return "is only allowed inside <MDomain>";
 
         if (d->effect == EFFECT_DOMAIN && !inside && call->cmd->server->is_virtual)
-                ap_log_error(APLOG_MARK, APLOG_WARNING, 0, call->cmd->server,
-                             "%s:%d: %s has no effect inside <VirtualHost>; write it into <MDomain>, or outside for all domains.",
-                             call->cmd->directive->filename, call->cmd->directive->line_num, d->name);
+                warn(call, "has no effect inside <VirtualHost>; write it into <MDomain>, or outside for all domains");
         return NULL;
 }
 
@@ -514,7 +522,7 @@ static const char *parse_words(cmd_parms *cmd, void *unused, const char *line) {
         /* What a directive inside of a section said, httpd has introduced already. */
         if (!error || cmd->err_directive)
                 return error;
-        return apr_psprintf(cmd->pool, "%s%s %s", d->name, d->name[0] == '<' ? ">" : "", error);
+        return apr_psprintf(cmd->pool, "%s%s: %s", d->name, d->name[0] == '<' ? ">" : "", error);
 }
 
 /* Settings of servers */

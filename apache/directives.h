@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* The directives, and what they said: collected while the configuration is read, and read-only from then on. Unset stays unset here; which value
- * is in force for a domain is decided in domains.c. All of it lives in the configuration's pool. */
+/* The directives, and what they said: collected while the configuration is read, and read-only from then on. Unset stays unset
+ * here; which value is in force for a domain is decided in domains.c. All of it lives in the configuration's pool. */
 
 #include "httpd.h" /* the others build on it */
 
@@ -26,7 +26,7 @@ typedef struct Settings {
         apr_array_header_t *ca_urls; /* of const char *; NULL: unset */
         const char *ca_file;         /* absolute; "": explicitly none; NULL: unset */
         const char *agreement;
-        const char *contact;         /* a URI */
+        const char *contact;            /* a URI */
         apr_array_header_t *challenges; /* of const char *, lower case */
         const KeySpecs *keys;
         const RenewMode *renew_mode;
@@ -54,8 +54,8 @@ typedef struct Configuration {
         bool manage_base_server;
         bool match_server_names_only;
         uint64_t retry_delay_usec;
-        char **message_cmd;              /* a list as base/strv.h has it, in the pool; NULL: none */
-        struct Domains *domains;         /* domains.h: what came of it; NULL until the configuration has been checked */
+        char **message_cmd;      /* a list as base/strv.h has it, in the pool; NULL: none */
+        struct Domains *domains; /* domains.h: what came of it; NULL until the configuration has been checked */
 } Configuration;
 
 /* What one server_rec was told. Virtual hosts that say nothing share that of the base server. */

@@ -109,19 +109,15 @@ static const char *contact_of_host(const Configuration *c, const server_rec *s, 
 }
 
 /* What the virtual hosts of a domain say, which may be several things. */
-static int take_contacts_of_hosts(const Configuration *c, apr_pool_t *p) {
+static int take_contact_of_host(const Configuration *c, const MatchHost *host, apr_pool_t *p) {
+        const char *contact = contact_of_host(c, host->server, p);
         int r = 0;
 
-        for (server_rec *s = c->base; r == 0 && s; s = s->next) {
-                const MatchHost *host = domains_host(c, s);
-                const char *contact = host ? contact_of_host(c, s, p) : NULL;
+        for (int i = 0; r == 0 && contact && i < host->domains->nelts; i++) {
+                ManagedDomain *d = APR_ARRAY_IDX(host->domains, i, ManagedDomain *);
 
-                for (int i = 0; r == 0 && contact && i < host->domains->nelts; i++) {
-                        ManagedDomain *d = APR_ARRAY_IDX(host->domains, i, ManagedDomain *);
-
-                        if (!strv_contains(d->contacts, contact))
-                                r = strv_extend(&d->contacts, contact);
-                }
+                if (!strv_contains(d->contacts, contact))
+                        r = strv_extend(&d->contacts, contact);
         }
         return r;
 }
@@ -133,14 +129,14 @@ static int set_contact(ManagedDomain *d, const char *contact) {
 }
 
 /* The domain's own contact, else that of the base server, else those of its hosts. */
-static int take_contacts(const Configuration *c, apr_pool_t *p) {
+static int take_contacts(const Configuration *c, const apr_array_header_t *hosts, apr_pool_t *p) {
         const char *common = server_settings(c->base)->settings.contact;
         int r = 0;
 
         if (!common)
                 common = admin_of(c->base, p);
-        if (!common)
-                r = take_contacts_of_hosts(c, p);
+        for (int i = 0; r == 0 && !common && i < hosts->nelts; i++)
+                r = take_contact_of_host(c, APR_ARRAY_IDX(hosts, i, const MatchHost *), p);
 
         for (int i = 0; r == 0 && i < c->definitions->nelts; i++) {
                 const char *contact = APR_ARRAY_IDX(c->definitions, i, const Definition *)->settings.contact;
@@ -172,8 +168,10 @@ static const char *why_names(const ManagedDomain *d, apr_pool_t *p) {
 
         STRV_FOREACH(name, d->names)
                 if (!domain_name_is_valid(*name))
-                        return apr_psprintf(p, "'%s' is not a DNS name that a certificate can have; write letters, digits and hyphens "
-                                            "(international names in their xn-- form)", ap_escape_logitem(p, *name));
+                        return apr_psprintf(p,
+                                            "'%s' is not a DNS name that a certificate can have; write letters, digits and hyphens "
+                                            "(international names in their xn-- form)",
+                                            ap_escape_logitem(p, *name));
         return NULL;
 }
 
@@ -187,8 +185,10 @@ static const char *why_challenges(const Configuration *c, const ManagedDomain *d
 
         if (c->http_port == 0)
                 return "its names cannot be proven: http-01 needs port 80, and MDPortMap says that it cannot be reached";
-        return apr_psprintf(p, "its names cannot be proven: http-01 needs http on port 80, and no Listen is for port %u; "
-                            "listen there, or tell with MDPortMap where port 80 arrives, or write MDCAChallenges http-01", c->http_port);
+        return apr_psprintf(p,
+                            "its names cannot be proven: http-01 needs http on port 80, and no Listen is for port %u; "
+                            "listen there, or tell with MDPortMap where port 80 arrives, or write MDCAChallenges http-01",
+                            c->http_port);
 }
 
 static int refuse_alone(const Configuration *c, ManagedDomain *d, apr_pool_t *p) {
@@ -236,7 +236,7 @@ int domains_make(Configuration *c, apr_pool_t *p) {
         r = matching_new(p, c->match_server_names_only ? MATCH_SERVER_NAMES : MATCH_ALL, domains->all, hosts, &domains->matching);
         if (r < 0)
                 return r;
-        return take_contacts(c, p);
+        return take_contacts(c, hosts, p);
 }
 
 MatchHost *domains_host(const Configuration *c, const server_rec *s) {
@@ -246,14 +246,14 @@ MatchHost *domains_host(const Configuration *c, const server_rec *s) {
 /* Telling */
 
 static void tell_refused(const Configuration *c, const ManagedDomain *d) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, c->base, "%s (%s:%u) is not managed: %s.", ap_escape_logitem(c->domains->pool, d->name),
-                     d->defined_file, d->defined_line, d->refused);
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, c->base, "%s (%s:%u) is not managed: %s.",
+                     ap_escape_logitem(c->domains->pool, d->name), d->defined_file, d->defined_line, d->refused);
 }
 
 static void tell_unused(const Configuration *c, const ManagedDomain *d) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, c->base,
-                     "%s (%s:%u) is used by no virtual host and therefore not renewed; with MDRenewMode always it would be.", d->name,
-                     d->defined_file, d->defined_line);
+                     "%s (%s:%u) is used by no virtual host and therefore not renewed; with MDRenewMode always it would be.",
+                     d->name, d->defined_file, d->defined_line);
 }
 
 static void tell_domains(const Configuration *c) {

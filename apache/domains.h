@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* What the directives add up to: the managed domains with the settings in force, matched with the servers. Made once, when the configuration is
- * checked; only what the TLS module lets us know is added before the server goes to work. */
+/* What the directives add up to: the managed domains with the settings in force, matched with the servers. Made once, when the
+ * configuration is checked; only what the TLS module lets us know is added before the server goes to work. */
 
 #include "directives.h"
 #include "match.h"

@@ -21,7 +21,8 @@ enum {
         FALLBACK_DAYS_LEAST = 7, /* less than this left: a new one */
 };
 
-/* P-256 whatever the domain's keys will be: making it takes no time that one could notice, also for thousands of domains at one start. */
+/* P-256 whatever the domain's keys will be: making it takes no time that one could notice, also for thousands of domains at
+ * one start. */
 static const KeySpec fallback_key = { .type = KEY_TYPE_EC, .curve = "P-256" };
 
 static int failed(apr_pool_t *p, const Problem *problem, const char **ret_why) {
@@ -65,8 +66,8 @@ static bool is_good(const char *pem, char *const *names) {
 
         if (info.names)
                 strv_sort(info.names);
-        good = strv_equal(info.names, names) && info.not_before_usec <= now_usec
-               && info.not_after_usec > usec_add(now_usec, FALLBACK_DAYS_LEAST * USEC_PER_DAY);
+        good = strv_equal(info.names, names) && info.not_before_usec <= now_usec &&
+                info.not_after_usec > usec_add(now_usec, FALLBACK_DAYS_LEAST * USEC_PER_DAY);
         cert_info_done(&info);
         return good;
 }

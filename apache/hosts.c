@@ -8,9 +8,9 @@
 
 #include "base/string-util.h"
 
-/* Whether a server has TLS is mod_ssl's secret until it asks for certificates, which is too late to know all names of a domain, and never happens in a
- * configuration test. So SSLEngine is looked up in the configuration as it was read; where this is not all the truth (another TLS module), the question
- * for certificates corrects it. */
+/* Whether a server has TLS is mod_ssl's secret until it asks for certificates, which is too late to know all names of a
+ * domain, and never happens in a configuration test. So SSLEngine is looked up in the configuration as it was read; where this
+ * is not all the truth (another TLS module), the question for certificates corrects it. */
 
 typedef struct TlsMap {
         apr_pool_t *pool;
@@ -53,7 +53,8 @@ static bool tls_map_get(const TlsMap *map, const server_rec *s) {
         const char *engine = NULL;
 
         if (s->is_virtual)
-                engine = apr_hash_get(map->by_place, place_of(map->pool, s->defn_name, (int) s->defn_line_number), APR_HASH_KEY_STRING);
+                engine = apr_hash_get(map->by_place, place_of(map->pool, s->defn_name, (int) s->defn_line_number),
+                                      APR_HASH_KEY_STRING);
         return engine ? str_equal(engine, "on") : map->fallback;
 }
 
@@ -91,31 +92,46 @@ static const char *describe(apr_pool_t *p, const server_rec *s) {
         return apr_psprintf(p, "the virtual host %s (%s:%u)", s->server_hostname, str_or(s->defn_name, "?"), s->defn_line_number);
 }
 
+static MatchHost *host_make(apr_pool_t *p, const TlsMap *tls, server_rec *s) {
+        MatchHost *host = apr_pcalloc(p, sizeof(*host));
+
+        host->server = s;
+        host->name = lower(p, s->server_hostname);
+        host->aliases = lower_all(p, s->names);
+        host->patterns = lower_all(p, s->wild_names);
+        host->addresses = addresses_of(p, s);
+        host->where = describe(p, s);
+        host->tls = tls_map_get(tls, s);
+        return host;
+}
+
+/* httpd has them the other way round: the last of the configuration comes first. */
+static void reverse(apr_array_header_t *hosts) {
+        for (int i = 0, j = hosts->nelts - 1; i < j; i++, j--) {
+                MatchHost *host = APR_ARRAY_IDX(hosts, i, MatchHost *);
+
+                APR_ARRAY_IDX(hosts, i, MatchHost *) = APR_ARRAY_IDX(hosts, j, MatchHost *);
+                APR_ARRAY_IDX(hosts, j, MatchHost *) = host;
+        }
+}
+
 apr_array_header_t *hosts_collect(const Configuration *c, apr_pool_t *p, apr_hash_t **ret_by_server) {
-        apr_array_header_t *list = apr_array_make(p, 16, sizeof(MatchHost *));
+        apr_array_header_t *hosts = apr_array_make(p, 16, sizeof(MatchHost *));
         apr_hash_t *by_server = apr_hash_make(p);
         TlsMap tls;
 
         tls_map_init(&tls, p);
         for (server_rec *s = c->base; s; s = s->next) {
-                server_rec **key = apr_pmemdup(p, &s, sizeof(s));
                 MatchHost *host;
 
                 if (!s->is_virtual && !c->manage_base_server)
                         continue;
-
-                host = apr_pcalloc(p, sizeof(*host));
-                host->name = lower(p, s->server_hostname);
-                host->aliases = lower_all(p, s->names);
-                host->patterns = lower_all(p, s->wild_names);
-                host->addresses = addresses_of(p, s);
-                host->where = describe(p, s);
-                host->tls = tls_map_get(&tls, s);
-
-                APR_ARRAY_PUSH(list, MatchHost *) = host;
-                apr_hash_set(by_server, key, sizeof(*key), host);
+                host = host_make(p, &tls, s);
+                APR_ARRAY_PUSH(hosts, MatchHost *) = host;
+                apr_hash_set(by_server, &host->server, sizeof(host->server), host);
         }
+        reverse(hosts);
 
         *ret_by_server = by_server;
-        return list;
+        return hosts;
 }

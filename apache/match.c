@@ -35,16 +35,10 @@ static const char *parent_of(const char *name) {
         return dot ? dot + 1 : NULL;
 }
 
-static void note(Matching *m, const ManagedDomain *d, bool refused, const char *format, ...) __attribute__((format(printf, 4, 5)));
-static void note(Matching *m, const ManagedDomain *d, bool refused, const char *format, ...) {
+static void note(Matching *m, const ManagedDomain *d, bool refused, const char *text) {
         MatchNote *n = apr_array_push(m->notes);
-        va_list ap;
 
-        n->domain = d;
-        n->refused = refused;
-        va_start(ap, format);
-        n->text = apr_pvsprintf(m->pool, format, ap);
-        va_end(ap);
+        *n = (MatchNote){ .domain = d, .refused = refused, .text = text };
 }
 
 static const char *defined_at(const Matching *m, const ManagedDomain *d) {
@@ -53,8 +47,16 @@ static const char *defined_at(const Matching *m, const ManagedDomain *d) {
         return apr_psprintf(m->pool, "%s (%s:%u)", d->name, d->defined_file, d->defined_line);
 }
 
-static int refuse(Matching *m, ManagedDomain *d, const char *text) {
-        note(m, d, true, "%s", text);
+static int refuse(Matching *m, ManagedDomain *d, const char *format, ...) _printf_(3, 4);
+static int refuse(Matching *m, ManagedDomain *d, const char *format, ...) {
+        const char *text;
+        va_list ap;
+
+        va_start(ap, format);
+        text = apr_pvsprintf(m->pool, format, ap);
+        va_end(ap);
+
+        note(m, d, true, text);
         return str_replace(&d->refused, text);
 }
 
@@ -120,8 +122,9 @@ static int refuse_overlap(Matching *m, ManagedDomain *d) {
 
                 if (!e || e->domain == d)
                         continue;
-                return refuse(m, d, apr_psprintf(m->pool, "its name %s overlaps with %s of the domain %s; a name belongs to one domain only",
-                                                 *name, e->name, defined_at(m, e->domain)));
+                if (str_equal(*name, e->name))
+                        return refuse(m, d, "its name %s already belongs to the domain %s", *name, defined_at(m, e->domain));
+                return refuse(m, d, "its name %s overlaps with %s of the domain %s", *name, e->name, defined_at(m, e->domain));
         }
         return 0;
 }
@@ -266,9 +269,10 @@ static int host_choose_domain(Matching *m, MatchHost *host) {
                 }
                 if (!host->tls)
                         break;
-                r = refuse(m, d, apr_psprintf(m->pool, "%s has TLS and serves names of the domains %s and %s, but can have one certificate only; "
-                                              "put the names into one MDomain, or into virtual hosts of their own",
-                                              host->where, defined_at(m, chosen), defined_at(m, d)));
+                r = refuse(m, d,
+                           "%s has TLS and serves names of the domains %s and %s, but can have one certificate only; "
+                           "put the names into one MDomain, or into virtual hosts of their own",
+                           host->where, defined_at(m, chosen), defined_at(m, d));
                 if (r < 0)
                         return r;
         }
@@ -306,7 +310,9 @@ static void host_offer_name(Matching *m, const MatchHost *host, const char *name
                 return;
 
         if (!d->transitive) {
-                note(m, d, false, "%s serves %s, which the certificate will not cover: its members are 'manual'", host->where, name);
+                note(m, d, false,
+                     apr_psprintf(m->pool, "%s serves %s, which the certificate will not cover: its members are 'manual'",
+                                  host->where, name));
                 return;
         }
         name = apr_pstrdup(m->pool, name);
@@ -352,7 +358,7 @@ static int take_added_names(Matching *m) {
                         continue;
                 r = domain_take_names(d, added);
                 if (r == 0 && strv_length(d->names) > MANAGED_DOMAIN_NAMES_MAX && !d->refused)
-                        r = refuse(m, d, apr_psprintf(m->pool, "it has more than %d names, with those of its virtual hosts", MANAGED_DOMAIN_NAMES_MAX));
+                        r = refuse(m, d, "it has more than %d names, with those of its virtual hosts", MANAGED_DOMAIN_NAMES_MAX);
         }
         apr_hash_clear(m->added);
         return r;
@@ -421,8 +427,10 @@ int matching_set_tls(Matching *m, MatchHost *host) {
 }
 
 ManagedDomain *matching_find(const Matching *m, const char *name) {
-        const Entry *e = index_find(m, name);
+        const Entry *e = index_find(m, name), *in_force = first_in_force(e);
 
+        if (in_force)
+                e = in_force;
         return e ? e->domain : NULL;
 }
 

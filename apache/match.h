@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Domains against virtual hosts: which domain's certificate a host gets, and which names of hosts join a certificate. Knows nothing of httpd but
- * its pools. All of it takes time in proportion to the number of names; no names are compared pairwise. */
+/* Domains against virtual hosts: which domain's certificate a host gets, and which names of hosts join a certificate. Knows nothing
+ * of httpd but its pools. All of it takes time in proportion to the number of names; no names are compared pairwise. */
 
 #include "apr_pools.h"
 #include "apr_tables.h"
@@ -18,6 +18,7 @@ typedef enum MatchMode {
 
 /* A virtual host, or the server outside of them. All names in lower case. */
 typedef struct MatchHost {
+        void *server;                  /* the caller's */
         const char *name;              /* ServerName */
         apr_array_header_t *aliases;   /* of const char *: ServerAlias without wildcards */
         apr_array_header_t *patterns;  /* of const char *: ServerAlias with '*' or '?' */
@@ -27,8 +28,9 @@ typedef struct MatchHost {
 
         /* The answers */
         apr_array_header_t *domains; /* of ManagedDomain *: all whose names it serves */
-        ManagedDomain *domain;       /* the one whose certificate it gets; NULL: none. One that was refused only if there is no other: its certificates
-                                      * go on being served */
+        /* The one whose certificate it gets; NULL: none. One that was refused only if there is no other: what it has goes on
+         * being served. */
+        ManagedDomain *domain;
 } MatchHost;
 
 /* What an administrator should know. */
@@ -45,7 +47,7 @@ int matching_new(apr_pool_t *p, MatchMode mode, apr_array_header_t *domains, apr
 /* The TLS module asked for certificates of a host that was not known to have TLS. */
 int matching_set_tls(Matching *m, MatchHost *host);
 
-/* The domain that certifies exactly this name; NULL: none. */
+/* The domain that certifies exactly this name, a refused one only if there is no other; NULL: none. */
 ManagedDomain *matching_find(const Matching *m, const char *name);
 
 const apr_array_header_t *matching_notes(const Matching *m); /* of MatchNote */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* The map of the module: its record, and what it does when. It answers to the name mod_md.c and the identifier md_module, so that conditions and log
- * levels in existing configurations go on working. Nothing here contacts a network or waits. */
+/* The map of the module: its record, and what it does when. It answers to the name mod_md.c and the identifier md_module, so
+ * that conditions and log levels in existing configurations go on working. Nothing here contacts a network or waits. */
 
 #include "httpd.h" /* the others build on it */
 
@@ -52,8 +52,9 @@ static int check_store_dir(const Configuration *c) {
         if (!c->store_dir || same_directory(c->store_dir, STORE_DIR))
                 return OK;
 
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, c->base, "MDStoreDir is %s, but the store of md-manager is %s. Remove MDStoreDir, or make both the same.",
-                     c->store_dir, STORE_DIR);
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, c->base,
+                     "MDStoreDir is %s, but the store of md-manager is %s. Remove MDStoreDir, or make both the same.", c->store_dir,
+                     STORE_DIR);
         return HTTP_INTERNAL_SERVER_ERROR;
 }
 

@@ -77,8 +77,8 @@ static int add_domains(Snapshot *snapshot, const Domains *domains) {
 static int fill(Snapshot *snapshot, const Configuration *c, const char *unit, apr_pool_t *p) {
         int r;
 
-        if (str_replace(&snapshot->module, PROJECT_VERSION) < 0 || str_replace(&snapshot->server, server_version(p)) < 0
-            || str_replace(&snapshot->unit, unit) < 0 || str_replace(&snapshot->store_dir, STORE_DIR) < 0)
+        if (str_replace(&snapshot->module, PROJECT_VERSION) < 0 || str_replace(&snapshot->server, server_version(p)) < 0 ||
+            str_replace(&snapshot->unit, unit) < 0 || str_replace(&snapshot->store_dir, STORE_DIR) < 0)
                 return -ENOMEM;
         if (c->message_cmd) {
                 snapshot->message_cmd = strv_copy(c->message_cmd);
@@ -101,8 +101,10 @@ static int fill(Snapshot *snapshot, const Configuration *c, const char *unit, ap
 }
 
 static void tell_failure(const Configuration *c, const char *why) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, c->base, "md-manager cannot be told about this configuration: %s. Certificates that are there go on being "
-                     "served, but new domains and settings have no effect.", why);
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, c->base,
+                     "md-manager cannot be told about this configuration: %s. Certificates that are there go on being "
+                     "served, but new domains and settings have no effect.",
+                     why);
 }
 
 static void write_snapshot(const Configuration *c, StoreView *store, const char *unit, const char *id, apr_pool_t *p) {

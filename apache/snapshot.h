@@ -5,6 +5,6 @@
 
 #include "directives.h"
 
-/* Writes the snapshot when it says something new, with 'c->domains->store' open. Without domains (c->domains is NULL) only if there is one from before. A failure is
- * told and stops nothing. */
+/* Writes the snapshot when it says something new, with 'c->domains->store' open. Without domains (c->domains is NULL) only if
+ * there is one from before. A failure is told and stops nothing. */
 void snapshot_publish(const Configuration *c, apr_pool_t *p);

@@ -117,8 +117,8 @@ int store_view_pair(StoreView *v, apr_pool_t *p, StoreViewSet set, const char *n
         return STORE_VIEW_DONE;
 }
 
-int store_view_read_chain(StoreView *v, apr_pool_t *p, StoreViewSet set, const char *name, const KeySpec *spec, const char **ret_pem,
-                          const char **ret_why) {
+int store_view_read_chain(StoreView *v, apr_pool_t *p, StoreViewSet set, const char *name, const KeySpec *spec,
+                          const char **ret_pem, const char **ret_why) {
         _auto_free_ char *pem = NULL;
         int r, not_found;
 
@@ -153,8 +153,8 @@ int store_view_read_key(StoreView *v, apr_pool_t *p, const char *name, const Key
         return STORE_VIEW_DONE;
 }
 
-int store_view_write_fallback(StoreView *v, apr_pool_t *p, const char *name, const KeySpec *spec, const Secret *key_pem, const char *cert_pem,
-                              const char **ret_why) {
+int store_view_write_fallback(StoreView *v, apr_pool_t *p, const char *name, const KeySpec *spec, const Secret *key_pem,
+                              const char *cert_pem, const char **ret_why) {
         _auto_problem_ Problem *problem = NULL;
         int r;
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* The store as the module uses it: the one place where pools and store/ meet. Results live in the pool that was given; keys live in a Secret. */
+/* The store as the module uses it: the one place where pools and store/ meet. Results live in the pool that was given; keys
+ * live in a Secret. */
 
 #include "apr_pools.h"
 
@@ -14,8 +15,8 @@ typedef struct StoreView StoreView;
 enum {
         STORE_VIEW_DONE,
         STORE_VIEW_E_NOT_FOUND,
-        STORE_VIEW_E_FAILED,    /* *ret_why says what is wrong, for people */
-        STORE_VIEW_UNCHANGED,   /* snapshots: the same stands there already */
+        STORE_VIEW_E_FAILED,  /* *ret_why says what is wrong, for people */
+        STORE_VIEW_UNCHANGED, /* snapshots: the same stands there already */
 };
 
 /* Root in the parent; closed with the pool. */
@@ -23,8 +24,8 @@ int store_view_open_for_server(apr_pool_t *p, const char *path, StoreView **ret,
 /* The server's user in a child: challenges only. Several threads may use it. */
 int store_view_open_for_child(apr_pool_t *p, const char *path, StoreView **ret, const char **ret_why);
 
-/* Keeps live sets from being exchanged while they are looked at. Not to get the lock is no reason to stop. Released at the latest with
- * the pool. */
+/* Keeps live sets from being exchanged while they are looked at. Not to get the lock is no reason to stop. Released at the
+ * latest with the pool. */
 int store_view_lock(StoreView *v, apr_pool_t *p, const char **ret_why);
 void store_view_unlock(StoreView *v);
 
@@ -39,11 +40,12 @@ typedef struct StoreViewPair {
 
 bool store_view_name_is_valid(const char *name);
 int store_view_pair(StoreView *v, apr_pool_t *p, StoreViewSet set, const char *name, const KeySpec *spec, StoreViewPair *ret);
-int store_view_read_chain(StoreView *v, apr_pool_t *p, StoreViewSet set, const char *name, const KeySpec *spec, const char **ret_pem,
-                          const char **ret_why);
-int store_view_read_key(StoreView *v, apr_pool_t *p, const char *name, const KeySpec *spec, Secret **ret, const char **ret_why); /* live */
-int store_view_write_fallback(StoreView *v, apr_pool_t *p, const char *name, const KeySpec *spec, const Secret *key_pem, const char *cert_pem,
-                              const char **ret_why);
+int store_view_read_chain(StoreView *v, apr_pool_t *p, StoreViewSet set, const char *name, const KeySpec *spec,
+                          const char **ret_pem, const char **ret_why);
+int store_view_read_key(StoreView *v, apr_pool_t *p, const char *name, const KeySpec *spec, Secret **ret,
+                        const char **ret_why); /* live */
+int store_view_write_fallback(StoreView *v, apr_pool_t *p, const char *name, const KeySpec *spec, const Secret *key_pem,
+                              const char *cert_pem, const char **ret_why);
 
 /* Never fails louder than 'not found': the request is then somebody else's. */
 int store_view_read_challenge(StoreView *v, apr_pool_t *p, const char *name, const char *token, const char **ret_answer);

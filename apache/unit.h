@@ -5,7 +5,8 @@
 
 #include "apr_pools.h"
 
-/* The system's unit (a service) that /proc/self/cgroup tells of, in its two forms; NULL: none, as in a session of a user or a container without systemd. */
+/* The system's unit (a service) that /proc/self/cgroup tells of, in its two forms; NULL: none, as in a session of a user or a
+ * container without systemd. */
 const char *unit_from_cgroup(apr_pool_t *p, const char *text);
 
 const char *unit_of_this_process(apr_pool_t *p);

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "match.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "apr_general.h"
+#include "apr_strings.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/string-util.h"
+#include "base/strv.h"
+#include "lib/test.h"
+
+enum {
+        ROWS = 6,
+};
+
+/* A configuration in words: names are divided by blanks. */
+typedef struct DomainRow {
+        const char *names;
+        const char *refused_before;
+        bool manual;
+        const char *names_after; /* NULL: unchanged */
+        bool refused, unused;
+} DomainRow;
+
+typedef struct HostRow {
+        const char *name, *aliases, *patterns, *addresses;
+        bool plain;         /* without TLS */
+        const char *domain; /* whose certificate it gets */
+} HostRow;
+
+typedef struct Case {
+        const char *what;
+        MatchMode mode;
+        DomainRow domains[ROWS];
+        HostRow hosts[ROWS];
+} Case;
+
+static apr_pool_t *pool_new(void) {
+        apr_pool_t *p = NULL;
+
+        (void) apr_initialize();
+        (void) apr_pool_create(&p, NULL);
+        return p;
+}
+
+static apr_status_t free_domain(void *data) {
+        (void) managed_domain_free(data);
+        return APR_SUCCESS;
+}
+
+static ManagedDomain *make_domain(apr_pool_t *p, const char *names) {
+        _auto_strv_ char **list = strv_split(names, " ");
+        ManagedDomain *d = managed_domain_new(list[0]);
+
+        apr_pool_cleanup_register(p, d, free_domain, apr_pool_cleanup_null);
+        STRV_FOREACH(name, list)
+                (void) managed_domain_add_name(d, *name);
+        return d;
+}
+
+static apr_array_header_t *words(apr_pool_t *p, const char *text) {
+        _auto_strv_ char **list = strv_split(str_or(text, ""), " ");
+        apr_array_header_t *array = apr_array_make(p, 1, sizeof(const char *));
+
+        STRV_FOREACH(word, list)
+                APR_ARRAY_PUSH(array, const char *) = apr_pstrdup(p, *word);
+        return array;
+}
+
+static MatchHost *make_host(apr_pool_t *p, const HostRow *row) {
+        MatchHost *host = apr_pcalloc(p, sizeof(*host));
+
+        host->name = row->name;
+        host->aliases = words(p, row->aliases);
+        host->patterns = words(p, row->patterns);
+        host->addresses = words(p, row->addresses);
+        host->where = apr_psprintf(p, "the virtual host %s", row->name);
+        host->tls = !row->plain;
+        return host;
+}
+
+static void check_domain(const ManagedDomain *d, const DomainRow *row) {
+        _auto_free_ char *names = strv_join(d->names, " ");
+
+        CHECK_STR(names, row->names_after ? row->names_after : row->names);
+        CHECK(!!d->refused == row->refused);
+        CHECK(d->used == !row->unused);
+}
+
+static void run_case(const Case *c) {
+        apr_pool_t *p = pool_new();
+        apr_array_header_t *domains = apr_array_make(p, ROWS, sizeof(ManagedDomain *)),
+                           *hosts = apr_array_make(p, ROWS, sizeof(MatchHost *));
+        Matching *m = NULL;
+
+        for (size_t i = 0; i < ROWS && c->domains[i].names; i++) {
+                ManagedDomain *d = make_domain(p, c->domains[i].names);
+
+                d->transitive = !c->domains[i].manual;
+                (void) str_replace(&d->refused, c->domains[i].refused_before);
+                APR_ARRAY_PUSH(domains, ManagedDomain *) = d;
+        }
+        for (size_t i = 0; i < ROWS && c->hosts[i].name; i++)
+                APR_ARRAY_PUSH(hosts, MatchHost *) = make_host(p, c->hosts + i);
+
+        CHECK_INT(matching_new(p, c->mode, domains, hosts, &m), 0);
+        for (int i = 0; i < domains->nelts; i++) {
+                test_case("%s: %s", c->what, c->domains[i].names);
+                check_domain(APR_ARRAY_IDX(domains, i, ManagedDomain *), c->domains + i);
+        }
+        for (int i = 0; i < hosts->nelts; i++) {
+                const MatchHost *host = APR_ARRAY_IDX(hosts, i, const MatchHost *);
+
+                test_case("%s: host %s", c->what, host->name);
+                CHECK_STR(host->domain ? host->domain->name : NULL, c->hosts[i].domain);
+        }
+        apr_pool_destroy(p);
+}
+
+TEST(matching) {
+        static const Case cases[] = {
+                { "by ServerName", .domains = { { "a.org" } }, .hosts = { { "a.org", .domain = "a.org" }, { "b.org" } } },
+                { "by ServerAlias, whose host's names join", .domains = { { "a.org", .names_after = "a.org www.a.org b.a.org" } },
+                  .hosts = { { "www.a.org", .aliases = "a.org b.a.org a.org", .domain = "a.org" } } },
+                { "plain hosts add no names", .domains = { { "a.org" } },
+                  .hosts = { { "a.org", .aliases = "b.org", .plain = true, .domain = "a.org" } } },
+                { "manual members", .domains = { { "a.org", .manual = true } },
+                  .hosts = { { "a.org", .aliases = "b.org", .domain = "a.org" } } },
+                { "names that no certificate can have do not join", .domains = { { "a.org" } },
+                  .hosts = { { "a.org", .aliases = "under_score.org 127.0.0.1", .domain = "a.org" } } },
+                { "by pattern", .domains = { { "x.a.org" }, { "a.org", .unused = true } },
+                  .hosts = { { "other.net", .patterns = "*.a.org", .plain = true, .domain = "x.a.org" } } },
+                { "a pattern covers several labels, as httpd has it", .domains = { { "x.y.a.org" } },
+                  .hosts = { { "other.net", .patterns = "*.a.org", .plain = true, .domain = "x.y.a.org" } } },
+                { "a pattern with '?'", .domains = { { "w1.a.org" }, { "w12.a.org", .unused = true } },
+                  .hosts = { { "other.net", .patterns = "w?.a.org", .plain = true, .domain = "w1.a.org" } } },
+                { "a pattern without fixed end", .domains = { { "www.a.org" }, { "ftp.a.org", .unused = true } },
+                  .hosts = { { "other.net", .patterns = "www.*", .plain = true, .domain = "www.a.org" } } },
+                { "patterns do not join", .domains = { { "a.org" } },
+                  .hosts = { { "a.org", .patterns = "*.a.org", .domain = "a.org" } } },
+                { "by address as it was written", .domains = { { "a.org", .names_after = "a.org other.net" } },
+                  .hosts = { { "other.net", .addresses = "a.org", .domain = "a.org" } } },
+                { "a wildcard covers a ServerName of one label more", .domains = { { "*.a.org" } },
+                  .hosts = { { "x.a.org", .domain = "*.a.org" }, { "a.org" }, { "x.y.a.org" } } },
+                { "a wildcard does not look at aliases", .domains = { { "*.a.org", .unused = true } },
+                  .hosts = { { "b.org", .aliases = "x.a.org" } } },
+                { "names that the wildcard covers do not join", .domains = { { "*.a.org", .names_after = "*.a.org a.org" } },
+                  .hosts = { { "x.a.org", .aliases = "y.a.org a.org", .domain = "*.a.org" } } },
+                { "overlap: the later one is refused, and its host goes without it",
+                  .domains = { { "a.org b.org" }, { "c.org b.org", .refused = true } },
+                  .hosts = { { "a.org", .domain = "a.org" }, { "b.org", .domain = "a.org" }, { "c.org", .domain = "c.org" } } },
+                { "overlap: a wildcard first", .domains = { { "*.a.org" }, { "x.a.org", .refused = true } },
+                  .hosts = { { "x.a.org", .domain = "*.a.org" } } },
+                { "overlap: a wildcard last", .domains = { { "x.a.org" }, { "*.a.org", .refused = true } },
+                  .hosts = { { "x.a.org", .domain = "x.a.org" }, { "y.a.org", .domain = "*.a.org" } } },
+                { "no overlap within one domain", .domains = { { "a.org x.a.org *.a.org" } },
+                  .hosts = { { "x.a.org", .domain = "a.org" } } },
+                { "no overlap with what is refused",
+                  .domains = { { "a.org b.org", .refused_before = "for a reason", .refused = true, .unused = false }, { "b.org" } },
+                  .hosts = { { "a.org", .domain = "a.org" }, { "b.org", .domain = "b.org" } } },
+                { "two domains on one host with TLS", .domains = { { "a.org" }, { "b.org", .refused = true } },
+                  .hosts = { { "a.org", .aliases = "b.org", .domain = "a.org" }, { "b.org", .domain = "b.org" } } },
+                { "two domains on one host with TLS: the ServerName wins", .domains = { { "a.org", .refused = true }, { "b.org" } },
+                  .hosts = { { "b.org", .aliases = "a.org", .domain = "b.org" } } },
+                { "two domains on one plain host", .domains = { { "a.org" }, { "b.org" } },
+                  .hosts = { { "a.org", .aliases = "b.org", .plain = true, .domain = "a.org" } } },
+                { "the first host with a name adds it", .domains = { { "a.org", .names_after = "a.org x.org" }, { "b.org" } },
+                  .hosts = { { "a.org", .aliases = "x.org", .domain = "a.org" },
+                             { "b.org", .aliases = "x.org", .domain = "b.org" } } },
+                { "refused domains get no names, but keep their hosts",
+                  .domains = { { "a.org", .refused_before = "for a reason", .refused = true } },
+                  .hosts = { { "a.org", .aliases = "b.org", .domain = "a.org" } } },
+                { "ServerNames only: aliases do not match, but join", .mode = MATCH_SERVER_NAMES,
+                  .domains = { { "a.org", .names_after = "a.org b.org" }, { "b.org" } },
+                  .hosts = { { "a.org", .aliases = "b.org", .domain = "a.org" }, { "b.org", .domain = "b.org" } } },
+                { "ServerNames only: exact before wildcard, and no overlaps", .mode = MATCH_SERVER_NAMES,
+                  .domains = { { "*.a.org" }, { "x.a.org" } },
+                  .hosts = { { "x.a.org", .domain = "x.a.org" }, { "y.a.org", .domain = "*.a.org" } } },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+                run_case(cases + i);
+}
+
+TEST(tls_is_learned_late) {
+        static const HostRow row = { "a.org", .aliases = "www.a.org", .plain = true };
+        apr_pool_t *p = pool_new();
+        apr_array_header_t *domains = apr_array_make(p, 1, sizeof(ManagedDomain *)),
+                           *hosts = apr_array_make(p, 1, sizeof(MatchHost *));
+        ManagedDomain *d = make_domain(p, "a.org");
+        MatchHost *host = make_host(p, &row);
+        Matching *m = NULL;
+
+        APR_ARRAY_PUSH(domains, ManagedDomain *) = d;
+        APR_ARRAY_PUSH(hosts, MatchHost *) = host;
+        REQUIRE(matching_new(p, MATCH_ALL, domains, hosts, &m) == 0);
+        CHECK(!d->used_tls);
+        CHECK(!matching_find(m, "www.a.org"));
+
+        CHECK_INT(matching_set_tls(m, host), 0);
+        CHECK(d->used_tls);
+        CHECK(matching_find(m, "www.a.org") == d);
+        CHECK_UINT(strv_length(d->names), 2);
+        apr_pool_destroy(p);
+}
+
+TEST(notes) {
+        static const HostRow row = { "a.org", .aliases = "www.a.org b.org" };
+        apr_pool_t *p = pool_new();
+        apr_array_header_t *domains = apr_array_make(p, 1, sizeof(ManagedDomain *)),
+                           *hosts = apr_array_make(p, 1, sizeof(MatchHost *));
+        const apr_array_header_t *notes;
+        Matching *m = NULL;
+
+        APR_ARRAY_PUSH(domains, ManagedDomain *) = make_domain(p, "a.org");
+        APR_ARRAY_PUSH(domains, ManagedDomain *) = make_domain(p, "b.org");
+        APR_ARRAY_IDX(domains, 0, ManagedDomain *)->transitive = false;
+        APR_ARRAY_PUSH(hosts, MatchHost *) = make_host(p, &row);
+        REQUIRE(matching_new(p, MATCH_ALL, domains, hosts, &m) == 0);
+
+        notes = matching_notes(m);
+        REQUIRE(notes->nelts == 2);
+        CHECK(APR_ARRAY_IDX(notes, 0, MatchNote).refused);
+        CHECK_STR(APR_ARRAY_IDX(notes, 0, MatchNote).domain->name, "b.org");
+        CHECK(!APR_ARRAY_IDX(notes, 1, MatchNote).refused);
+        CHECK(strstr(APR_ARRAY_IDX(notes, 1, MatchNote).text, "www.a.org"));
+        apr_pool_destroy(p);
+}
+
+/* Far beyond what pairs of names would allow in any time that a test has. */
+TEST(many_names) {
+        enum {
+                MANY = 20000,
+        };
+        apr_pool_t *p = pool_new();
+        apr_array_header_t *domains = apr_array_make(p, MANY, sizeof(ManagedDomain *)),
+                           *hosts = apr_array_make(p, MANY, sizeof(MatchHost *));
+        uint64_t begin_usec;
+        Matching *m = NULL;
+
+        for (int i = 0; i < MANY; i++) {
+                const HostRow row = {
+                        .name = apr_psprintf(p, "d%d.example.org", i),
+                        .aliases = apr_psprintf(p, "www.d%d.example.org", i),
+                        .patterns = apr_psprintf(p, "*.d%d.example.org", i),
+                };
+
+                APR_ARRAY_PUSH(domains, ManagedDomain *) = make_domain(p, row.name);
+                APR_ARRAY_PUSH(hosts, MatchHost *) = make_host(p, &row);
+        }
+
+        begin_usec = clock_monotonic_usec();
+        REQUIRE(matching_new(p, MATCH_ALL, domains, hosts, &m) == 0);
+        CHECK(clock_monotonic_usec() - begin_usec < 10 * USEC_PER_SEC);
+        CHECK(matching_find(m, "www.d19999.example.org") == APR_ARRAY_IDX(domains, 19999, ManagedDomain *));
+        apr_pool_destroy(p);
+}
