@@ -183,6 +183,7 @@ def remove_tree(path):
 # The namespace
 
 _host_proc = None       # the host's /proc, as it was before
+_run = None             # the host's number of the process that began this run
 
 
 def _inside(host_proc):
@@ -227,8 +228,10 @@ def _pass_on_signals(child):
 
 def enter():
     """Goes on in a namespace that disappears with this process. To be called once, first thing, before any thread."""
+    global _run
     if _host_proc is not None:
         return
+    _run = os.getpid()
     install_needed()
     if os.path.isdir("/run/systemd/system") and "MD_TEST_SCOPE" not in os.environ:
         # Where systemd runs the host, it is asked for a cgroup to put the machines into.
@@ -247,14 +250,17 @@ def enter():
 
     _pass_on_signals(child)
     _, status = os.waitpid(child, 0)
-    sweep_cgroups()
+    _sweep_cgroups()
     code = os.waitstatus_to_exitcode(status)
     os._exit(code if code >= 0 else 128 - code)
 
 
 def host_pid(pid):
     """The number by which the host knows a process of this namespace."""
-    for entry in os.listdir(os.open(".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=_host_proc)):
+    top = os.open(".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=_host_proc)
+    entries = os.listdir(top)
+    os.close(top)
+    for entry in entries:
         if not entry.isdigit():
             continue
         try:
@@ -316,7 +322,7 @@ def _own_cgroup():
 
 
 def make_cgroup(name):
-    path = _own_cgroup() / f"md-test-{name}"
+    path = _own_cgroup() / f"md-test-{_run}-{name}"
     path.mkdir(exist_ok=True)
     return path
 
@@ -327,9 +333,11 @@ def remove_cgroup(path):
             os.rmdir(directory)
 
 
-def sweep_cgroups():
-    """Removes what killed runs left: cgroups without a process. They are seen where the host mounts version 2."""
+def _sweep_cgroups():
+    """Removes what killed runs left: cgroups named after a process that is no more. Seen where the host mounts version 2."""
     for root in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"):
-        if os.path.exists(f"{root}/cgroup.procs") or os.path.exists(f"{root}/cgroup.controllers"):
+        if os.path.exists(f"{root}/cgroup.controllers"):
             for path in Path(root).glob("**/md-test-*"):
-                remove_cgroup(path)
+                run = path.name.split("-")[2]
+                if run == str(_run) or not os.path.exists(f"/proc/{run}"):
+                    remove_cgroup(path)
