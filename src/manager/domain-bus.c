@@ -287,7 +287,40 @@ void domain_bus_removed(Domain *d) {
                 (void) sd_bus_emit_object_removed(d->manager->bus, d->path);
 }
 
+static uint64_t mix(uint64_t h, uint64_t v) {
+        return (h ^ v) * UINT64_C(0x100000001b3);
+}
+
+static uint64_t mix_string(uint64_t h, const char *s) {
+        for (; s && *s; s++)
+                h = mix(h, (unsigned char) *s);
+        return mix(h, 0x100);
+}
+
+/* Everything that changes without a snapshot or a certificate changing; those two are in it by their own marks. */
+static uint64_t hash_state(const Domain *d) {
+        uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+        h = mix(mix(mix(h, (uint64_t) d->decision.action), (uint64_t) d->decision.reason), (uint64_t) d->decision.state);
+        h = mix(mix(mix(h, d->wanted_usec), d->armed_usec), (uint64_t) d->job->phase);
+        h = mix(mix(mix(h, d->job->errors), d->job->last_run_usec), d->job->installed_usec);
+        h = mix(mix(mix(h, d->served), d->managed), (uint64_t) (uintptr_t) d->renewal);
+        h = mix(mix_string(mix_string(h, d->decision.detail), d->job->last ? d->job->last->detail : NULL), d->job->n_log ? d->job->log[0].when_usec : 0);
+        for (size_t i = 0; i < d->live.n; i++)
+                h = mix_string(h, d->live.items[i].sha256);
+        STRV_FOREACH(name, d->config->names)
+                h = mix_string(h, *name);
+        STRV_FOREACH(url, d->config->ca_urls)
+                h = mix_string(h, *url);
+        return mix_string(mix_string(mix(h, d->config->defined_line), d->config->defined_file), d->config->refused);
+}
+
 void domain_bus_changed(Domain *d) {
+        uint64_t now = hash_state(d);
+
+        if (now == d->told)
+                return;
+        d->told = now;
         if (anybody_listens(d))
                 (void) sd_bus_emit_properties_changed_strv(d->manager->bus, d->path, BUS_INTERFACE_DOMAIN, (char **) changing);
 }

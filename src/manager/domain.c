@@ -121,8 +121,12 @@ void domain_save_job(Domain *d) {
 }
 
 static void keep_settings(Domain *d) {
-        int r = store_domain_write_md(d->manager->store, STORE_SET_LIVE, d->config);
+        int r;
 
+        if (d->settings_kept)
+                return;
+        r = store_domain_write_md(d->manager->store, STORE_SET_LIVE, d->config);
+        d->settings_kept = r == 0;
         if (r != 0)
                 (void) log_failure(r < 0 ? r : -EIO, "%s: Cannot write domains/%s/" STORE_FILE_MD ": %m", DOMAIN_NAME(d), DOMAIN_NAME(d));
 }

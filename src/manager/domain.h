@@ -21,6 +21,7 @@ struct Domain {
         ManagedDomain *config; /* of the server that counts */
         DomainServer *servers; /* all that name it */
         size_t n_servers;
+        bool settings_kept; /* md.json in the store says what 'config' says */
         bool managed; /* false: no server names it any more; the store keeps it, nothing is done */
 
         Job *job;
@@ -29,6 +30,7 @@ struct Domain {
         bool served; /* every server that uses it over TLS has handed the live set to its TLS module */
 
         Decision decision;
+        bool reload_told; /* that somebody has to reload by hand, for what is live now */
         bool forced; /* somebody asked for a renewal, whatever the decision says */
         Renewal *renewal;
 
@@ -36,6 +38,7 @@ struct Domain {
         uint64_t armed_usec;  /* what its transient timer says; 0: none */
         sd_event_source *activation_retry;
         int inotify_wd; /* watches domains/NAME/; -1: none */
+        uint64_t told; /* a hash of what the bus was told last */
 };
 
 int domain_new(Manager *m, const char *name, Domain **ret);

@@ -162,6 +162,8 @@ static int adopt(Manager *m, const ManagedDomain *config, Domain **ret) {
         copy = managed_domain_copy(config);
         if (!copy)
                 return -ENOMEM;
+        if (!managed_domain_settings_equal(d->config, copy))
+                d->settings_kept = false;
         managed_domain_free(d->config);
         d->config = copy;
         d->managed = true;
@@ -241,8 +243,10 @@ void manager_check(Manager *m) {
         Domain *d;
 
         (void) servers_read(m->servers);
-        MAP_FOREACH(m->domains, name, d)
+        MAP_FOREACH(m->domains, name, d) {
                 domain_forget_facts(d);
+                d->settings_kept = false;
+        }
         manager_apply_snapshots(m);
 }
 
@@ -257,8 +261,8 @@ static int open_store(Manager *m) {
                 return r < 0 ? r : -ENOTDIR;
         }
         r = store_activate_recover(m->store, &mended);
-        if (r < 0)
-                return log_failure(r, "Cannot finish activations that were interrupted: %m");
+        if (r < 0) /* the others were mended; this one's live set, if it has any, is looked at like every other */
+                (void) log_failure(r, "Cannot finish every activation that was interrupted: %m");
         STRV_FOREACH(name, mended) {
                 LogField fields[] = { { "MD_NAME", *name } };
 

@@ -244,10 +244,11 @@ void reload_request(Domain *d) {
                 reachable = true;
                 (void) request(m, unit);
         }
-        if (!reachable && d->job->installed_usec == 0 && !str_equal(d->job->last ? d->job->last->type : NULL, PROBLEM_TYPE_RELOAD)) {
+        if (!reachable && !d->reload_told) {
                 _auto_problem_ Problem *p = problem_new(PROBLEM_TYPE_RELOAD, "The new certificate waits for a reload of the server by hand: %s",
                                                         str_equal(m->settings.reload_unit, "none") ? "ReloadUnit=none" : "the server runs in no systemd unit");
 
+                d->reload_told = true;
                 if (p)
                         event_tell(d, EVENT_RELOAD_PENDING, p, "%s", p->detail);
         }
