@@ -13,6 +13,7 @@
 #include "crypto/digest.h"
 #include "crypto/key.h"
 #include "domain/name.h"
+#include "pair.h"
 
 #define FALLBACK_COMMON_NAME "Apache Managed Domain Fallback"
 
@@ -55,7 +56,7 @@ static const char *directory_for(apr_pool_t *p, const ManagedDomain *d) {
         return apr_pstrdup(p, hash);
 }
 
-static bool is_good(const char *pem, char *const *names) {
+static bool certificate_is_good(const char *pem, char *const *names) {
         _auto_cert_chain_ CertChain chain = { 0 };
         uint64_t now_usec = clock_now_usec();
         CertInfo info = { 0 };
@@ -70,6 +71,15 @@ static bool is_good(const char *pem, char *const *names) {
                 info.not_after_usec > usec_add(now_usec, FALLBACK_DAYS_LEAST * USEC_PER_DAY);
         cert_info_done(&info);
         return good;
+}
+
+static bool is_good(StoreView *v, apr_pool_t *p, const char *directory, char *const *names) {
+        const char *pem = NULL, *why = NULL;
+        _auto_secret_ Secret *key = NULL;
+
+        return store_view_read_chain(v, p, STORE_VIEW_FALLBACK, directory, &fallback_key, &pem, &why) == STORE_VIEW_DONE &&
+                store_view_read_key(v, p, STORE_VIEW_FALLBACK, directory, &fallback_key, &key, &why) == STORE_VIEW_DONE &&
+                certificate_is_good(pem, names) && pair_is_usable(p, pem, key, NULL, &why);
 }
 
 static int make(StoreView *v, apr_pool_t *p, const char *directory, char *const *names, const char **ret_why) {
@@ -94,15 +104,14 @@ static int make(StoreView *v, apr_pool_t *p, const char *directory, char *const 
 }
 
 int fallback_ensure(StoreView *v, apr_pool_t *p, const ManagedDomain *d, StoreViewPair *ret, const char **ret_why) {
-        const char *directory = directory_for(p, d), *pem = NULL;
+        const char *directory = directory_for(p, d);
         _auto_strv_ char **names = NULL;
         int r;
 
         if (names_for(d, &names) < 0)
                 return failed(p, NULL, ret_why);
 
-        r = store_view_read_chain(v, p, STORE_VIEW_FALLBACK, directory, &fallback_key, &pem, ret_why);
-        if (r != 0 || !is_good(pem, names)) {
+        if (!is_good(v, p, directory, names)) {
                 r = make(v, p, directory, names, ret_why);
                 if (r != 0)
                         return r;

@@ -22,7 +22,9 @@ struct StoreView {
 };
 
 static int failed(apr_pool_t *p, int r, const char *what, const char **ret_why) {
-        *ret_why = apr_psprintf(p, "%s: %s", what, str_or(strerrordesc_np(r < 0 ? -r : EIO), "unknown error"));
+        const char *why = r < 0 ? strerrordesc_np(-r) : "something else stands in its place";
+
+        *ret_why = apr_psprintf(p, "%s: %s", what, str_or(why, "unknown error"));
         return STORE_VIEW_E_FAILED;
 }
 
@@ -142,11 +144,39 @@ int store_view_read_chain(StoreView *v, apr_pool_t *p, StoreViewSet set, const c
         return STORE_VIEW_DONE;
 }
 
-int store_view_read_key(StoreView *v, apr_pool_t *p, const char *name, const KeySpec *spec, Secret **ret, const char **ret_why) {
+/* The store itself has no use for the key of a fallback. */
+static int read_fallback_key(Store *s, const char *name, const KeySpec *spec, Secret **ret) {
+        _auto_close_ int all_fd = -1, dir_fd = -1;
+        char file[KEY_SPEC_FILE_MAX];
+        _auto_free_ char *pem = NULL;
+        size_t size = 0;
         int r;
 
-        r = store_domain_read_key(v->store, STORE_SET_LIVE, name, spec, ret);
-        if (r == STORE_DOMAIN_E_NOT_FOUND)
+        r = store_open_dir(s, STORE_FALLBACK, &all_fd);
+        if (r == 0)
+                r = dir_open_at(all_fd, name, &dir_fd);
+        if (r == 0)
+                r = file_read_at(dir_fd, key_spec_file(spec, "fallback-privkey", file), STORE_KEY_MAX, &pem, &size);
+        if (r != 0)
+                return r < 0 ? r : STORE_FALLBACK_E_NOT_FOUND;
+
+        *ret = secret_new(pem, size);
+        secret_wipe(pem, size);
+        return *ret ? 0 : -ENOMEM;
+}
+
+int store_view_read_key(StoreView *v, apr_pool_t *p, StoreViewSet set, const char *name, const KeySpec *spec, Secret **ret,
+                        const char **ret_why) {
+        int r, not_found;
+
+        if (set == STORE_VIEW_LIVE) {
+                r = store_domain_read_key(v->store, STORE_SET_LIVE, name, spec, ret);
+                not_found = STORE_DOMAIN_E_NOT_FOUND;
+        } else {
+                r = read_fallback_key(v->store, name, spec, ret);
+                not_found = STORE_FALLBACK_E_NOT_FOUND;
+        }
+        if (r == not_found)
                 return STORE_VIEW_E_NOT_FOUND;
         if (r != 0)
                 return failed(p, r, "the private key cannot be read", ret_why);

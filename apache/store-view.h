@@ -42,8 +42,8 @@ bool store_view_name_is_valid(const char *name);
 int store_view_pair(StoreView *v, apr_pool_t *p, StoreViewSet set, const char *name, const KeySpec *spec, StoreViewPair *ret);
 int store_view_read_chain(StoreView *v, apr_pool_t *p, StoreViewSet set, const char *name, const KeySpec *spec,
                           const char **ret_pem, const char **ret_why);
-int store_view_read_key(StoreView *v, apr_pool_t *p, const char *name, const KeySpec *spec, Secret **ret,
-                        const char **ret_why); /* live */
+int store_view_read_key(StoreView *v, apr_pool_t *p, StoreViewSet set, const char *name, const KeySpec *spec, Secret **ret,
+                        const char **ret_why);
 int store_view_write_fallback(StoreView *v, apr_pool_t *p, const char *name, const KeySpec *spec, const Secret *key_pem,
                               const char *cert_pem, const char **ret_why);
 
