@@ -5,6 +5,10 @@ import json
 
 import apache
 import pebble
+from host import Failure
+
+STORE = "/var/lib/md-manager"
+BUS = "org.mdmanager1"
 
 GLOBAL = f"""MDCertificateAgreement accepted
 MDContactEmail admin@example.org
@@ -41,12 +45,99 @@ def mdctl(m, *words, check=True, user=None):
     return m.run(["mdctl", "--no-pager", *words], check=check, user=user)
 
 
+def call(m, path, interface, method, *arguments, check=True):
+    """A method of ours, called as root: what it returns, as a list. Without 'check': the result of busctl, which may have failed."""
+    result = m.run(["busctl", "--json=short", "call", BUS, path, interface, method, *arguments], check=check)
+    return (json.loads(result.out)["data"] if result.out.strip() else []) if check else result
+
+
+def path_of(m, name):
+    """A domain's object path."""
+    return call(m, "/org/mdmanager1", "org.mdmanager1.Manager", "GetDomain", "s", name)[0]
+
+
 def show(m, name):
     """A domain's properties, from the bus."""
-    path = m.run(["busctl", "--json=short", "call", "org.mdmanager1", "/org/mdmanager1", "org.mdmanager1.Manager", "GetDomain", "s", name]).out
-    out = m.run(["busctl", "--json=short", "call", "org.mdmanager1", json.loads(path)["data"][0], "org.freedesktop.DBus.Properties", "GetAll", "s",
-                 "org.mdmanager1.Domain"]).out
-    return {key: value["data"] for key, value in json.loads(out)["data"][0].items()}
+    found = call(m, path_of(m, name), "org.freedesktop.DBus.Properties", "GetAll", "s", "org.mdmanager1.Domain")
+    return {key: value["data"] for key, value in found[0].items()}
+
+
+def is_known(m, name):
+    """Whether the manager has a domain of this name."""
+    result = call(m, "/org/mdmanager1", "org.mdmanager1.Manager", "GetDomain", "s", name, check=False)
+    if result.rc != 0 and "NoSuchDomain" not in result.err and "No managed domain" not in result.err:
+        raise Failure(str(result))
+    return result.rc == 0
+
+
+def renew(m, name, force=True, check=True):
+    """Asks for a renewal: the job's object path."""
+    done = call(m, "/org/mdmanager1", "org.mdmanager1.Manager", "Renew", "sb", name, "true" if force else "false", check=check)
+    return done[0] if check else done
+
+
+def check(m):
+    """Has the manager look at everything again: pairs of domain and fault."""
+    return call(m, "/org/mdmanager1", "org.mdmanager1.Manager", "Check")[0]
+
+
+def settings(m, **values):
+    """Settings of the machine, in a drop-in; the manager is restarted to read them."""
+    m.write("/etc/md-manager/md-manager.conf.d/test.conf", "[Manager]\n" + "".join(f"{key}={value}\n" for key, value in values.items()))
+    m.run("systemctl restart md-manager")
+
+
+def set_globally(m, **directives):
+    """Directives of every domain, changed or added; known after the next reload."""
+    lines = [line for line in GLOBAL.splitlines() if line.split()[0] not in directives]
+    m.write("/etc/apache2/conf-enabled/md.conf", "\n".join([*lines, *(f"{key} {value}" for key, value in directives.items()), ""]))
+
+
+def job(m, name):
+    """What is kept of a domain's job, from the store."""
+    return json.loads(m.read(f"{STORE}/domains/{name}/job.json"))
+
+
+def files(m, directory):
+    """The names of what lies in a directory of the store."""
+    return sorted(m.run(["ls", "-A", f"{STORE}/{directory}"]).out.split())
+
+
+def left_over(m):
+    """Files that have no business in a store where nothing is under way."""
+    return m.run(f"cd {STORE} && find staging tmp challenges -mindepth 1; find . -name '.*' ! -name . | sort").out.split()
+
+
+def timer(m, name):
+    """When systemctl list-timers says that a domain's timer elapses next: microseconds since the epoch; None when there is no timer."""
+    unit = f"md-renew@{name.replace('-', chr(92) + 'x2d')}.timer"
+    for entry in json.loads(m.run(["systemctl", "list-timers", "--all", "--output=json"]).out):
+        if entry["unit"] == unit:
+            return entry["next"]
+    return None
+
+
+def main_pid(m, unit="md-manager.service"):
+    return int(m.unit(unit)["MainPID"])
+
+
+def kill(m, unit="md-manager.service"):
+    """The process of a unit dies on the spot; returns when systemd has seen it."""
+    pid = main_pid(m, unit)
+    m.run(["kill", "-KILL", str(pid)])
+    m.wait_for(lambda: main_pid(m, unit) != pid, 10, f"the end of {unit}")
+
+
+def wait_event(m, name, event, after, deadline=30):
+    """Waits for an event of a domain in the journal: its entry, with the time in 'at', microseconds since the epoch."""
+    entry = m.wait_journal(f"MD_NAME={name}", f"MD_EVENT={event}", after=after, deadline=deadline)
+    entry["at"] = int(entry["__REALTIME_TIMESTAMP"])
+    return entry
+
+
+def reloads(m, after):
+    """How often the manager had Apache reloaded."""
+    return len([e for e in m.journal("_SYSTEMD_UNIT=md-manager.service", after=after) if e["MESSAGE"] == "Reloading apache2.service."])
 
 
 def is_real(m, name):

@@ -3,8 +3,13 @@
 
 import apache
 import managed
+from machine import Certificate, Visitor
 
 SUITES = ["trixie", "bookworm", "testing"]
+SECOND = 1000000
+
+# Certificates of the last test, in seconds: how long they live, and how long before their end they are renewed.
+LIFE, WINDOW = 36, 24
 
 
 def setup(m):
@@ -20,4 +25,89 @@ def test_first_certificate(m):
     assert sorted(certificate.names) == ["example.org", "www.example.org"], certificate
     status, _, body = m.https("example.org", roots=m.ca.root())
     assert status == 200 and body == b"example.org", (status, body)
-    m.wait_journal("MD_NAME=example.org", "MD_EVENT=installed", after=cursor)
+    managed.wait_event(m, "example.org", "installed", cursor)
+    assert managed.left_over(m) == []
+
+
+def test_requests(m):
+    """One name costs the CA no more requests than RFC 8555 needs, and no account that there is already."""
+    m.ca.proxy.clear()
+    m.ca.proxy.rule(kind="order", delay=0.5)        # the CA is done at every look, however busy the machine is
+    managed.add(m, "second.example.org")
+    cursor = m.cursor()
+    apache.reload(m)
+    managed.wait_event(m, "second.example.org", "renewed", cursor)
+    counts = m.ca.proxy.counts()
+    m.ca.proxy.clear()
+    at_most = {"directory": 1, "new-nonce": 1, "new-order": 1, "authorization": 2, "challenge": 1, "order": 2, "finalize": 1, "certificate": 1}
+    assert set(counts) == set(at_most) and all(counts[kind] <= n for kind, n in at_most.items()), counts
+    managed.remove(m, "second.example.org")
+    apache.reload(m)
+
+
+def timer_is(m, at):
+    """Whether the timer elapses then: in whole seconds, and not before."""
+    found = managed.timer(m, "example.org")
+    return found is not None and 0 <= found - at < SECOND
+
+
+def test_timer(m):
+    """systemctl list-timers shows when the renewal is due: a third of the certificate's life before its end, as the bus says."""
+    certificate = m.certificate("example.org")
+    due = certificate.not_after - (certificate.not_after - certificate.not_before) * 33 / 100
+    shown = managed.show(m, "example.org")
+    assert abs(shown["NextUSec"] - due * SECOND) <= SECOND and shown["NextUSec"] == shown["RenewAtUSec"], (due, shown)
+    assert shown["TimerUnit"] == "md-renew@example.org.timer" and shown["Reason"] == "renew-window", shown
+    assert timer_is(m, shown["NextUSec"]), (shown["NextUSec"], managed.timer(m, "example.org"))
+    assert m.unit("md-renew@example.org.timer")["Unit"] == "md-renew@example.org.service"
+
+
+def test_timer_stays(m):
+    """The timer is there, with the same time, when the manager was restarted, killed, or the machine rebooted, whoever took it away meanwhile."""
+    at = managed.show(m, "example.org")["NextUSec"]
+    m.run("systemctl restart md-manager")
+    m.wait_for(lambda: timer_is(m, at), 10, "the timer after a restart")
+    m.run("systemctl stop md-renew@example.org.timer md-manager")
+    assert managed.timer(m, "example.org") is None
+    m.run("systemctl start md-manager")
+    m.wait_for(lambda: timer_is(m, at), 10, "the timer that was stopped")
+    managed.kill(m)
+    m.run("systemctl stop md-renew@example.org.timer")
+    m.wait_for(lambda: timer_is(m, at), 10, "the timer after the manager was killed")
+    m.ca.proxy.clear()
+    m.reboot()
+    m.wait_for(lambda: timer_is(m, at), 20, "the timer after a reboot")
+    assert managed.show(m, "example.org")["NextUSec"] == at
+    assert m.https("example.org", roots=m.ca.root())[0] == 200
+    assert m.ca.proxy.counts() == {}, m.ca.proxy.counts()
+
+
+def test_renewals(m):
+    """Certificates of half a minute are renewed by their timers, several in a row, and every request meanwhile is answered with a valid one."""
+    name, rounds = "short.example.org", 3 if m.suite == "trixie" else 1
+    managed.settings(m, ReloadIntervalSec=1)
+    m.ca.restart(validity=LIFE)
+    m.ca.proxy.clear()
+    managed.add(m, name, directives=f"MDRenewWindow {WINDOW}s")
+    apache.reload(m)
+    certificate = managed.wait_served(m, name)
+    served = [certificate.fingerprint]
+    with Visitor(m, name, roots=m.ca.root(), pause=0.02) as visitor:
+        for _ in range(rounds):
+            cursor = m.cursor()
+            due = managed.show(m, name)["RenewAtUSec"]
+            assert due == (certificate.not_after - WINDOW) * SECOND, (due, certificate.not_after)
+            assert 0 <= managed.timer(m, name) - due < SECOND, (due, managed.timer(m, name))
+            # The manager's own clock stands a minute behind the timer: what begins now was begun by the timer.
+            begun = managed.wait_event(m, name, "renewing", cursor, LIFE)["at"]
+            assert 0 <= begun - due < 2.5 * SECOND, (due, begun)
+            certificate = managed.wait_served(m, name, 10, other_than=certificate)
+            managed.wait_event(m, name, "installed", cursor, 10)
+            served.append(certificate.fingerprint)
+    assert not visitor.wrong and visitor.answered > 50 * rounds, (visitor.answered, visitor.wrong)
+    assert [Certificate(der).fingerprint for _, der in visitor.certificates] == served
+    counts = m.ca.proxy.counts()
+    assert counts["finalize"] == rounds + 1 and counts["new-account"] == 1, counts
+    # An archived set for each that was replaced; nothing half done.
+    assert len([entry for entry in managed.files(m, "archive") if entry.startswith(name)]) == rounds
+    assert managed.left_over(m) == []
