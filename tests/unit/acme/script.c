@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "script.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/string-util.h"
+#include "lib/test.h"
+
+enum { RECORD_MAX = 256 * 1024 };
+
+void script_init(Script *s, const ScriptLine *lines, size_t n_lines) {
+        *s = (Script){
+                .lines = lines,
+                .n_lines = n_lines,
+                .waits = BUFFER_INIT(RECORD_MAX),
+                .nonces = BUFFER_INIT(RECORD_MAX),
+                .calls = BUFFER_INIT(RECORD_MAX),
+                .accepts = BUFFER_INIT(RECORD_MAX),
+        };
+}
+
+void script_done(Script *s) {
+        buffer_done(&s->waits);
+        buffer_done(&s->nonces);
+        buffer_done(&s->calls);
+        buffer_done(&s->accepts);
+}
+
+/* The transport */
+
+static void write_request(Script *s, const AcmeRequest *request, char *buffer, size_t size) {
+        char kind[32], url[2100], nonce[64];
+
+        if (request->method != ACME_METHOD_POST) {
+                (void) snprintf(buffer, size, "%s %s", request->method == ACME_METHOD_GET ? "GET" : "HEAD", request->url);
+                return;
+        }
+        CHECK_STR(request->content_type, "application/jose+json");
+        if (sscanf(request->body, "%31s %2099s %63s", kind, url, nonce) == 3) {
+                CHECK_STR(request->url, url);
+                (void) snprintf(buffer, size, "POST %s %s", kind, url);
+                (void) buffer_printf(&s->nonces, "%s%s", s->nonces.size > 0 ? " " : "", nonce);
+                (void) buffer_printf(&s->accepts, "%s\n", request->accept);
+        }
+}
+
+static int play_head(Script *s, const ScriptLine *line, AcmeAnswer *answer) {
+        _auto_strv_ char **fields = strv_split(str_or(line->head, ""), "\n");
+        char text[64];
+        int r;
+
+        (void) snprintf(text, sizeof(text), "HTTP/2 %u \r\n", line->status);
+        r = acme_answer_add_head(answer, text, strlen(text));
+        if (!str_has_prefix(line->request, "GET") && !str_has_prefix(str_or(line->head, ""), "-")) {
+                (void) snprintf(text, sizeof(text), "replay-nonce: n%u\r\n", ++s->n_nonces);
+                r = r != 0 ? r : acme_answer_add_head(answer, text, strlen(text));
+        }
+        STRV_FOREACH(field, fields)
+                r = r != 0 ? r : acme_answer_add_head(answer, *field, strlen(*field));
+        return r;
+}
+
+static int script_exchange(void *userdata, const AcmeRequest *request, AcmeAnswer *answer, Problem **ret_problem) {
+        const ScriptLine *line;
+        char text[2200] = "";
+        Script *s = userdata;
+        int r;
+
+        CHECK(request->timeout_usec > 0);
+        CHECK(request->user_agent != NULL);
+        s->last_timeout_usec = request->timeout_usec;
+        s->elapsed_usec += s->exchange_usec;
+        write_request(s, request, text, sizeof(text));
+        line = s->next < s->n_lines ? &s->lines[s->next] : NULL;
+        if (!CHECK_STR(text, line ? line->request : "(the end)")) {
+                problem_set(ret_problem, PROBLEM_TYPE_INTERNAL, "not in the script");
+                return -ENODATA;
+        }
+        s->next++;
+        if (line->status == 0) {
+                problem_set(ret_problem, PROBLEM_TYPE_CONNECTION, "Cannot talk to ca.test: nobody there");
+                return -ECONNREFUSED;
+        }
+
+        r = play_head(s, line, answer);
+        if (r == 0 && line->body)
+                r = acme_answer_add_body(answer, line->body, line->body_size > 0 ? line->body_size : strlen(line->body));
+        if (r > 0)
+                problem_set(ret_problem, PROBLEM_TYPE_BAD_ANSWER, "too large");
+        return r > 0 ? -EFBIG : r;
+}
+
+static void script_wait(void *userdata, uint64_t usec) {
+        Script *s = userdata;
+
+        s->elapsed_usec += usec;
+        (void) buffer_printf(&s->waits, "%s%llu", s->waits.size > 0 ? " " : "", (unsigned long long) (usec / USEC_PER_MSEC));
+}
+
+static uint64_t script_monotonic_usec(void *userdata) {
+        return 1000 * USEC_PER_SEC + ((Script *) userdata)->elapsed_usec;
+}
+
+static uint64_t script_now_usec(void *userdata) {
+        return SCRIPT_START_USEC + ((Script *) userdata)->elapsed_usec;
+}
+
+AcmeTransport script_transport(Script *s) {
+        return (AcmeTransport){
+                .userdata = s,
+                .exchange = script_exchange,
+                .wait = script_wait,
+                .monotonic_usec = script_monotonic_usec,
+                .now_usec = script_now_usec,
+        };
+}
+
+/* The signer */
+
+static int record(Script *s, Problem **ret_problem, const char *word, const char *rest) {
+        (void) buffer_printf(&s->calls, "%s%s%s\n", word, rest ? " " : "", str_or(rest, ""));
+        if (!str_equal(word, s->failing))
+                return 0;
+        problem_set(ret_problem, PROBLEM_TYPE_CHALLENGE_SETUP, "%s failed", word);
+        return -EIO;
+}
+
+static int script_directory(void *userdata, const AcmeDirectory *directory, Problem **ret_problem) {
+        return record(userdata, ret_problem, "directory", NULL);
+}
+
+static int script_sign(void *userdata, AcmeRequestKind kind, const char *url, const char *nonce, char **ret_body, Problem **ret_problem) {
+        Script *s = userdata;
+
+        if (str_equal(s->failing, "sign")) {
+                problem_set(ret_problem, PROBLEM_TYPE_INTERNAL, "sign failed");
+                return -EIO;
+        }
+        *ret_body = str_printf("%s %s %s", acme_request_kind_to_string(kind), url, nonce);
+        return *ret_body ? 0 : -ENOMEM;
+}
+
+static int script_account_created(void *userdata, const char *url, Problem **ret_problem) {
+        return record(userdata, ret_problem, "account", url);
+}
+
+static int script_account_rejected(void *userdata, const Problem *why, Problem **ret_problem) {
+        return record(userdata, ret_problem, "rejected", why->detail);
+}
+
+static int script_order_created(void *userdata, const char *url, const char *finalize, char *const *authorizations, uint64_t expires_usec,
+                                Problem **ret_problem) {
+        CHECK(strv_length(authorizations) > 0);
+        return record(userdata, ret_problem, "order", url);
+}
+
+static int script_order_gone(void *userdata, const char *why, Problem **ret_problem) {
+        return record(userdata, ret_problem, "gone", why);
+}
+
+static int script_set_up_challenge(void *userdata, const char *identifier_type, const char *identifier, const char *type, const char *token,
+                                   const char *url, Problem **ret_problem) {
+        _auto_free_ char *text = str_printf("%s:%s %s %s", identifier_type, identifier, type, token);
+
+        return text ? record(userdata, ret_problem, "setup", text) : -ENOMEM;
+}
+
+static int script_deliver(void *userdata, const char *pem, Problem **ret_problem) {
+        CHECK_STR(pem, SCRIPT_CHAIN);
+        return record(userdata, ret_problem, "deliver", NULL);
+}
+
+static void script_progress(void *userdata, const char *activity) {
+        Script *s = userdata;
+
+        (void) snprintf(s->activity, sizeof(s->activity), "%s", activity);
+}
+
+AcmeSigner script_signer(Script *s) {
+        return (AcmeSigner){
+                .userdata = s,
+                .directory = script_directory,
+                .sign = script_sign,
+                .account_created = script_account_created,
+                .account_rejected = script_account_rejected,
+                .order_created = script_order_created,
+                .order_gone = script_order_gone,
+                .set_up_challenge = script_set_up_challenge,
+                .deliver = script_deliver,
+                .progress = script_progress,
+        };
+}
+
+int script_run(Script *s, AcmeRenewal renewal, Problem **ret_problem) {
+        static char *const types[] = { (char *) "http-01", NULL };
+        _cleanup_(acme_session_freep) AcmeSession *session = NULL;
+        AcmeTransport transport = script_transport(s);
+        AcmeSigner signer = script_signer(s);
+
+        renewal.directory_url = str_or(renewal.directory_url, CA "dir");
+        renewal.challenge_types = renewal.challenge_types ? renewal.challenge_types : types;
+        session = acme_session_new_with(&transport);
+        return session ? acme_renewal_run(session, &renewal, &signer, ret_problem) : -ENOMEM;
+}
