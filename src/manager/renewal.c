@@ -269,7 +269,7 @@ void renewal_start(Renewal *r) {
 
         r->state = RENEWAL_STARTING;
         r->started_usec = clock_now_usec();
-        event_tell(d, EVENT_RENEWING, NULL, "%s", str_or(d->decision.detail, "A renewal was asked for"));
+        event_tell(d, EVENT_RENEWING, NULL, "A renewal begins: %s", d->forced ? "it was asked for" : str_or(d->decision.detail, "it was asked for"));
         k = begin(r, &p);
         if (k == 0)
                 k = set_deadline(r, START_TIMEOUT_USEC);
