@@ -76,11 +76,13 @@ static int read_entries(sd_bus_message *m, JsonObject *list) {
 static int read_pairs(sd_bus_message *m, JsonObject *object) {
         int r;
 
-        while ((r = sd_bus_message_enter_container(m, 'e', NULL)) > 0) {
+        while ((r = sd_bus_message_at_end(m, false)) == 0) {
                 _auto_json_ JsonObject *key = NULL;
                 JsonObject *value;
 
-                r = bus_json_read(m, &key);
+                r = sd_bus_message_enter_container(m, 'e', NULL);
+                if (r >= 0)
+                        r = bus_json_read(m, &key);
                 if (r >= 0)
                         r = bus_json_read(m, &value);
                 if (r < 0)
@@ -91,7 +93,7 @@ static int read_pairs(sd_bus_message *m, JsonObject *object) {
                 if (r < 0)
                         return r;
         }
-        return r;
+        return r < 0 ? r : 0;
 }
 
 static int read_container(sd_bus_message *m, char type, const char *contents, JsonObject **ret) {

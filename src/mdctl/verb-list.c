@@ -11,6 +11,7 @@
 #include "base/string-util.h"
 #include "mdctl/bus-json.h"
 #include "mdctl/client.h"
+#include "mdctl/domain-text.h"
 #include "mdctl/format.h"
 
 static const char *const members[] = {
@@ -18,7 +19,7 @@ static const char *const members[] = {
 };
 
 static const Column columns[] = {
-        { "NAME" }, { "STATE" }, { "EXPIRES" }, { "DOES" }, { "NEXT" }, { "WHY", .shrinks = true },
+        { "NAME" }, { "STATE" }, { "EXPIRES" }, { "NEXT" }, { "WHEN" }, { "WHY", .shrinks = true },
 };
 
 static int fetch(Mdctl *c, JsonObject **ret) {
@@ -58,7 +59,7 @@ static int add_row(Table *t, JsonObject *domain) {
         if (r >= 0)
                 r = table_add(t, COLOUR_NONE, clock_format_relative(when, get_number(domain, "ValidUntilUSec"), now));
         if (r >= 0)
-                r = table_add(t, COLOUR_NONE, get_text(domain, "Action"));
+                r = table_add(t, COLOUR_NONE, domain_text_next(domain));
         if (r >= 0)
                 r = table_add(t, COLOUR_NONE, clock_format_relative(when, get_number(domain, "NextUSec"), now));
         if (r >= 0)

@@ -11,6 +11,7 @@
 #include "base/string-util.h"
 #include "mdctl/bus-json.h"
 #include "mdctl/client.h"
+#include "mdctl/domain-text.h"
 #include "mdctl/format.h"
 #include "mdctl/problem-text.h"
 
@@ -84,33 +85,14 @@ static void print_served(JsonObject *domain) {
                 printf("%*s: %snot the newest certificate, as far as the servers said%s\n", INDENT, "Served", colour_on(COLOUR_WARN), colour_off(COLOUR_WARN));
 }
 
-/* What comes next, and when, in words. */
-static const char *describe_action(const char *action) {
-        static const struct {
-                const char *action, *words;
-        } known[] = {
-                { "nothing", "nothing by itself" },
-                { "wait", "look again" },
-                { "renew", "renew now" },
-                { "renewing", "a renewal is running" },
-                { "activate", "make the new certificate live" },
-                { "install", "have the server load the new certificate" },
-        };
-
-        for (size_t i = 0; i < ELEMENTSOF(known); i++)
-                if (str_equal(known[i].action, action))
-                        return known[i].words;
-        return action;
-}
-
 static void print_next(JsonObject *domain) {
-        const char *timer = get_text(domain, "TimerUnit"), *reason = get_text(domain, "Reason"), *detail = get_text(domain, "Detail");
+        const char *timer = get_text(domain, "TimerUnit");
         uint64_t next = get_number(domain, "NextUSec");
         char when[FORMAT_TIME_MAX];
 
-        printf("%*s: %s%s%s%s%s\n", INDENT, "Next", describe_action(get_text(domain, "Action")), next > 0 ? ", " : "", next > 0 ? format_time(when, next) : "",
+        printf("%*s: %s%s%s%s%s\n", INDENT, "Next", domain_text_next(domain), next > 0 ? ", " : "", next > 0 ? format_time(when, next) : "",
                str_is_empty(timer) ? "" : ", by ", timer);
-        printf("%*s: %s%s%s\n", INDENT, "Why", str_or(detail, reason), str_is_empty(detail) ? "" : " – ", str_is_empty(detail) ? "" : reason);
+        print_field("Why", str_or(get_text(domain, "Detail"), get_text(domain, "Reason")));
         if (!str_equal(get_text(domain, "Job"), "/"))
                 print_field("Job", get_text(domain, "Job"));
 }

@@ -19,8 +19,8 @@ static Colour colour_of(const char *event) {
                 const char *event;
                 Colour colour;
         } known[] = {
-                { "renewed", COLOUR_GOOD },       { "installed", COLOUR_GOOD },     { "done", COLOUR_GOOD },
-                { "errored", COLOUR_BAD },        { "reload-failed", COLOUR_BAD },  { "failed", COLOUR_BAD },
+                { "renewed", COLOUR_GOOD },       { "installed", COLOUR_GOOD },     { "job-done", COLOUR_GOOD },
+                { "errored", COLOUR_BAD },        { "reload-failed", COLOUR_BAD },  { "job-failed", COLOUR_BAD },
                 { "served-differs", COLOUR_BAD }, { "store-damaged", COLOUR_WARN }, { "reload-pending", COLOUR_WARN },
         };
 
@@ -49,8 +49,8 @@ static int show(const Mdctl *c, sd_bus_message *m, const char *const *names) {
                         (void) format_json(c, o);
         } else if (sd_bus_message_is_signal(m, NULL, "Event"))
                 print_line(get_number(o, "WhenUSec"), get_text(o, "Domain"), get_text(o, "Event"), get_text(o, "Detail"));
-        else
-                print_line(clock_now_usec(), get_text(o, "Domain"), get_text(o, "Result"), get_text(o, "Detail"));
+        else /* why it failed was told by an event */
+                print_line(clock_now_usec(), get_text(o, "Domain"), str_equal(get_text(o, "Result"), "done") ? "job-done" : "job-failed", "");
         (void) fflush(stdout);
         return 0;
 }

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* A domain's next step, for people. */
+
+#include "base/json.h"
+
+/* From its members "Action" and "Reason": "renew", "try again", "load into the server", … */
+const char *domain_text_next(JsonObject *domain);
