@@ -177,6 +177,7 @@ int renewal_new(Domain *d, Renewal **ret) {
         if (!r)
                 return log_oom();
         r->domain = d;
+        r->forced = d->forced;
         r->settings = managed_domain_copy(d->config);
         if (!r->settings) {
                 free(r);
@@ -269,7 +270,7 @@ void renewal_start(Renewal *r) {
 
         r->state = RENEWAL_STARTING;
         r->started_usec = clock_now_usec();
-        event_tell(d, EVENT_RENEWING, NULL, "A renewal begins: %s", d->forced ? "it was asked for" : str_or(d->decision.detail, "it was asked for"));
+        event_tell(d, EVENT_RENEWING, NULL, "A renewal begins: %s", r->forced ? "it was asked for" : str_or(d->decision.detail, "it was asked for"));
         k = begin(r, &p);
         if (k == 0)
                 k = set_deadline(r, START_TIMEOUT_USEC);
