@@ -110,6 +110,7 @@ class Build:
         try:
             with self.tree(f"--bind={layer}:/layer", "--setenv=DESTDIR=/layer") as run:
                 self._must(run("meson", "install", "-C", "/build", "--no-rebuild"))
+            _merge_usr(layer)
             target = layers / f"{self.suite}-{self.flavour}-{_digest_of(layer, image.image(self.suite).name)}"
             if not target.exists():
                 root = temporary / "root"
@@ -129,6 +130,15 @@ class Build:
         with host.locked(self.lock):
             self.compile()
             return self.install()
+
+
+def _merge_usr(layer):
+    """Debian 12 still says /lib where it means /usr/lib; a directory of that name would hide the image's link."""
+    for name in ("bin", "lib", "sbin"):
+        if (layer / name).is_dir():
+            (layer / "usr" / name).mkdir(parents=True, exist_ok=True)
+            host.command("cp", "-a", f"{layer / name}/.", layer / "usr" / name)
+            host.remove_tree(layer / name)
 
 
 def _digest_of(layer, *more):
