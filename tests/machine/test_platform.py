@@ -35,6 +35,10 @@ def test_sandbox(m):
     said = m.run(["systemd-run", "--wait", "--pipe", "-q", *strict, "sh", "-c", "touch /usr/x; id -u; ls /proc"], check=False)
     assert said.rc == 0 and "Read-only" in said.err, said
     assert int(said.out.split()[0]) >= 61184, said
+    alone = m.run(["systemd-run", "--wait", "--pipe", "-q", "-p", "PrivateNetwork=yes", "ip", "-o", "-4", "address"])
+    outside = m.run(["readlink", "/proc/1/ns/net"]).out
+    inside = m.run(["systemd-run", "--wait", "--pipe", "-q", "-p", "PrivateNetwork=yes", "readlink", "/proc/self/ns/net"]).out
+    assert "127.0.0.1" in alone.out and inside != outside, (alone, inside, outside)
     opened = ["python3", "-c", "import socket; socket.socket(socket.AF_INET, socket.SOCK_STREAM)"]
     m.run(["systemd-run", "--wait", "--pipe", "-q", *opened])
     refused = m.run(["systemd-run", "--wait", "--pipe", "-q", "-p", "RestrictAddressFamilies=AF_UNIX", *opened], check=False)
