@@ -44,6 +44,12 @@ uint64_t usec_sub(uint64_t a, uint64_t b) {
         return a > b ? a - b : 0;
 }
 
+uint64_t usec_round_up(uint64_t usec) {
+        uint64_t rest = usec % USEC_PER_SEC;
+
+        return rest == 0 ? usec : usec_add(usec - rest, USEC_PER_SEC);
+}
+
 /* The readers below take a pointer to what is left and move it; false: this is not there. */
 
 static bool take_char(const char **s, char c) {

@@ -17,6 +17,8 @@ uint64_t clock_monotonic_usec(void);     /* CLOCK_MONOTONIC */
 
 uint64_t usec_add(uint64_t a, uint64_t b); /* saturates at USEC_INFINITY */
 uint64_t usec_sub(uint64_t a, uint64_t b); /* saturates at 0 */
+/* The whole second that is not before it: for "no sooner than this" where only seconds are written. */
+uint64_t usec_round_up(uint64_t usec);
 
 /* RFC 3339 with any offset and fraction (ACME, RFC 9773). -EINVAL: is none. */
 int clock_parse_rfc3339(const char *s, uint64_t *ret_usec);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/string-util.h"
 
 enum {
@@ -107,7 +108,7 @@ int problem_to_json(const Problem *p, JsonObject *o) {
                 if (json_parse(p->subproblems, strlen(p->subproblems), &list, NULL) == 0 && json_add_object(o, "subproblems", list) < 0)
                         return -ENOMEM;
         }
-        return json_add_time(o, "retry-after", p->retry_after_usec);
+        return json_add_time(o, "retry-after", usec_round_up(p->retry_after_usec));
 }
 
 int problem_from_json(JsonObject *o, Problem **ret) {

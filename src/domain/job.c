@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/enum-table.h"
 
 enum {
@@ -185,7 +186,7 @@ int job_to_json(const Job *j, JsonObject **ret) {
 
         o = json_object_new_object();
         if (!o || json_add_string(o, "name", j->name) < 0 || json_add_string(o, "phase", job_phase_to_string(j->phase)) < 0 ||
-            json_add_bool(o, "finished", j->finished) < 0 || json_add_time(o, "next-run", j->next_run_usec) < 0 ||
+            json_add_bool(o, "finished", j->finished) < 0 || json_add_time(o, "next-run", usec_round_up(j->next_run_usec)) < 0 ||
             json_add_time(o, "last-run", j->last_run_usec) < 0 || json_add_time(o, "installed", j->installed_usec) < 0 ||
             json_add_uint(o, "errors", j->errors) < 0 || last_to_json(j, o) < 0 || json_add_string(o, "ca-url", j->ca_url) < 0 ||
             json_add_string(o, "account", j->account) < 0 || order_to_json(j, o) < 0 || log_to_json(j, o) < 0)

@@ -37,7 +37,7 @@ static int append_elapse(sd_bus_message *m, uint64_t when_usec) {
                 return sd_bus_message_append(m, "(sv)", "TimersMonotonic", "a(st)", 1, "OnActiveSec", MAX_OF(usec_sub(when_usec, now), SOONEST_USEC));
 
         /* Whole seconds, and not too early. */
-        snprintf(calendar, sizeof(calendar), "@%" PRIu64, (when_usec + USEC_PER_SEC - 1) / USEC_PER_SEC);
+        snprintf(calendar, sizeof(calendar), "@%" PRIu64, usec_round_up(when_usec) / USEC_PER_SEC);
         return sd_bus_message_append(m, "(sv)", "TimersCalendar", "a(ss)", 1, "OnCalendar", calendar);
 }
 

@@ -25,6 +25,14 @@ TEST(sums_saturate) {
         CHECK_UINT(usec_sub(3, 5), 0);
 }
 
+TEST(rounding_up_is_never_sooner) {
+        CHECK_UINT(usec_round_up(0), 0);
+        CHECK_UINT(usec_round_up(1), USEC_PER_SEC);
+        CHECK_UINT(usec_round_up(USEC_PER_SEC), USEC_PER_SEC);
+        CHECK_UINT(usec_round_up(USEC_PER_SEC + 1), 2 * USEC_PER_SEC);
+        CHECK_UINT(usec_round_up(USEC_INFINITY), USEC_INFINITY);
+}
+
 TEST(rfc3339) {
         static const struct {
                 const char *text;

@@ -59,6 +59,18 @@ TEST(json_keeps_everything) {
         CHECK_UINT(back->retry_after_usec, p->retry_after_usec);
 }
 
+TEST(json_keeps_the_ca_s_wish_to_be_left_alone) {
+        _auto_problem_ Problem *p = problem_new(PROBLEM_ACME_PREFIX "rateLimited", "too many"), *back = NULL;
+        _auto_json_ JsonObject *o = json_object_new_object();
+
+        REQUIRE(p && o);
+        p->retry_after_usec = 1795390560 * USEC_PER_SEC + 1;
+        CHECK_INT(problem_to_json(p, o), 0);
+        CHECK_INT(problem_from_json(o, &back), 0);
+        REQUIRE(back);
+        CHECK_UINT(back->retry_after_usec, 1795390561 * USEC_PER_SEC);
+}
+
 TEST(json_without_a_problem) {
         _auto_json_ JsonObject *o = json_object_new_object();
         Problem *p = (Problem *) o;

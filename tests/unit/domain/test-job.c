@@ -91,6 +91,17 @@ TEST(round_trip) {
         CHECK_STR(again->log[1].status, NULL);
 }
 
+TEST(next_run_is_never_sooner_than_it_was) {
+        _cleanup_(job_freep) Job *j = job_new("example.org"), *again = NULL;
+        _auto_free_ char *text = NULL;
+
+        j->next_run_usec = T0 + 1;
+        text = text_of(j);
+        CHECK_INT(parse(text, &again), 0);
+        REQUIRE(again);
+        CHECK_UINT(again->next_run_usec, T0 + USEC_PER_SEC);
+}
+
 TEST(success_is_told_as_mod_md_does) {
         _cleanup_(job_freep) Job *j = job_new("example.org"), *again = NULL;
         _auto_free_ char *text = NULL;
