@@ -117,6 +117,12 @@ def timer(m, name):
     return None
 
 
+def timer_is(m, name, at):
+    """Whether a domain's timer elapses at a time, in microseconds: it has whole seconds when that is far, and is never early."""
+    found = timer(m, name)
+    return found is not None and -100000 < found - at < 1000000
+
+
 def main_pid(m, unit="md-manager.service"):
     return int(m.unit(unit)["MainPID"])
 
