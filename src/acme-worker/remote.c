@@ -13,6 +13,8 @@
 
 #define OPEN_TIMEOUT_USEC USEC_PER_HOUR
 #define CHALLENGE_TIMEOUT_USEC (10 * USEC_PER_MINUTE)
+/* The request to finalize is signed when the certificate's key is made: a large RSA key takes its time. */
+#define KEY_TIMEOUT_USEC (10 * USEC_PER_MINUTE)
 #define CALL_TIMEOUT_USEC (90 * USEC_PER_SEC)
 
 struct Remote {
@@ -74,7 +76,8 @@ RemoteJob *remote_job_free(RemoteJob *job) {
 /* Calls */
 
 static int new_call(Remote *remote, const char *member, sd_bus_message **ret) {
-        return sd_bus_message_new_method_call(remote->bus, ret, str_or(remote->manager, BUS_NAME), BUS_PATH_WORKER, BUS_INTERFACE_WORKER, member);
+        return sd_bus_message_new_method_call(remote->bus, ret, str_or(remote->manager, BUS_NAME), BUS_PATH_WORKER,
+                                              BUS_INTERFACE_WORKER, member);
 }
 
 /* No answer is to be expected from the manager any more, as opposed to one that we do not like. */
@@ -89,13 +92,15 @@ static bool means_gone(int r, const sd_bus_error *error) {
         case -ETIMEDOUT:
                 return true;
         default:
-                return sd_bus_error_has_names(error, SD_BUS_ERROR_SERVICE_UNKNOWN, SD_BUS_ERROR_NAME_HAS_NO_OWNER, SD_BUS_ERROR_NO_REPLY,
-                                              SD_BUS_ERROR_DISCONNECTED, SD_BUS_ERROR_NO_SERVER, SD_BUS_ERROR_TIMEOUT) > 0;
+                return sd_bus_error_has_names(error, SD_BUS_ERROR_SERVICE_UNKNOWN, SD_BUS_ERROR_NAME_HAS_NO_OWNER,
+                                              SD_BUS_ERROR_NO_REPLY, SD_BUS_ERROR_DISCONNECTED, SD_BUS_ERROR_NO_SERVER,
+                                              SD_BUS_ERROR_TIMEOUT) > 0;
         }
 }
 
 /* 'what' goes in front of the reason: "Cannot sign a request". */
-static int call(Remote *remote, sd_bus_message *m, uint64_t timeout_usec, const char *what, sd_bus_message **ret_reply, Problem **ret_problem) {
+static int call(Remote *remote, sd_bus_message *m, uint64_t timeout_usec, const char *what, sd_bus_message **ret_reply,
+                Problem **ret_problem) {
         _auto_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         int r;
 
@@ -109,7 +114,8 @@ static int call(Remote *remote, sd_bus_message *m, uint64_t timeout_usec, const 
 }
 
 /* Strings in, nothing out: most methods are like that. */
-static int call_with_strings(Remote *remote, const char *member, uint64_t timeout_usec, const char *what, char *const *arguments, Problem **ret_problem) {
+static int call_with_strings(Remote *remote, const char *member, uint64_t timeout_usec, const char *what, char *const *arguments,
+                             Problem **ret_problem) {
         _auto_message_ sd_bus_message *m = NULL;
         int r;
 
@@ -220,8 +226,10 @@ static int watch_manager(Remote *remote, const char *unique_name) {
                 return 0;
         if (str_replace(&remote->manager, unique_name) < 0)
                 return -ENOMEM;
-        match = str_printf("type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',interface='org.freedesktop.DBus',"
-                           "member='NameOwnerChanged',arg0='%s'", unique_name);
+        match = str_printf(
+                "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',interface='org.freedesktop.DBus',"
+                "member='NameOwnerChanged',arg0='%s'",
+                unique_name);
         return match ? sd_bus_add_match_async(remote->bus, &remote->watch, match, on_name_owner_changed, NULL, remote) : -ENOMEM;
 }
 
@@ -312,9 +320,11 @@ static int remote_directory(void *userdata, const AcmeDirectory *directory, Prob
         return r < 0 ? r : call(remote, m, CALL_TIMEOUT_USEC, "The manager does not accept the CA's directory", NULL, ret_problem);
 }
 
-static int remote_sign(void *userdata, AcmeRequestKind kind, const char *url, const char *nonce, char **ret_body, Problem **ret_problem) {
+static int remote_sign(void *userdata, AcmeRequestKind kind, const char *url, const char *nonce, char **ret_body,
+                       Problem **ret_problem) {
         _auto_message_ sd_bus_message *m = NULL, *reply = NULL;
         Remote *remote = userdata;
+        uint64_t timeout_usec = kind == ACME_REQUEST_FINALIZE ? KEY_TIMEOUT_USEC : CALL_TIMEOUT_USEC;
         const char *body;
         int r;
 
@@ -322,7 +332,7 @@ static int remote_sign(void *userdata, AcmeRequestKind kind, const char *url, co
         if (r >= 0)
                 r = sd_bus_message_append(m, "sss", acme_request_kind_to_string(kind), url, nonce);
         if (r >= 0)
-                r = call(remote, m, CALL_TIMEOUT_USEC, "The manager does not sign the request", &reply, ret_problem);
+                r = call(remote, m, timeout_usec, "The manager does not sign the request", &reply, ret_problem);
         if (r < 0)
                 return r;
         r = sd_bus_message_read(reply, "s", &body);
@@ -342,12 +352,12 @@ static int remote_account_rejected(void *userdata, const Problem *why, Problem *
 
         if (!argument)
                 return -ENOMEM;
-        return call_with_strings(userdata, "AccountRejected", CALL_TIMEOUT_USEC, "The manager does not give up the account that the CA rejects",
-                                 STRINGS(argument), ret_problem);
+        return call_with_strings(userdata, "AccountRejected", CALL_TIMEOUT_USEC,
+                                 "The manager does not give up the account that the CA rejects", STRINGS(argument), ret_problem);
 }
 
-static int remote_order_created(void *userdata, const char *url, const char *finalize, char *const *authorizations, uint64_t expires_usec,
-                                Problem **ret_problem) {
+static int remote_order_created(void *userdata, const char *url, const char *finalize, char *const *authorizations,
+                                uint64_t expires_usec, Problem **ret_problem) {
         _auto_message_ sd_bus_message *m = NULL;
         Remote *remote = userdata;
         int r;
@@ -363,17 +373,20 @@ static int remote_order_created(void *userdata, const char *url, const char *fin
 }
 
 static int remote_order_gone(void *userdata, const char *why, Problem **ret_problem) {
-        return call_with_strings(userdata, "OrderGone", CALL_TIMEOUT_USEC, "The manager does not give up the order", STRINGS((char *) why), ret_problem);
+        return call_with_strings(userdata, "OrderGone", CALL_TIMEOUT_USEC, "The manager does not give up the order",
+                                 STRINGS((char *) why), ret_problem);
 }
 
-static int remote_set_up_challenge(void *userdata, const char *identifier_type, const char *identifier, const char *type, const char *token,
-                                   const char *url, Problem **ret_problem) {
-        return call_with_strings(userdata, "SetUpChallenge", CHALLENGE_TIMEOUT_USEC, "The challenge cannot be set up",
-                                 STRINGS((char *) identifier_type, (char *) identifier, (char *) type, (char *) token, (char *) url), ret_problem);
+static int remote_set_up_challenge(void *userdata, const char *identifier_type, const char *identifier, const char *type,
+                                   const char *token, const char *url, Problem **ret_problem) {
+        return call_with_strings(
+                userdata, "SetUpChallenge", CHALLENGE_TIMEOUT_USEC, "The challenge cannot be set up",
+                STRINGS((char *) identifier_type, (char *) identifier, (char *) type, (char *) token, (char *) url), ret_problem);
 }
 
 static int remote_deliver(void *userdata, const char *pem, Problem **ret_problem) {
-        return call_with_strings(userdata, "Deliver", CALL_TIMEOUT_USEC, "The certificate is refused", STRINGS((char *) pem), ret_problem);
+        return call_with_strings(userdata, "Deliver", CALL_TIMEOUT_USEC, "The certificate is refused", STRINGS((char *) pem),
+                                 ret_problem);
 }
 
 /* Nobody waits for an answer to this. */
@@ -383,7 +396,8 @@ static void remote_progress(void *userdata, const char *activity) {
         const LogField field = { "MD_NAME", remote->domain };
 
         (void) log_full(LOG_DEBUG, 0, NULL, &field, 1, "%s: %s", str_or(remote->domain, "?"), activity);
-        if (new_call(remote, "Progress", &m) < 0 || sd_bus_message_append(m, "s", activity) < 0 || sd_bus_message_set_expect_reply(m, 0) < 0)
+        if (new_call(remote, "Progress", &m) < 0 || sd_bus_message_append(m, "s", activity) < 0 ||
+            sd_bus_message_set_expect_reply(m, 0) < 0)
                 return;
         (void) sd_bus_send(NULL, m, NULL);
 }

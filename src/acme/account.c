@@ -16,7 +16,8 @@ static int check_status(const AcmePost *post, const AcmeAnswer *answer, Problem 
         status = json_get_string(o, "status");
         if (!status || str_equal(status, "valid"))
                 return 0;
-        problem_set(ret_problem, PROBLEM_TYPE_BAD_ANSWER, "The account that %s knows for our key is of no use: its status is '%s'", post->url, status);
+        problem_set(ret_problem, PROBLEM_TYPE_BAD_ANSWER, "The account that %s knows for our key is of no use: its status is '%s'",
+                    post->url, status);
         return -EBADMSG;
 }
 

@@ -141,5 +141,6 @@ bool acme_answer_has_type(const AcmeAnswer *a, const char *media_type) {
         size_t n = strlen(media_type);
 
         return a->content_type && strncasecmp(a->content_type, media_type, n) == 0 &&
-               (a->content_type[n] == '\0' || a->content_type[n] == ';' || a->content_type[n] == ' ' || a->content_type[n] == '\t');
+                (a->content_type[n] == '\0' || a->content_type[n] == ';' || a->content_type[n] == ' ' ||
+                 a->content_type[n] == '\t');
 }

@@ -121,7 +121,8 @@ int acme_authz_fetch(AcmeClient *c, const char *url, AcmeAuthz **ret, Problem **
 
 static const AcmeChallenge *offered(const AcmeAuthz *a, const char *type) {
         for (size_t i = 0; i < a->n_challenges; i++)
-                if (str_equal(a->challenges[i].type, type) && a->challenges[i].status != ACME_CHALLENGE_INVALID && a->challenges[i].token)
+                if (str_equal(a->challenges[i].type, type) && a->challenges[i].status != ACME_CHALLENGE_INVALID &&
+                    a->challenges[i].token)
                         return &a->challenges[i];
         return NULL;
 }
@@ -167,8 +168,8 @@ Problem *acme_authz_problem(const AcmeAuthz *a) {
         Problem *p;
 
         if (!failed)
-                return problem_new(PROBLEM_TYPE_BAD_ANSWER, "The authorization of %s%s is %s, and the CA does not say why", star, a->identifier,
-                                   acme_authz_status_to_string(a->status));
+                return problem_new(PROBLEM_TYPE_BAD_ANSWER, "The authorization of %s%s is %s, and the CA does not say why", star,
+                                   a->identifier, acme_authz_status_to_string(a->status));
         p = problem_copy(failed->error);
         problem_prefix(p, "The CA could not validate %s%s (%s)", star, a->identifier, failed->type);
         return p;

@@ -33,7 +33,7 @@ static bool token_is_usable(const char *token) {
 
 static bool type_is_usable(const char *type) {
         return !str_is_empty(type) && strlen(type) <= ACME_CHALLENGE_TYPE_MAX &&
-               type[strspn(type, "abcdefghijklmnopqrstuvwxyz0123456789-")] == '\0';
+                type[strspn(type, "abcdefghijklmnopqrstuvwxyz0123456789-")] == '\0';
 }
 
 int acme_challenge_parse(JsonObject *o, AcmeChallenge *ret) {
@@ -48,7 +48,8 @@ int acme_challenge_parse(JsonObject *o, AcmeChallenge *ret) {
         error = json_get_object(o, "error");
         if (error)
                 ch.error = acme_problem_from_json(error, "The validation");
-        if ((error && !ch.error) || str_replace(&ch.type, type) < 0 || str_replace(&ch.url, url) < 0 || str_replace(&ch.token, token) < 0) {
+        if ((error && !ch.error) || str_replace(&ch.type, type) < 0 || str_replace(&ch.url, url) < 0 ||
+            str_replace(&ch.token, token) < 0) {
                 acme_challenge_done(&ch);
                 return -ENOMEM;
         }

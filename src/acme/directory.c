@@ -92,9 +92,11 @@ static int take_meta(AcmeDirectory *d, JsonObject *o) {
 
 static int refuse(const char *url, JsonObject *o, const char *member, Problem **ret_problem) {
         if (json_has(o, "new-reg") || json_has(o, "new-authz"))
-                problem_set(ret_problem, PROBLEM_TYPE_BAD_ANSWER, "%s is the directory of an ACMEv1 server; only ACMEv2 (RFC 8555) is spoken here", url);
+                problem_set(ret_problem, PROBLEM_TYPE_BAD_ANSWER,
+                            "%s is the directory of an ACMEv1 server; only ACMEv2 (RFC 8555) is spoken here", url);
         else if (json_has(o, member))
-                problem_set(ret_problem, PROBLEM_TYPE_BAD_ANSWER, "The directory %s has a '%s' that is no https URL of use", url, member);
+                problem_set(ret_problem, PROBLEM_TYPE_BAD_ANSWER, "The directory %s has a '%s' that is no https URL of use", url,
+                            member);
         else
                 problem_set(ret_problem, PROBLEM_TYPE_BAD_ANSWER, "%s is no ACME directory: it has no '%s'", url, member);
         return -EBADMSG;
@@ -113,7 +115,8 @@ int acme_directory_parse(const char *url, const char *data, size_t size, AcmeDir
         if (r < 0)
                 return r;
         if (r > 0) {
-                problem_set(ret_problem, PROBLEM_TYPE_BAD_ANSWER, "%s is no ACME directory: not JSON (%s)", url, str_or(where, "empty"));
+                problem_set(ret_problem, PROBLEM_TYPE_BAD_ANSWER, "%s is no ACME directory: not JSON (%s)", url,
+                            str_or(where, "empty"));
                 return -EBADMSG;
         }
         if (!json_object_is_type(o, json_type_object)) {

@@ -140,7 +140,8 @@ static int check_ca_file(const char *path, Problem **ret_problem) {
         if (fd >= 0)
                 return 0;
         r = -errno;
-        problem_set(ret_problem, PROBLEM_TYPE_SETTING, "Cannot read the file %s with the certificates that the CA is verified with: %s", path, strerror(-r));
+        problem_set(ret_problem, PROBLEM_TYPE_SETTING,
+                    "Cannot read the file %s with the certificates that the CA is verified with: %s", path, strerror(-r));
         return r;
 }
 
@@ -152,13 +153,15 @@ static int connection_failed(Http *h, const AcmeRequest *request, CURLcode code,
         if (!host)
                 return -ENOMEM;
         if (code == CURLE_SSL_CACERT_BADFILE) {
-                problem_set(ret_problem, PROBLEM_TYPE_SETTING, "The file %s with the certificates that the CA is verified with is of no use: %s",
+                problem_set(ret_problem, PROBLEM_TYPE_SETTING,
+                            "The file %s with the certificates that the CA is verified with is of no use: %s",
                             str_or(request->ca_file, "of the system"), text);
                 return -EBADMSG;
         }
         if (code == CURLE_PEER_FAILED_VERIFICATION) {
                 (void) curl_easy_getinfo(h->curl, CURLINFO_SSL_VERIFYRESULT, &verify);
-                problem_set(ret_problem, PROBLEM_TYPE_CONNECTION, "The certificate of %s could not be verified with %s: %s (verify result %ld)", host,
+                problem_set(ret_problem, PROBLEM_TYPE_CONNECTION,
+                            "The certificate of %s could not be verified with %s: %s (verify result %ld)", host,
                             str_or(request->ca_file, "the certificates of the system"), text, verify);
                 return -ECONNREFUSED;
         }
@@ -167,7 +170,8 @@ static int connection_failed(Http *h, const AcmeRequest *request, CURLcode code,
 }
 
 static int too_large(const AcmeRequest *request, Problem **ret_problem) {
-        problem_set(ret_problem, PROBLEM_TYPE_BAD_ANSWER, "The answer of %s is larger than anything that belongs there (%d bytes are allowed)", request->url,
+        problem_set(ret_problem, PROBLEM_TYPE_BAD_ANSWER,
+                    "The answer of %s is larger than anything that belongs there (%d bytes are allowed)", request->url,
                     ACME_BODY_MAX);
         return -EFBIG;
 }

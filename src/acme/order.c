@@ -170,11 +170,9 @@ int acme_order_resume(AcmeClient *c, const char *url, AcmeOrder **ret, Problem *
         return 0;
 }
 
-/* Troubles that pass: the CA is overloaded or being restarted, or the network is. Without an answer there is no status. */
-static bool may_pass(const AcmeAnswer *answer, const Problem *p) {
-        if (answer->status == 0)
-                return p && str_equal(p->type, PROBLEM_TYPE_CONNECTION);
-        return answer->status == 429 || answer->status >= 500;
+/* Troubles that pass: the CA is overloaded or being restarted, or the network is. */
+static bool may_pass(const Problem *p) {
+        return p && (str_equal(p->type, PROBLEM_TYPE_CONNECTION) || p->status == 429 || p->status >= 500);
 }
 
 /* One look. 0: there is news; TROUBLE: there is none, but it was no final word. */
@@ -188,11 +186,11 @@ static int look_patiently(AcmeClient *c, AcmeOrder *o, uint64_t timeout_usec, Pr
         r = look(c, o, timeout_usec, &answer, &p);
         if (r == 0)
                 return 0;
-        if (!may_pass(&answer, p)) {
+        if (!may_pass(p)) {
                 *ret_problem = take_ptr(p);
                 return r < 0 ? r : -EREMOTEIO;
         }
-        o->retry_after_usec = acme_client_retry_after_usec(c, &answer);
+        o->retry_after_usec = usec_sub(p->retry_after_usec, acme_client_date_after_usec(c, 0));
         problem_free(*trouble);
         *trouble = take_ptr(p);
         return LOOK_E_TROUBLE;
@@ -217,7 +215,8 @@ int acme_order_wait_while(AcmeClient *c, AcmeOrder *o, unsigned statuses, uint64
                         return r;
 
                 /* The last look may take a little longer than the time that is left. */
-                r = look_patiently(c, o, MIN_OF(usec_sub(retry.deadline_usec, now_usec) + 10 * USEC_PER_SEC, ACME_EXCHANGE_TIMEOUT_USEC),
+                r = look_patiently(c, o,
+                                   MIN_OF(usec_sub(retry.deadline_usec, now_usec) + 10 * USEC_PER_SEC, ACME_EXCHANGE_TIMEOUT_USEC),
                                    &trouble, ret_problem);
                 if (r < 0)
                         return r;
@@ -251,5 +250,6 @@ int acme_order_finalize(AcmeClient *c, AcmeOrder *o, Problem **ret_problem) {
 Problem *acme_order_problem(const AcmeOrder *o) {
         if (o->error)
                 return problem_copy(o->error);
-        return problem_new(PROBLEM_TYPE_BAD_ANSWER, "The CA says that the order is %s, and not why", acme_order_status_to_string(o->status));
+        return problem_new(PROBLEM_TYPE_BAD_ANSWER, "The CA says that the order is %s, and not why",
+                           acme_order_status_to_string(o->status));
 }

@@ -104,8 +104,8 @@ static Problem *from_document(const AcmeAnswer *a, const char *host) {
         _auto_free_ char *what = NULL;
         _auto_json_ JsonObject *o = NULL;
 
-        if (a->body.size == 0 || json_parse(a->body.data, a->body.size, &o, NULL) != 0 || str_is_empty(json_get_string(o, "type")) ||
-            str_equal(json_get_string(o, "type"), "about:blank"))
+        if (a->body.size == 0 || json_parse(a->body.data, a->body.size, &o, NULL) != 0 ||
+            str_is_empty(json_get_string(o, "type")) || str_equal(json_get_string(o, "type"), "about:blank"))
                 return NULL;
         what = str_printf("The request to %s", host);
         return what ? acme_problem_from_json(o, what) : NULL;
@@ -115,8 +115,9 @@ static Problem *from_status(const AcmeAnswer *a, const char *host) {
         _auto_free_ char *excerpt = NULL;
 
         if (a->status >= 300 && a->status < 400)
-                return problem_new(PROBLEM_TYPE_HTTP, "%s answered with HTTP status %u, a redirection to %s; redirections are not followed",
-                                   host, a->status, str_or(a->location, "nowhere"));
+                return problem_new(PROBLEM_TYPE_HTTP,
+                                   "%s answered with HTTP status %u, a redirection to %s; redirections are not followed", host,
+                                   a->status, str_or(a->location, "nowhere"));
         if (a->body.size == 0)
                 return problem_new(PROBLEM_TYPE_HTTP, "%s answered with HTTP status %u and no explanation", host, a->status);
 

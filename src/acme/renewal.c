@@ -74,7 +74,8 @@ static int create_order(Run *run, Problem **ret_problem) {
         if (r != 0)
                 return r;
         o = run->order;
-        return run->signer->order_created(run->signer->userdata, o->url, o->finalize, o->authorizations, o->expires_usec, ret_problem);
+        return run->signer->order_created(run->signer->userdata, o->url, o->finalize, o->authorizations, o->expires_usec,
+                                          ret_problem);
 }
 
 static int give_up_order(Run *run, const char *why, Problem **ret_problem) {
@@ -154,7 +155,8 @@ static void set_activity(Run *run, const char *what) {
         else if (run->n_pending == 1)
                 acme_client_set_activity(run->client, "%s %s%s", what, star(first), first->identifier);
         else
-                acme_client_set_activity(run->client, "%s %s%s and %zu more", what, star(first), first->identifier, run->n_pending - 1);
+                acme_client_set_activity(run->client, "%s %s%s and %zu more", what, star(first), first->identifier,
+                                         run->n_pending - 1);
 }
 
 enum { RUN_E_DEAD = 1 }; /* this authorization will never be valid: *ret_problem says why */
@@ -195,7 +197,8 @@ static int set_up_challenge(Run *run, const AcmeAuthz *a, Problem **ret_problem)
         const AcmeChallenge *ch = a->chosen;
 
         acme_client_set_activity(run->client, "setting up %s for %s%s", ch->type, star(a), a->identifier);
-        return run->signer->set_up_challenge(run->signer->userdata, a->identifier_type, a->identifier, ch->type, ch->token, ch->url, ret_problem);
+        return run->signer->set_up_challenge(run->signer->userdata, a->identifier_type, a->identifier, ch->type, ch->token, ch->url,
+                                             ret_problem);
 }
 
 /* First everything is put in its place, then the CA is told: it may begin to look at all names as soon as it hears of one. */
@@ -268,9 +271,9 @@ static int timed_out(Run *run, Problem **ret_problem) {
         char timeout[CLOCK_HUMAN_MAX];
 
         clock_format_timespan(timeout, run->step_timeout_usec);
-        *ret_problem = problem_new(PROBLEM_TYPE_TIMEOUT, "The CA did not come to an end within %s, while %s (the order is %s)%s%s", timeout,
-                                   str_or(activity, "waiting"), acme_order_status_to_string(run->order->status), trouble ? "; at last: " : "",
-                                   trouble ? trouble->detail : "");
+        *ret_problem = problem_new(PROBLEM_TYPE_TIMEOUT, "The CA did not come to an end within %s, while %s (the order is %s)%s%s",
+                                   timeout, str_or(activity, "waiting"), acme_order_status_to_string(run->order->status),
+                                   trouble ? "; at last: " : "", trouble ? trouble->detail : "");
         if (!*ret_problem)
                 return -ENOMEM;
         if (run->order->retry_after_usec > 0)
@@ -464,7 +467,8 @@ int acme_renewal_run(AcmeSession *session, const AcmeRenewal *renewal, const Acm
         assert(ret_problem);
 
         if (!acme_url_is_valid(renewal->directory_url)) {
-                *ret_problem = problem_new(PROBLEM_TYPE_SETTING, "'%s' cannot be the directory of a CA: it must be an https URL (MDCertificateAuthority)",
+                *ret_problem = problem_new(PROBLEM_TYPE_SETTING,
+                                           "'%s' cannot be the directory of a CA: it must be an https URL (MDCertificateAuthority)",
                                            str_or(renewal->directory_url, ""));
                 return -EINVAL;
         }

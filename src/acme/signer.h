@@ -35,7 +35,8 @@ typedef struct AcmeSigner {
         int (*directory)(void *userdata, const AcmeDirectory *directory, Problem **ret_problem);
 
         /* The flattened JWS for this request. */
-        int (*sign)(void *userdata, AcmeRequestKind kind, const char *url, const char *nonce, char **ret_body, Problem **ret_problem);
+        int (*sign)(void *userdata, AcmeRequestKind kind, const char *url, const char *nonce, char **ret_body,
+                    Problem **ret_problem);
 
         /* The CA made, or found, the account at this URL: kept before the client goes on. */
         int (*account_created)(void *userdata, const char *url, Problem **ret_problem);
@@ -43,12 +44,14 @@ typedef struct AcmeSigner {
         int (*account_rejected)(void *userdata, const Problem *why, Problem **ret_problem);
 
         /* The order is there: kept before the client goes on. 'expires_usec' 0: not said. */
-        int (*order_created)(void *userdata, const char *url, const char *finalize, char *const *authorizations, uint64_t expires_usec, Problem **ret_problem);
+        int (*order_created)(void *userdata, const char *url, const char *finalize, char *const *authorizations,
+                             uint64_t expires_usec, Problem **ret_problem);
         /* The order that was to be resumed is not usable any more. Afterwards one new-order request may be signed. */
         int (*order_gone)(void *userdata, const char *why, Problem **ret_problem);
 
         /* Puts the answer where the CA will look; returns when it is there. */
-        int (*set_up_challenge)(void *userdata, const char *identifier_type, const char *identifier, const char *type, const char *token, const char *url, Problem **ret_problem);
+        int (*set_up_challenge)(void *userdata, const char *identifier_type, const char *identifier, const char *type,
+                                const char *token, const char *url, Problem **ret_problem);
 
         /* The chain in PEM as the CA sent it: verified and staged when this returns 0. */
         int (*deliver)(void *userdata, const char *pem, Problem **ret_problem);

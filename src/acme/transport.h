@@ -21,7 +21,7 @@ typedef struct AcmeRequest {
         const char *body;         /* POST */
         const char *ca_file;      /* NULL: the system's trust */
         const char *user_agent;
-        uint64_t timeout_usec;    /* for the whole exchange */
+        uint64_t timeout_usec; /* for the whole exchange */
 } AcmeRequest;
 
 typedef struct AcmeTransport {

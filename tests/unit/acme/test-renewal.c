@@ -453,14 +453,15 @@ TEST(troubles_that_pass) {
         /* The request that met nobody has used up a nonce for nothing. */
         static const ScriptLine lines[] = {
                 OPENING, SAY_NEW_ORDER("pending"), SAY_AUTHZ("pending"), SAY_CHALLENGE,
-                { "POST post-as-get " CA "o/1", 503, "Retry-After: 4", "<html>busy" }, { "POST post-as-get " CA "o/1", 0 }, SAY_NONCE,
+                { "POST post-as-get " CA "o/1", 503, "Retry-After: 4", "<html>busy" }, { "POST post-as-get " CA "o/1", 0 },
+                { "HEAD " CA "nonce", 503, "-" }, SAY_NONCE,
                 { "POST post-as-get " CA "o/1", 429, PROBLEM_HEAD, SCRIPT_PROBLEM("rateLimited", "slow down") }, SAY_POLL("ready"),
                 SAY_VALID_AT_ONCE, SAY_CHAIN,
         };
 
         RUN(lines, ACCOUNT);
         CHECK_INT(r, 0);
-        CHECK_STR(text(&s.waits), "30 4000 200 400");
+        CHECK_STR(text(&s.waits), "30 4000 200 400 800");
 }
 
 TEST(troubles_that_do_not_pass) {
