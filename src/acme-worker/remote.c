@@ -22,6 +22,8 @@ struct Remote {
         sd_bus_slot *watch; /* of the manager's name */
         char *manager;      /* the unique name of the process that gave the job; NULL: none yet */
         char *domain;
+        char *account_url;  /* of an account registered in this job */
+        bool more;          /* another certificate is wanted after the one delivered last */
         bool gone;
 };
 
@@ -50,6 +52,7 @@ Remote *remote_free(Remote *remote) {
         sd_bus_flush_close_unref(remote->bus);
         free(remote->manager);
         free(remote->domain);
+        free(remote->account_url);
         free(remote);
         return NULL;
 }
@@ -343,8 +346,12 @@ static int remote_sign(void *userdata, AcmeRequestKind kind, const char *url, co
 }
 
 static int remote_account_created(void *userdata, const char *url, Problem **ret_problem) {
-        return call_with_strings(userdata, "AccountCreated", CALL_TIMEOUT_USEC, "The manager does not accept the account",
-                                 STRINGS((char *) url), ret_problem);
+        Remote *remote = userdata;
+        int r;
+
+        r = call_with_strings(remote, "AccountCreated", CALL_TIMEOUT_USEC, "The manager does not accept the account",
+                              STRINGS((char *) url), ret_problem);
+        return r < 0 ? r : str_replace(&remote->account_url, url);
 }
 
 static int remote_account_rejected(void *userdata, const Problem *why, Problem **ret_problem) {
@@ -385,8 +392,29 @@ static int remote_set_up_challenge(void *userdata, const char *identifier_type, 
 }
 
 static int remote_deliver(void *userdata, const char *pem, Problem **ret_problem) {
-        return call_with_strings(userdata, "Deliver", CALL_TIMEOUT_USEC, "The certificate is refused", STRINGS((char *) pem),
-                                 ret_problem);
+        _auto_message_ sd_bus_message *m = NULL, *reply = NULL;
+        Remote *remote = userdata;
+        int r, more;
+
+        r = new_call(remote, "Deliver", &m);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", pem);
+        if (r >= 0)
+                r = call(remote, m, CALL_TIMEOUT_USEC, "The certificate is refused", &reply, ret_problem);
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "b", &more);
+        if (r < 0)
+                return r;
+        remote->more = more;
+        return 0;
+}
+
+bool remote_wants_more(const Remote *remote) {
+        return remote->more;
+}
+
+const char *remote_account(const Remote *remote) {
+        return remote->account_url;
 }
 
 /* Nobody waits for an answer to this. */

@@ -36,6 +36,11 @@ enum {
 /* Waits until the manager has a place for us. Negative errno with *ret_problem on failure. */
 int remote_open(Remote *remote, RemoteJob **ret, Problem **ret_problem);
 
+/* After a delivery: the domain has another key whose certificate is to be ordered, with an order of its own. */
+bool remote_wants_more(const Remote *remote) _pure_;
+/* The account that was registered in this job; NULL: none was. */
+const char *remote_account(const Remote *remote) _pure_;
+
 /* Ends the job; NULL: the certificate is delivered. */
 int remote_close(Remote *remote, const Problem *problem, Problem **ret_problem);
 

@@ -23,7 +23,7 @@ static void tell(int priority, const RemoteJob *job, const Problem *problem, con
 
 static int renew(Remote *remote, const RemoteJob *job, Problem **ret_problem) {
         _cleanup_(acme_session_freep) AcmeSession *session = NULL;
-        const AcmeRenewal renewal = {
+        AcmeRenewal renewal = {
                 .directory_url = job->ca_url,
                 .ca_file = job->ca_file,
                 .user_agent = job->user_agent,
@@ -34,8 +34,18 @@ static int renew(Remote *remote, const RemoteJob *job, Problem **ret_problem) {
         };
         AcmeSigner signer = remote_signer(remote);
 
+        int r;
+
         session = acme_session_new();
-        return session ? acme_renewal_run(session, &renewal, &signer, ret_problem) : -ENOMEM;
+        if (!session)
+                return -ENOMEM;
+        do {
+                r = acme_renewal_run(session, &renewal, &signer, ret_problem);
+                renewal.order_url = NULL;
+                if (remote_account(remote))
+                        renewal.account_url = remote_account(remote);
+        } while (r == 0 && remote_wants_more(remote));
+        return r;
 }
 
 static int manager_is_gone(const RemoteJob *job, const Problem *problem) {

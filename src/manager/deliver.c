@@ -90,13 +90,13 @@ int deliver_read_facts(Domain *d, int set, CertFactsList *ret, char **ret_damage
 
 int deliver_chain(Renewal *r, const char *pem, Problem **ret_problem) {
         Domain *d = r->domain;
-        KeySpec spec = key_specs_get(&r->settings->keys, 0);
-        CertExpectation expected = { .key = r->key, .names = r->settings->names, .now_usec = clock_now_usec() };
+        KeySpec spec = renewal_spec(r);
+        CertExpectation expected = { .key = r->keys[r->current].key, .names = r->settings->names, .now_usec = clock_now_usec() };
         _auto_cert_chain_ CertChain chain = { 0 };
         _auto_free_ char *clean = NULL;
         int k;
 
-        if (!r->key) {
+        if (!expected.key) {
                 (void) problem_set(ret_problem, PROBLEM_TYPE_CHAIN, "A certificate came before there was a key");
                 return -EBADMSG;
         }
@@ -115,8 +115,5 @@ int deliver_chain(Renewal *r, const char *pem, Problem **ret_problem) {
                                    DOMAIN_NAME(d), strerror(k < 0 ? -k : EIO));
                 return k < 0 ? k : -EIO;
         }
-        r->binding.delivered = true;
-        d->job->phase = JOB_PHASE_STAGED;
-        domain_save_job(d);
         return 0;
 }

@@ -5,7 +5,7 @@
 
 #include "manager/renewal.h"
 
-/* Verifies and stages. 0: the set is complete in staging/. -EBADMSG with a problem: refused. */
+/* Verifies and stages the certificate for the current key spec. -EBADMSG with a problem: refused. */
 int deliver_chain(Renewal *r, const char *pem, Problem **ret_problem);
 
 /* Reads and checks the set of 'set' for domain 'd': facts for each key spec whose certificate is there and readable. A damaged file counts as missing, and *ret_damaged (may be NULL,

@@ -16,6 +16,7 @@
 #include "domain/backoff.h"
 
 #define CALL_TIMEOUT_USEC (5 * USEC_PER_MINUTE)
+#define URGENT_INTERVAL_USEC USEC_PER_SEC
 #define RETRY_BASE_USEC (10 * USEC_PER_SEC)
 #define RETRY_MAX_USEC USEC_PER_HOUR
 
@@ -150,7 +151,7 @@ static void run(Reload *r) {
         int k;
 
         r->timer = sd_event_source_disable_unref(r->timer);
-        r->again = false;
+        r->again = r->urgent = false;
         r->wanted_usec = 0;
         r->started_usec = clock_monotonic_usec();
         set_state(r, RELOAD_RUNNING);
@@ -165,7 +166,8 @@ static void run(Reload *r) {
 /* Runs it now, or sets the timer for the moment when it may. */
 static void consider(Reload *r) {
         uint64_t now = clock_monotonic_usec();
-        uint64_t earliest = r->started_usec == 0 ? 0 : usec_add(r->started_usec, r->manager->settings.reload_interval_usec);
+        uint64_t interval = MIN_OF(r->manager->settings.reload_interval_usec, r->urgent ? URGENT_INTERVAL_USEC : USEC_INFINITY);
+        uint64_t earliest = r->started_usec == 0 ? 0 : usec_add(r->started_usec, interval);
         uint64_t latest = usec_add(r->wanted_usec, r->manager->settings.reload_max_wait_usec);
 
         if (now < earliest)
@@ -200,11 +202,12 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
-static int request(Manager *m, const char *unit) {
+static int request(Manager *m, const char *unit, bool urgent) {
         Reload *r = find_or_make(m, unit);
 
         if (!r)
                 return log_oom();
+        r->urgent = r->urgent || urgent;
         switch (r->state) {
 
         case RELOAD_IDLE:
@@ -214,6 +217,8 @@ static int request(Manager *m, const char *unit) {
                 break;
 
         case RELOAD_WAITING:
+                if (urgent)
+                        manager_kick(m);
                 if (r->failures > 1) { /* there is more to lose now: do not sit out a long wait */
                         r->failures = 1;
                         set_timer(r, m->settings.reload_interval_usec);
@@ -242,7 +247,7 @@ void reload_request(Domain *d) {
                 if (!view->used_tls || view->refused || str_is_empty(unit) || str_equal(unit, "none"))
                         continue;
                 reachable = true;
-                (void) request(m, unit);
+                (void) request(m, unit, !view->served);
         }
         if (!reachable && !d->reload_told) {
                 _auto_problem_ Problem *p = problem_new(PROBLEM_TYPE_RELOAD, "The new certificate waits for a reload of the server by hand: %s",
@@ -255,7 +260,7 @@ void reload_request(Domain *d) {
 }
 
 int reload_request_unit(Manager *m, const char *unit) {
-        return request(m, unit);
+        return request(m, unit, true);
 }
 
 void reload_kick(Manager *m) {
@@ -283,7 +288,7 @@ void reload_snapshot_arrived(Manager *m) {
                 r->last = problem_free(r->last);
                 set_state(r, RELOAD_IDLE);
                 if (r->again)
-                        (void) request(m, r->unit);
+                        (void) request(m, r->unit, r->urgent);
         }
 }
 

@@ -18,6 +18,7 @@ typedef struct Reload {
         Manager *manager;
         char *unit;
         ReloadState state;
+        bool urgent;           /* somebody has no certificate at all before it */
         bool again;            /* something else was activated since it started */
         unsigned failures;     /* in a row */
         uint64_t wanted_usec;  /* monotonic: since when it is wanted */

@@ -15,6 +15,7 @@
 #include "domain/backoff.h"
 #include "manager/accounts.h"
 #include "manager/challenges.h"
+#include "manager/deliver.h"
 #include "manager/event.h"
 #include "manager/job-bus.h"
 #include "manager/sign.h"
@@ -72,8 +73,10 @@ Renewal *renewal_free(Renewal *r) {
         sd_bus_message_unref(r->finalize);
         sd_bus_track_unref(r->track);
         sd_event_source_disable_unref(r->deadline);
-        key_request_free(r->key_request);
-        EVP_PKEY_free(r->key);
+        for (size_t i = 0; i < ELEMENTSOF(r->keys); i++) {
+                key_request_free(r->keys[i].request);
+                EVP_PKEY_free(r->keys[i].key);
+        }
         EVP_PKEY_free(r->account_key);
         account_free(r->account);
         binding_done(&r->binding);
@@ -88,7 +91,7 @@ Renewal *renewal_free(Renewal *r) {
         return NULL;
 }
 
-/* --- The key: in staging before the CA sees anything made with it, so that an order can be resumed. --- */
+/* --- The keys: in staging before the CA sees anything made with it, so that an order can be resumed. --- */
 
 static int keep_key(Renewal *r, EVP_PKEY *key, const KeySpec *spec) {
         _auto_secret_ Secret *pem = NULL;
@@ -99,29 +102,38 @@ static int keep_key(Renewal *r, EVP_PKEY *key, const KeySpec *spec) {
         return k > 0 ? -EIO : k;
 }
 
+static size_t index_of_request(const Renewal *r, const KeyRequest *request) {
+        size_t i = 0;
+
+        while (r->keys[i].request != request)
+                i++;
+        assert(i < ELEMENTSOF(r->keys));
+        return i;
+}
+
 static void on_key(KeyRequest *request, EVP_PKEY *key, const Problem *problem, void *userdata) {
         Renewal *r = userdata;
-        KeySpec spec = key_specs_get(&r->settings->keys, 0);
+        size_t i = index_of_request(r, request);
+        KeySpec spec = key_specs_get(&r->settings->keys, i);
         _auto_problem_ Problem *copy = problem ? problem_copy(problem) : NULL;
         int k = 0;
 
         if (key) {
                 k = keep_key(r, key, &spec);
                 if (k == 0 && EVP_PKEY_up_ref(key) == 1)
-                        r->key = key;
+                        r->keys[i].key = key;
                 else
                         copy = problem_new(PROBLEM_TYPE_STORE, "Cannot write the new private key to %s/" STORE_STAGING "/%s: %s",
                                            store_path(r->domain->manager->store), DOMAIN_NAME(r->domain), strerror(-k));
         }
-        r->key_request = key_request_free(request);
-        if (!r->key) {
+        r->keys[i].request = key_request_free(request);
+        if (!r->keys[i].key)
                 renewal_end(r, copy);
-                return;
-        }
-        worker_bus_key_ready(r);
+        else if (i == r->current)
+                worker_bus_key_ready(r);
 }
 
-static bool load_staged_key(Renewal *r, const KeySpec *spec) {
+static bool load_staged_key(Renewal *r, const KeySpec *spec, EVP_PKEY **ret) {
         _auto_secret_ Secret *pem = NULL;
         _auto_pkey_ EVP_PKEY *key = NULL;
 
@@ -129,7 +141,7 @@ static bool load_staged_key(Renewal *r, const KeySpec *spec) {
                 return false;
         if (key_from_pem(pem->data, pem->size, &key, NULL) < 0 || !key_matches_spec(key, spec))
                 return false;
-        r->key = take_ptr(key);
+        *ret = take_ptr(key);
         return true;
 }
 
@@ -158,13 +170,53 @@ static int prepare_staging(Renewal *r) {
         return 0;
 }
 
-static int prepare_key(Renewal *r) {
-        KeySpec spec = key_specs_get(&r->settings->keys, 0);
+KeySpec renewal_spec(const Renewal *r) {
+        return key_specs_get(&r->settings->keys, r->current);
+}
 
-        if (load_staged_key(r, &spec))
+static void skip_staged(Renewal *r) {
+        while (r->current + 1 < key_specs_count(&r->settings->keys) && r->keys[r->current].staged)
+                r->current++;
+}
+
+bool renewal_next_spec(Renewal *r) {
+        r->keys[r->current].staged = true;
+        skip_staged(r);
+        if (r->keys[r->current].staged)
+                return false;
+        challenges_tear_down(r);
+        r->binding.challenge_urls = strv_free(r->binding.challenge_urls);
+        r->binding.finalized = r->binding.resumed = false;
+        job_forget_order(r->domain->job);
+        domain_save_job(r->domain);
+        return true;
+}
+
+static int prepare_key(Renewal *r, size_t i, const CertFactsList *staged) {
+        KeySpec spec = key_specs_get(&r->settings->keys, i);
+        char name[KEY_SPEC_NAME_MAX];
+        const CertFacts *f = cert_facts_find(staged, key_spec_name(&spec, name));
+
+        r->keys[i].staged = f && f->key_matches;
+        if (r->keys[i].staged || load_staged_key(r, &spec, &r->keys[i].key))
                 return 0;
-        job_forget_order(r->domain->job); /* an order that was finalized with a lost key gives a useless certificate */
-        return key_request_new(r->domain->manager->keys, &spec, on_key, r, &r->key_request);
+        return key_request_new(r->domain->manager->keys, &spec, on_key, r, &r->keys[i].request);
+}
+
+static int prepare_keys(Renewal *r) {
+        CertFactsList staged = { 0 };
+        int k;
+
+        k = deliver_read_facts(r->domain, STORE_SET_STAGING, &staged, NULL);
+        for (size_t i = 0; k == 0 && i < key_specs_count(&r->settings->keys); i++)
+                k = prepare_key(r, i, &staged);
+        cert_facts_list_done(&staged);
+        if (k < 0)
+                return k;
+        skip_staged(r);
+        if (!r->keys[r->current].key)
+                job_forget_order(r->domain->job); /* one that was finalized with a lost key gives a useless certificate */
+        return 0;
 }
 
 int renewal_new(Domain *d, Renewal **ret) {
@@ -252,7 +304,7 @@ static int begin(Renewal *r, Problem **ret_problem) {
                 return -EINVAL;
         k = prepare_staging(r);
         if (k == 0)
-                k = prepare_key(r);
+                k = prepare_keys(r);
         if (k < 0) {
                 (void) problem_set(ret_problem, PROBLEM_TYPE_STORE, "Cannot prepare %s/" STORE_STAGING "/%s: %s", store_path(d->manager->store), DOMAIN_NAME(d),
                                    strerror(-k));

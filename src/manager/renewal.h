@@ -46,8 +46,13 @@ struct Renewal {
         EVP_PKEY *account_key;
         bool registering;      /* holds the CA's registration */
 
-        EVP_PKEY *key;
-        KeyRequest *key_request;
+        /* One certificate for each key spec of the settings, ordered one after the other. */
+        struct RenewalKey {
+                EVP_PKEY *key;       /* NULL: in the making */
+                KeyRequest *request;
+                bool staged;         /* its certificate is in staging already */
+        } keys[KEY_SPEC_MAX];
+        size_t current;              /* the one whose order is under way */
         sd_bus_message *finalize; /* Sign("finalize") that waits for the key */
         char *finalize_nonce;
 
@@ -66,6 +71,11 @@ void renewal_start(Renewal *r);
 
 /* A worker wants the job (its unit and user are proven): takes the message, answers now or when the CA's account is there. */
 void renewal_open(Renewal *r, sd_bus_message *open);
+
+/* The key spec whose certificate is being ordered. */
+KeySpec renewal_spec(const Renewal *r);
+/* Its certificate is staged. True: another one is to be ordered now. */
+bool renewal_next_spec(Renewal *r);
 
 /* The end: tells, counts errors, sets the retry time, frees 'r', and has the domain looked at again. 'problem' NULL: all was delivered. */
 void renewal_end(Renewal *r, const Problem *problem);

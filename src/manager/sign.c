@@ -89,7 +89,7 @@ static int payload_finalize(Renewal *r, char **ret, Problem **ret_problem) {
 
         if (!o)
                 return -ENOMEM;
-        k = csr_make(r->key, r->settings->names, false, &csr, ret_problem);
+        k = csr_make(r->keys[r->current].key, r->settings->names, false, &csr, ret_problem);
         if (k == 0)
                 k = json_add_string(o, "csr", csr);
         if (k < 0)
@@ -150,7 +150,7 @@ static int sign_finalize(Renewal *r, const char *url, const char *nonce, char **
 
         if (!r->account->url || !str_equal(url, r->domain->job->finalize_url))
                 return not_now(ret_problem, "this is not where the order is finalized");
-        if (!r->key)
+        if (!r->keys[r->current].key)
                 return SIGN_E_WAIT;
         k = payload_finalize(r, &payload, ret_problem);
         if (k == 0)

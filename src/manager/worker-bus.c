@@ -303,8 +303,8 @@ static int method_directory(sd_bus_message *call, void *userdata, sd_bus_error *
 
         if (!r)
                 return -EACCES;
-        if (r->binding.new_order)
-                return not_now(error, "The directory was reported already");
+        if (r->domain->job->order_url && !r->binding.resumed)
+                return not_now(error, "There is an order already"); /* the URLs of one order are not changed under it */
         k = sd_bus_message_enter_container(call, 'a', "{sv}");
         while (k >= 0 && (k = sd_bus_message_enter_container(call, 'e', "sv")) > 0) {
                 k = read_directory_entry(call, &r->binding);
@@ -521,7 +521,12 @@ static int method_deliver(sd_bus_message *call, void *userdata, sd_bus_error *er
                 job_forget_order(r->domain->job); /* the same order would give the same chain */
                 return refuse(r, BUS_ERROR_REFUSED, p, error);
         }
-        k = sd_bus_reply_method_return(call, NULL);
+        if (renewal_next_spec(r))
+                return sd_bus_reply_method_return(call, "b", (int) true);
+        r->binding.delivered = true;
+        r->domain->job->phase = JOB_PHASE_STAGED;
+        domain_save_job(r->domain);
+        k = sd_bus_reply_method_return(call, "b", (int) false);
         renewal_end(r, NULL); /* what is left of the worker is its good-bye */
         return k;
 }
@@ -578,7 +583,7 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("OrderGone", SD_BUS_ARGS("s", why), SD_BUS_NO_RESULT, method_order_gone, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("SetUpChallenge", SD_BUS_ARGS("s", identifier_type, "s", identifier, "s", type, "s", token, "s", url), SD_BUS_NO_RESULT,
                                 method_set_up_challenge, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("Deliver", SD_BUS_ARGS("s", chain), SD_BUS_NO_RESULT, method_deliver, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Deliver", SD_BUS_ARGS("s", chain), SD_BUS_RESULT("b", more), method_deliver, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Progress", SD_BUS_ARGS("s", activity), SD_BUS_NO_RESULT, method_progress, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Close", SD_BUS_ARGS("s", problem), SD_BUS_NO_RESULT, method_close, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
