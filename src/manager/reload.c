@@ -151,7 +151,7 @@ static void run(Reload *r) {
         int k;
 
         r->timer = sd_event_source_disable_unref(r->timer);
-        r->again = r->urgent = false;
+        r->again = r->urgent = r->forced = false;
         r->wanted_usec = 0;
         r->started_usec = clock_monotonic_usec();
         set_state(r, RELOAD_RUNNING);
@@ -163,8 +163,7 @@ static void run(Reload *r) {
         }
 }
 
-/* Runs it now, or sets the timer for the moment when it may. */
-static void consider(Reload *r) {
+static void consider_time(Reload *r) {
         uint64_t now = clock_monotonic_usec();
         uint64_t interval = MIN_OF(r->manager->settings.reload_interval_usec, r->urgent ? URGENT_INTERVAL_USEC : USEC_INFINITY);
         uint64_t earliest = r->started_usec == 0 ? 0 : usec_add(r->started_usec, interval);
@@ -176,6 +175,15 @@ static void consider(Reload *r) {
                 set_timer(r, latest - now); /* or reload_kick() when they have ended */
         else
                 run(r);
+}
+
+/* Runs it now, or sets the timer for the moment when it may. */
+static void consider(Reload *r) {
+        if (!r->forced && !somebody_waits(r)) { /* somebody else reloaded it meanwhile */
+                set_state(r, RELOAD_IDLE);
+                return;
+        }
+        consider_time(r);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -202,12 +210,13 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
-static int request(Manager *m, const char *unit, bool urgent) {
+static int request(Manager *m, const char *unit, bool urgent, bool forced) {
         Reload *r = find_or_make(m, unit);
 
         if (!r)
                 return log_oom();
         r->urgent = r->urgent || urgent;
+        r->forced = r->forced || forced;
         switch (r->state) {
 
         case RELOAD_IDLE:
@@ -247,7 +256,7 @@ void reload_request(Domain *d) {
                 if (!view->used_tls || view->refused || str_is_empty(unit) || str_equal(unit, "none"))
                         continue;
                 reachable = true;
-                (void) request(m, unit, !view->served);
+                (void) request(m, unit, !view->served, false);
         }
         if (!reachable && !d->reload_told) {
                 _auto_problem_ Problem *p = problem_new(PROBLEM_TYPE_RELOAD, "The new certificate waits for a reload of the server by hand: %s",
@@ -260,7 +269,7 @@ void reload_request(Domain *d) {
 }
 
 int reload_request_unit(Manager *m, const char *unit) {
-        return request(m, unit, true);
+        return request(m, unit, true, true);
 }
 
 void reload_kick(Manager *m) {
@@ -287,8 +296,8 @@ void reload_snapshot_arrived(Manager *m) {
                 r->failures = 0;
                 r->last = problem_free(r->last);
                 set_state(r, RELOAD_IDLE);
-                if (r->again)
-                        (void) request(m, r->unit, r->urgent);
+                if (r->again && somebody_waits(r))
+                        (void) request(m, r->unit, r->urgent, false);
         }
 }
 

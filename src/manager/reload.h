@@ -19,6 +19,7 @@ typedef struct Reload {
         char *unit;
         ReloadState state;
         bool urgent;           /* somebody has no certificate at all before it */
+        bool forced;           /* an operator wants it, whatever is served */
         bool again;            /* something else was activated since it started */
         unsigned failures;     /* in a row */
         uint64_t wanted_usec;  /* monotonic: since when it is wanted */
