@@ -17,6 +17,7 @@
 
 #define CALL_TIMEOUT_USEC (5 * USEC_PER_MINUTE)
 #define URGENT_INTERVAL_USEC USEC_PER_SEC
+#define URGENT_WAIT_USEC (2 * USEC_PER_SEC)
 #define RETRY_BASE_USEC (10 * USEC_PER_SEC)
 #define RETRY_MAX_USEC USEC_PER_HOUR
 
@@ -167,7 +168,8 @@ static void consider_time(Reload *r) {
         uint64_t now = clock_monotonic_usec();
         uint64_t interval = MIN_OF(r->manager->settings.reload_interval_usec, r->urgent ? URGENT_INTERVAL_USEC : USEC_INFINITY);
         uint64_t earliest = r->started_usec == 0 ? 0 : usec_add(r->started_usec, interval);
-        uint64_t latest = usec_add(r->wanted_usec, r->manager->settings.reload_max_wait_usec);
+        uint64_t wait = MIN_OF(r->manager->settings.reload_max_wait_usec, r->urgent ? URGENT_WAIT_USEC : USEC_INFINITY);
+        uint64_t latest = usec_add(r->wanted_usec, wait);
 
         if (now < earliest)
                 set_timer(r, earliest - now);
