@@ -449,6 +449,11 @@ class Follower:
                 return line
         raise Failure(f"no line with {pattern!r}; there were:\n" + "\n".join(self.lines))
 
+    def ended(self):
+        """Whether the command is over and every line has been read."""
+        with self._more:
+            return self._over and self._read >= len(self.lines)
+
     def stop(self):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
