@@ -454,6 +454,11 @@ class Follower:
         with self._more:
             return self._over and self._read >= len(self.lines)
 
+    def ended(self):
+        """Whether the command is over and every line has been read."""
+        with self._more:
+            return self._over and self._read >= len(self.lines)
+
     def stop(self):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
