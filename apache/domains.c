@@ -57,10 +57,6 @@ static int take_settings(ManagedDomain *d, const Settings *own, const Settings *
         d->renew_mode = mode ? *mode : RENEW_MODE_AUTO;
         d->renew_window = window_is_set(&own->renew_window) ? own->renew_window : base->renew_window;
         d->warn_window = window_is_set(&own->warn_window) ? own->warn_window : base->warn_window;
-        if (!window_is_set(&d->renew_window))
-                d->renew_window = (Window){ .percent = 33 };
-        if (!window_is_set(&d->warn_window))
-                d->warn_window = (Window){ .percent = 10 };
         if (keys)
                 d->keys = *keys;
 

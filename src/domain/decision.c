@@ -283,6 +283,19 @@ static bool must_wait_to_retry(const Job *job, uint64_t now_usec) {
                 job->next_run_usec - now_usec <= BACKOFF_SAID_MAX_USEC + USEC_PER_DAY;
 }
 
+uint64_t decision_warn_at_usec(const ManagedDomain *d, const CertFactsList *live) {
+        const Window window = window_is_set(&d->warn_window) ? d->warn_window : (Window){ .percent = MANAGED_DOMAIN_WARN_PERCENT };
+        uint64_t at = 0;
+
+        for (size_t i = 0; i < live->n; i++) {
+                uint64_t begin = window_begin_usec(&window, live->items[i].not_before_usec, live->items[i].not_after_usec);
+
+                if (at == 0 || begin < at)
+                        at = begin;
+        }
+        return at;
+}
+
 static int decide_retry(const Job *job, char *because, Decision *d) {
         _auto_free_ char *reason = because;
         char at[CLOCK_HUMAN_MAX];

@@ -64,6 +64,9 @@ void decision_done(Decision *d);
  * Certificates for keys that are no longer configured do not count. */
 uint64_t decision_renew_at_usec(const ManagedDomain *d, const CertFactsList *live);
 
+/* When its administrator is to be warned that nothing renewed them: the earliest begin of the warn window; 0: there is none. */
+uint64_t decision_warn_at_usec(const ManagedDomain *d, const CertFactsList *live);
+
 const char *decision_action_to_string(DecisionAction a);
 const char *decision_reason_to_string(DecisionReason r); /* "names-not-covered", … */
 const char *domain_state_to_string(DomainState s);

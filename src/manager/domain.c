@@ -202,6 +202,27 @@ static void act(Domain *d) {
         schedule_update(d->manager->schedule, d);
 }
 
+static uint64_t last_told_usec(const Job *job, const char *type) {
+        for (size_t i = 0; i < job->n_log; i++)
+                if (str_equal(job->log[i].type, type))
+                        return job->log[i].when_usec;
+        return 0;
+}
+
+/* Also for domains that are not renewed by us: that is when a word is needed most. md-manager-check.timer brings us here at least twice a day. */
+static void warn_if_expiring(Domain *d) {
+        uint64_t now = clock_now_usec(), at = decision_warn_at_usec(d->config, &d->live), until = domain_valid_until_usec(d);
+        const char *kind = event_kind_to_string(EVENT_EXPIRING);
+        char when[CLOCK_HUMAN_MAX];
+
+        if (at == 0 || now < at || usec_sub(now, last_told_usec(d->job, kind)) < USEC_PER_DAY)
+                return;
+        event_tell(d, EVENT_EXPIRING, d->job->errors > 0 ? d->job->last : NULL, "The certificate %s %s, and it is not renewed yet: %s",
+                   until <= now ? "expired" : "expires", clock_format_relative(when, until, now),
+                   d->job->errors > 0 && d->job->last ? d->job->last->detail : str_or(d->decision.detail, "no reason is known"));
+        domain_save_job(d);
+}
+
 void domain_evaluate(Domain *d) {
         int r;
 
@@ -224,9 +245,17 @@ void domain_evaluate(Domain *d) {
                 (void) log_failure(r, "%s: Cannot decide: %m", DOMAIN_NAME(d));
                 return;
         }
+        if (d->decision.action == DECISION_WAIT && d->decision.reason == REASON_WINDOW && d->job->errors > 0) {
+                /* An attempt that somebody asked for failed, and nothing is due: there is nothing to retry. What went wrong stays to be seen. */
+                d->job->errors = 0;
+                d->job->next_run_usec = 0;
+                domain_save_job(d);
+        }
         if (d->forced && !d->config->refused && d->decision.action != DECISION_ACTIVATE)
                 d->decision.action = DECISION_RENEW;
         activation_check_installed(d);
+        if (d->decision.action == DECISION_NOTHING || d->decision.action == DECISION_WAIT)
+                warn_if_expiring(d);
         act(d);
         domain_changed(d);
 }

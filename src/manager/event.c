@@ -24,6 +24,7 @@ static const struct {
         [EVENT_RENEWED] = { "renewed", MESSAGE_RENEWED, "finished", LOG_NOTICE, true },
         [EVENT_INSTALLED] = { "installed", MESSAGE_INSTALLED, "installed", LOG_NOTICE, true },
         [EVENT_ERRORED] = { "errored", MESSAGE_RENEWAL_FAILED, "renewal-error", LOG_ERR, true },
+        [EVENT_EXPIRING] = { "expiring", MESSAGE_EXPIRING, "expiring", LOG_WARNING, true },
         [EVENT_RELOAD_FAILED] = { "reload-failed", MESSAGE_RELOAD_FAILED, "reload-error", LOG_ERR, true },
         [EVENT_RELOAD_PENDING] = { "reload-pending", MESSAGE_RELOAD_PENDING, "reload-pending", LOG_NOTICE, true },
         [EVENT_SERVED_DIFFERS] = { "served-differs", MESSAGE_SERVED_DIFFERS, "served-error", LOG_ERR, true },

@@ -12,6 +12,7 @@ typedef enum EventKind {
         EVENT_RENEWED,        /* a new set is live in the store */
         EVENT_INSTALLED,      /* a server was seen serving it */
         EVENT_ERRORED,        /* an attempt failed */
+        EVENT_EXPIRING,       /* the warn window is open, and nothing has renewed it: at most once a day */
         EVENT_RELOAD_FAILED,
         EVENT_RELOAD_PENDING, /* no reload is possible or wanted: somebody has to */
         EVENT_SERVED_DIFFERS, /* after a reload the server still serves something else */

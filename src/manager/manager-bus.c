@@ -166,7 +166,7 @@ char *manager_find_fault(Domain *d) {
         if (until != 0 && until <= now)
                 return str_printf("Its certificate expired %s", clock_format_relative(when, until, now));
         if (d->job->errors > 0 && d->job->last)
-                return str_printf("%u attempts failed: %s", d->job->errors, d->job->last->detail);
+                return str_printf("%u attempt%s failed: %s", d->job->errors, d->job->errors == 1 ? "" : "s", d->job->last->detail);
         if (d->renewal || d->activation_retry || d->decision.action == DECISION_NOTHING)
                 return NULL; /* a running job, or a stated reason */
         if (d->decision.action == DECISION_INSTALL)
@@ -213,18 +213,37 @@ static int method_get_faults(sd_bus_message *call, void *userdata, sd_bus_error 
         return reply_faults(userdata, call);
 }
 
-static bool is_server_unit(Manager *m, const char *unit) {
+/* The units that servers run in and that may be reloaded, each once; 'only' (may be "") picks one. */
+static int server_units(Manager *m, const char *only, char ***ret) {
         size_t n;
         Snapshot *const *s = servers_snapshots(m->servers, &n);
+        _auto_strv_ char **units = NULL;
 
-        for (size_t i = 0; i < n; i++)
-                if (str_equal(str_or(m->settings.reload_unit, s[i]->unit), unit))
-                        return true;
-        return false;
+        for (size_t i = 0; i < n; i++) {
+                const char *unit = str_or(m->settings.reload_unit, s[i]->unit);
+
+                if (str_is_empty(unit) || str_equal(unit, "none") || strv_contains(units, unit))
+                        continue;
+                if ((str_is_empty(only) || str_equal(unit, only)) && strv_extend(&units, unit) < 0)
+                        return -ENOMEM;
+        }
+        *ret = take_ptr(units);
+        return 0;
+}
+
+static int reply_units(sd_bus_message *call, char **units) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_return(call, &reply);
+        if (r >= 0)
+                r = sd_bus_message_append_strv(reply, units);
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
 }
 
 static int method_reload(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         Manager *m = userdata;
+        _auto_strv_ char **units = NULL;
         const char *unit;
         int r;
 
@@ -234,10 +253,19 @@ static int method_reload(sd_bus_message *call, void *userdata, sd_bus_error *err
         r = authorize(m, call, ACTION_RELOAD, unit, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
-        if (!is_server_unit(m, unit))
+        r = server_units(m, unit, &units);
+        if (r < 0)
+                return r;
+        if (!units && !str_is_empty(unit))
                 return sd_bus_error_set(error, BUS_ERROR_INVALID, "No server with managed domains runs in this unit");
-        r = reload_request_unit(m, unit);
-        return r < 0 ? r : sd_bus_reply_method_return(call, NULL);
+        if (!units)
+                return sd_bus_error_set(error, BUS_ERROR_NOTHING_TO_DO, "No server with managed domains runs in a unit that may be reloaded");
+        STRV_FOREACH(u, units) {
+                r = reload_request_unit(m, *u);
+                if (r < 0)
+                        return r;
+        }
+        return reply_units(call, units);
 }
 
 static const sd_bus_vtable vtable[] = {
@@ -256,7 +284,7 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Renew", SD_BUS_ARGS("s", name, "b", force), SD_BUS_RESULT("o", job), method_renew, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Check", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ss)", faults), method_check, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetFaults", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ss)", faults), method_get_faults, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_ARGS("s", unit), SD_BUS_NO_RESULT, method_reload, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_ARGS("s", unit), SD_BUS_RESULT("as", units), method_reload, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("Event", SD_BUS_ARGS("s", event, "s", domain, "s", detail, "s", problem, "t", when_usec), 0),
         SD_BUS_SIGNAL_WITH_ARGS("JobRemoved", SD_BUS_ARGS("o", job, "s", domain, "s", result, "s", detail), 0),
         SD_BUS_VTABLE_END,

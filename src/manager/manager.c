@@ -230,7 +230,10 @@ void manager_apply_snapshots(Manager *m) {
         MAP_FOREACH(m->domains, name, d) {
                 domain_evaluate(d);
                 if (!d->managed && !d->renewal) {
-                        log_info("%s: No server names this domain any more; its certificates stay in the store.", name);
+                        LogField fields[] = { { "MD_NAME", name } };
+
+                        log_full(LOG_NOTICE, 0, MESSAGE_UNMANAGED, fields, ELEMENTSOF(fields),
+                                 "%s: No server names this domain any more; its certificates stay in the store.", name);
                         domain_free(d);
                 }
         }
