@@ -70,6 +70,7 @@ void activation_start(Domain *d) {
         d->job->last = problem_free(d->job->last);
         d->job->finished = true;
         d->reload_told = false;
+        d->live_since_usec = clock_monotonic_usec();
         domain_forget_facts(d);
         (void) store_archive_prune(m->store, DOMAIN_NAME(d), m->settings.archive_keep);
         domain_evaluate(d); /* reads the facts, and has the servers reloaded */

@@ -30,6 +30,7 @@ struct Domain {
         bool served; /* every server that uses it over TLS has handed the live set to its TLS module */
 
         Decision decision;
+        uint64_t live_since_usec; /* monotonic: when the live set became that; 0: before our start */
         bool reload_told; /* that somebody has to reload by hand, for what is live now */
         bool forced; /* somebody asked for a renewal, whatever the decision says */
         Renewal *renewal;

@@ -247,6 +247,11 @@ static int request(Manager *m, const char *unit, bool urgent, bool forced) {
         return 0;
 }
 
+/* Looked at again while it waits for the very reload that is under way. */
+static bool is_for(const Reload *r, const Domain *d) {
+        return (r->state == RELOAD_RUNNING || r->state == RELOAD_PROVING) && d->live_since_usec < r->started_usec;
+}
+
 void reload_request(Domain *d) {
         Manager *m = d->manager;
         bool reachable = false;
@@ -254,11 +259,14 @@ void reload_request(Domain *d) {
         for (size_t i = 0; i < d->n_servers; i++) {
                 const char *unit = str_or(m->settings.reload_unit, d->servers[i].snapshot->unit);
                 const ManagedDomain *view = d->servers[i].view;
+                const Reload *under_way;
 
                 if (!view->used_tls || view->refused || str_is_empty(unit) || str_equal(unit, "none"))
                         continue;
                 reachable = true;
-                (void) request(m, unit, !view->served, false);
+                under_way = map_get(m->reloads, unit);
+                if (!under_way || !is_for(under_way, d))
+                        (void) request(m, unit, !view->served, false);
         }
         if (!reachable && !d->reload_told) {
                 _auto_problem_ Problem *p = problem_new(PROBLEM_TYPE_RELOAD, "The new certificate waits for a reload of the server by hand: %s",
@@ -298,8 +306,8 @@ void reload_snapshot_arrived(Manager *m) {
                 r->failures = 0;
                 r->last = problem_free(r->last);
                 set_state(r, RELOAD_IDLE);
-                if (r->again && somebody_waits(r))
-                        (void) request(m, r->unit, r->urgent, false);
+                if (r->forced || (r->again && somebody_waits(r)))
+                        (void) request(m, r->unit, r->urgent, r->forced);
         }
 }
 

@@ -146,6 +146,29 @@ def reloads(m, after):
     return len([e for e in m.journal("_SYSTEMD_UNIT=md-manager.service", after=after) if e["MESSAGE"] == "Reloading apache2.service."])
 
 
+HOLD = {when: f"/run/hold-reload-{when}" for when in ("before", "after")}
+
+
+def make_reloads_holdable(m):
+    """Lets a test hold Apache's reloads: the unit is reloading as long as a file is there, before Apache hears of it or when it is done."""
+    wait = {when: f"/bin/sh -c 'while [ -e {path} ]; do sleep 0.02; done'" for when, path in HOLD.items()}
+    m.write("/etc/systemd/system/apache2.service.d/hold.conf",
+            f"[Service]\nExecReload=\nExecReload={wait['before']}\nExecReload=/usr/sbin/apachectl graceful\nExecReload={wait['after']}\n")
+    m.run("systemctl daemon-reload")
+
+
+def hold_reload(m, when):
+    m.write(HOLD[when], "")
+
+
+def release_reload(m, when):
+    m.run(["rm", HOLD[when]])
+
+
+def wait_reloading(m):
+    m.wait_for(lambda: m.unit("apache2.service")["ActiveState"] == "reloading", 20, "Apache to be reloaded")
+
+
 def is_real(m, name):
     """The certificate that a visitor is handed, when it comes from the CA and not from ourselves."""
     certificate = m.certificate(name)

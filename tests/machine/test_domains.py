@@ -13,6 +13,13 @@ def setup(m):
     managed.settings(m, ReloadIntervalSec=1)
 
 
+def hold_order(m, name):
+    """Keeps the CA from hearing of a domain's order until the event is set that this returns."""
+    release = threading.Event()
+    m.ca.proxy.rule(kind="new-order", where=lambda request: request.payload["identifiers"][0]["value"] == name, hold=release)
+    return release
+
+
 def test_many_at_once(m):
     """Ten domains added by one reload of Apache: one account, one reload for all of their certificates."""
     names = [f"many{n}.example.org" for n in range(10)]
@@ -38,12 +45,80 @@ def test_many_at_once(m):
     assert not any(managed.timer(m, name) for name in names)
 
 
+def reload_state(m):
+    """What the manager says of Apache's reload: "idle", "waiting", "running" or "proving"."""
+    return {unit: state for unit, state, _, _ in m.property(managed.BUS, "/org/mdmanager1", "org.mdmanager1.Manager", "Reloads")}["apache2.service"]
+
+
+def test_one_reload(m):
+    """One reload for what it is for: not another one when somebody looks while it runs, or before Apache has told what it serves."""
+    managed.make_reloads_holdable(m)
+    name = "one.example.org"
+    m.ca.proxy.clear()
+    release = hold_order(m, name)
+    managed.add(m, name)
+    apache.reload(m)
+    m.wait_for(lambda: m.ca.proxy.count("new-order"), 20, "the order")
+    managed.hold_reload(m, "before")
+    cursor = m.cursor()
+    release.set()
+    managed.wait_reloading(m)
+    managed.check(m)
+    assert reload_state(m) == "running"
+    # Apache takes the signal, and its time.
+    apache_pid = str(managed.main_pid(m, "apache2.service"))
+    m.run(["kill", "-STOP", apache_pid])
+    managed.release_reload(m, "before")
+    m.wait_for(lambda: reload_state(m) == "proving", 10, "the end of the reload")
+    managed.check(m)
+    assert reload_state(m) == "proving"
+    m.run(["kill", "-CONT", apache_pid])
+    managed.wait_served(m, name)
+    managed.wait_event(m, name, "installed", cursor)
+    m.wait_for(lambda: reload_state(m) == "idle", 5, "the proof")
+    assert managed.reloads(m, cursor) == 1
+
+
+def test_second_reload(m):
+    """What came too late for a reload that is under way, or was asked for by an operator meanwhile, has another one."""
+    first, late = "first.example.org", "late.example.org"
+    managed.settings(m, ReloadIntervalSec=1, ReloadMaxWaitSec=0)
+    managed.add(m, first)
+    managed.add(m, late)
+    m.ca.proxy.clear()
+    release = {name: hold_order(m, name) for name in (first, late)}
+    apache.reload(m)
+    m.wait_for(lambda: m.ca.proxy.count("new-order") == 2, 20, "the orders")
+    managed.hold_reload(m, "after")
+    cursor = m.cursor()
+    release[first].set()
+    managed.wait_served(m, first)
+    release[late].set()
+    managed.wait_event(m, late, "renewed", cursor)
+    assert reload_state(m) == "running" and managed.reloads(m, cursor) == 1
+    managed.release_reload(m, "after")
+    managed.wait_served(m, late)
+    managed.wait_event(m, late, "installed", cursor)
+    m.wait_for(lambda: reload_state(m) == "idle", 5, "the proof")
+    assert managed.reloads(m, cursor) == 2
+
+    managed.hold_reload(m, "after")
+    ask = ("/org/mdmanager1", "org.mdmanager1.Manager", "Reload", "s", "apache2.service")
+    managed.call(m, *ask)
+    managed.wait_reloading(m)
+    managed.call(m, *ask)
+    assert reload_state(m) == "running"
+    managed.release_reload(m, "after")
+    m.wait_for(lambda: managed.reloads(m, cursor) == 4 and reload_state(m) == "idle", 10, "the second reload that was asked for")
+    m.ca.proxy.clear()
+    managed.settings(m, ReloadIntervalSec=1)
+
+
 def test_slow_neighbour(m):
     """A CA that lets one domain wait does not keep the others' certificates from being served: the reload waits for ReloadMaxWaitSec= and no longer."""
     managed.settings(m, ReloadIntervalSec=1, ReloadMaxWaitSec=2)
     m.ca.proxy.clear()
-    release = threading.Event()
-    m.ca.proxy.rule(kind="new-order", where=lambda request: request.payload["identifiers"][0]["value"] == "slow.example.org", hold=release)
+    release = hold_order(m, "slow.example.org")
     managed.add(m, "slow.example.org")
     managed.add(m, "quick.example.org")
     cursor = m.cursor()
