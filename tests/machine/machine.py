@@ -290,33 +290,28 @@ class Machine:
         return out.rpartition("-- cursor: ")[2].strip()
 
     def journal(self, *matches, unit=None, after=None, lines=None):
-        """Journal entries as dictionaries, oldest first; of this boot, or after a cursor."""
+        """Journal entries as dictionaries, oldest first; of this boot, or after a cursor. Matches are those of journalctl."""
         words = ["journalctl", "-q", "-o", "json", "--all"]
-        words += [f"--cursor={after}"] if after else ["-b"]
-        if unit:
-            words += ["-u", unit]
-        if lines:
-            words += ["-n", str(lines)]
+        words += [f"--after-cursor={after}"] if after else ["-b"]
         self.run("journalctl --sync", check=False)
-        entries = [json.loads(line) for line in self.run([*words, *matches]).out.splitlines()]
-        return [entry for entry in entries if not is_at(entry, after)]
+        # Chosen here: journalctl of Debian 12 takes the first match after a cursor for the cursor's own entry, and drops it.
+        entries = [json.loads(line) for line in self.run(words).out.splitlines()]
+        entries = [entry for entry in entries if _matches(entry, matches, unit)]
+        return entries[-lines:] if lines else entries
 
     def wait_journal(self, *matches, after, deadline=30, unit=None, where=None):
         """Waits for the first journal entry after a cursor that matches, and that 'where' says yes to."""
-        words = ["journalctl", "-q", "-o", "json", "--all", "--follow", "--lines=all", f"--cursor={after}"]
-        if unit:
-            words += ["-u", unit]
-        follower = self.start([*words, *matches])
+        follower = self.start(["journalctl", "-q", "-o", "json", "--all", "--follow", "--lines=all", f"--after-cursor={after}"])
         try:
             end = time.monotonic() + deadline
             while (line := follower.line(end - time.monotonic())) is not None:
                 entry = json.loads(line)
-                if not is_at(entry, after) and (where is None or where(entry)):
+                if _matches(entry, matches, unit) and (where is None or where(entry)):
                     return entry
         finally:
             follower.stop()
             self.started.remove(follower)
-        raise Failure(f"waited {deadline:g} s for a journal entry with {' '.join(matches)}\n{self.tail()}")
+        raise Failure(f"waited {deadline:g} s for a journal entry with {' '.join([*matches, unit or ''])}\n{self.tail()}")
 
     def tail(self, lines=40):
         """The end of the journal, for a person."""
@@ -381,6 +376,19 @@ def _get(connection, name, path):
         raise Failure(f"no answer from {name}: {data[:200]!r}")
     headers = dict(line.split(": ", 1) for line in lines[1:] if ": " in line)
     return int(lines[0].split()[1]), headers, body
+
+
+def _matches(entry, matches, unit):
+    """Whether a journal entry has one of the values that are given for each field, and is of or about the unit."""
+    wanted = {}
+    for match in matches:
+        field, _, value = match.partition("=")
+        wanted.setdefault(field, set()).add(value)
+    for field, values in wanted.items():
+        has = entry.get(field)
+        if not values & set(has if isinstance(has, list) else [has]):
+            return False
+    return not unit or unit in (entry.get("_SYSTEMD_UNIT"), entry.get("UNIT"), entry.get("OBJECT_SYSTEMD_UNIT"))
 
 
 class Certificate:

@@ -56,6 +56,16 @@ def test_timer(m):
     assert 0 <= late < 1, late
 
 
+def test_journal(m):
+    """What comes after a cursor is found: all of it, by fields, also the very first entry."""
+    cursor = m.cursor()
+    for number in (1, 2, 3):
+        m.run(["logger", "--journald"], stdin=f"MESSAGE=line {number}\nMD_TEST={number % 2}\nPRIORITY=6\n")
+    assert m.wait_journal("MD_TEST=1", after=cursor)["MESSAGE"] == "line 1"
+    assert [e["MESSAGE"] for e in m.journal("MD_TEST=1", after=cursor)] == ["line 1", "line 3"]
+    assert [e["MESSAGE"] for e in m.journal("MD_TEST=0", "MD_TEST=1", after=cursor)] == ["line 1", "line 2", "line 3"]
+
+
 def test_polkit(m):
     """polkit decides about units: refused for a person without rights, allowed by a rule for one unit and one verb."""
     refused = m.run(["systemctl", "--no-ask-password", "reload", "apache2.service"], user="alice", check=False)
