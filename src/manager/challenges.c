@@ -80,10 +80,29 @@ int challenges_set_up(Renewal *r, const char *identifier, const char *type, cons
         return 0;
 }
 
+static bool is_proven_by_another(const Renewal *me, const char *name) {
+        const char *path;
+        Renewal *r;
+
+        MAP_FOREACH(me->domain->manager->renewals, path, r)
+                if (r != me && strv_contains(r->challenge_names, name))
+                        return true;
+        return false;
+}
+
+void challenges_forget(Renewal *r, char *const *names) {
+        STRV_FOREACH(name, names)
+                if (!domain_name_is_wildcard(*name) && !is_proven_by_another(r, *name))
+                        (void) store_challenge_purge(r->domain->manager->store, *name);
+}
+
 void challenges_tear_down(Renewal *r) {
         for (char **p = r->challenge_names; p && p[0] && p[1]; p += 2)
                 (void) store_challenge_remove(r->domain->manager->store, p[0], p[1]);
         r->challenge_names = strv_free(r->challenge_names);
+        if (r->inherited)
+                challenges_forget(r, r->settings->names);
+        r->inherited = false;
 }
 
 void challenges_purge_stale(Manager *m) {

@@ -11,6 +11,8 @@ int challenges_available(Domain *d, char ***ret_types, Problem **ret_problem);
 
 int challenges_set_up(Renewal *r, const char *identifier, const char *type, const char *token, const char *url, Problem **ret_problem);
 void challenges_tear_down(Renewal *r);
+/* Likewise what a run before this one left for these names: it died, and its tokens with it. */
+void challenges_forget(Renewal *r, char *const *names);
 
 /* After a start: answers that no renewal of a domain with an order needs. */
 void challenges_purge_stale(Manager *m);

@@ -155,7 +155,9 @@ static int prepare_staging(Renewal *r) {
         k = store_domain_read_md(d->manager->store, STORE_SET_STAGING, DOMAIN_NAME(d), &staged, NULL);
         fits = k == 0 && strv_equal(staged->names, r->settings->names) && str_equal(d->job->ca_url, r->ca_url) &&
                d->job->phase == JOB_PHASE_ORDERING;
+        r->inherited = fits;
         if (!fits) {
+                challenges_forget(r, staged ? staged->names : NULL);
                 job_forget_order(d->job);
                 k = store_staging_discard(d->manager->store, DOMAIN_NAME(d));
                 if (k < 0)
@@ -266,6 +268,28 @@ static int set_deadline(Renewal *r, uint64_t usec) {
         return sd_event_add_time_relative(r->domain->manager->event, &r->deadline, CLOCK_MONOTONIC, usec, 0, on_deadline, r);
 }
 
+static void on_unit(UnitCall *call, const char *result, const sd_bus_error *error, void *userdata);
+
+static int start_unit(Renewal *r) {
+        return unit_call_new(r->domain->manager->bus, UNIT_START, r->domain->unit, 0, on_unit, r, &r->start);
+}
+
+static void on_stopped(UnitCall *call, const char *result, const sd_bus_error *error, void *userdata) {
+        Renewal *r = userdata;
+        _auto_problem_ Problem *p = NULL;
+
+        r->start = unit_call_free(r->start);
+        if (r->state == RENEWAL_OPEN || r->open || start_unit(r) >= 0)
+                return;
+        p = problem_new(PROBLEM_TYPE_WORKER, "Cannot start %s", r->domain->unit);
+        renewal_end(r, p);
+}
+
+/* A worker of an earlier run may be there still, waiting for the CA and reporting to nobody: a start would only merge with its. */
+static int start_unit_alone(Renewal *r) {
+        return unit_call_new(r->domain->manager->bus, UNIT_STOP, r->domain->unit, 0, on_stopped, r, &r->start);
+}
+
 /* The unit ended, or could not be started. The connection tells more (a worker that goes away without a word); this is for units
  * whose worker never came. */
 static void on_unit(UnitCall *call, const char *result, const sd_bus_error *error, void *userdata) {
@@ -277,7 +301,7 @@ static void on_unit(UnitCall *call, const char *result, const sd_bus_error *erro
                 return;
         if (str_equal(result, "done") && r->restarts++ == 0) {
                 /* The job merged with the end of the run before: systemd had not seen yet that its worker was leaving. */
-                if (unit_call_new(r->domain->manager->bus, UNIT_START, r->domain->unit, 0, on_unit, r, &r->start) >= 0)
+                if (start_unit(r) >= 0)
                         return;
         }
         p = result ? problem_new(PROBLEM_TYPE_WORKER, "%s ended without asking for its job (%s); see 'journalctl -u %s'", r->domain->unit, result, r->domain->unit) :
@@ -327,7 +351,7 @@ void renewal_start(Renewal *r) {
         if (k == 0)
                 k = set_deadline(r, START_TIMEOUT_USEC);
         if (k == 0 && !r->open)
-                k = unit_call_new(d->manager->bus, UNIT_START, d->unit, 0, on_unit, r, &r->start);
+                k = r->inherited ? start_unit_alone(r) : start_unit(r);
         if (k < 0) {
                 if (!p)
                         p = problem_new(PROBLEM_TYPE_INTERNAL, "Cannot start a renewal: %s", strerror(-k));

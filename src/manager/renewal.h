@@ -57,6 +57,7 @@ struct Renewal {
         char *finalize_nonce;
 
         char **challenge_names; /* answers that lie in challenges/, as NAME TOKEN pairs */
+        bool inherited;         /* there may be answers of an earlier run, too */
         char *activity;
         Problem *refusal; /* the first problem that we told the worker: it knows less than we do */
 };
