@@ -2,10 +2,13 @@
 
 /* md-acme: obtains the certificate that its unit stands for, and ends. */
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 
 #include "acme-worker/worker.h"
+#include "base/log.h"
 #include "base/options.h"
 #include "bus/service.h"
 
@@ -27,5 +30,10 @@ int main(int argc, char *argv[]) {
         }
 
         service_log_to_journal(table.program);
+        /* Other workers run as the same user. This closes our memory and descriptors to them, and with these our connection to the manager. */
+        if (prctl(PR_SET_DUMPABLE, 0) < 0) {
+                log_failure(errno, "Cannot close this process to other workers: %m");
+                return EXIT_FAILURE;
+        }
         return worker_run();
 }
