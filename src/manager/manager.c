@@ -207,6 +207,16 @@ static int collect_views(Manager *m) {
         return 0;
 }
 
+void manager_forget_unmanaged(Domain *d) {
+        LogField fields[] = { { "MD_NAME", DOMAIN_NAME(d) } };
+
+        if (d->managed || d->renewal)
+                return;
+        log_full(LOG_NOTICE, 0, MESSAGE_UNMANAGED, fields, ELEMENTSOF(fields),
+                 "%s: No server names this domain any more; its certificates stay in the store.", DOMAIN_NAME(d));
+        domain_free(d);
+}
+
 void manager_apply_snapshots(Manager *m) {
         const SnapshotMerge *merge = servers_merge(m->servers);
         const char *name;
@@ -229,13 +239,7 @@ void manager_apply_snapshots(Manager *m) {
         tell_conflicts(merge);
         MAP_FOREACH(m->domains, name, d) {
                 domain_evaluate(d);
-                if (!d->managed && !d->renewal) {
-                        LogField fields[] = { { "MD_NAME", name } };
-
-                        log_full(LOG_NOTICE, 0, MESSAGE_UNMANAGED, fields, ELEMENTSOF(fields),
-                                 "%s: No server names this domain any more; its certificates stay in the store.", name);
-                        domain_free(d);
-                }
+                manager_forget_unmanaged(d);
         }
         reload_snapshot_arrived(m);
         manager_kick(m);

@@ -56,6 +56,8 @@ Domain *manager_find_domain_by_any_name(const Manager *m, const char *name);
 
 /* After a change of the snapshots: domains come, go, and change. */
 void manager_apply_snapshots(Manager *m);
+/* Frees a domain that no server names any more; while its renewal runs it stays. */
+void manager_forget_unmanaged(Domain *d);
 
 /* Looks at everything again, from the facts on disk: the safety net under the timers. */
 void manager_check(Manager *m);

@@ -492,5 +492,6 @@ void renewal_end(Renewal *r, const Problem *problem) {
                 renewal_wake_waiting(m, ca);
         domain_forget_facts(d);
         domain_evaluate(d);
+        manager_forget_unmanaged(d); /* a server may have dropped it meanwhile */
         manager_kick(m);
 }
