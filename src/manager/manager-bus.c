@@ -20,16 +20,19 @@
 /* A time that has passed by this much without anybody acting on it is a fault. */
 #define OVERDUE_USEC (5 * USEC_PER_MINUTE)
 
-static const char *const actions[_ACTION_MAX] = {
-        [ACTION_RENEW] = "org.mdmanager1.renew",
-        [ACTION_RELOAD] = "org.mdmanager1.reload",
-        [ACTION_CHECK] = "org.mdmanager1.check",
+static const struct {
+        const char *id;
+        const char *detail; /* what rules look the subject up by */
+} actions[_ACTION_MAX] = {
+        [ACTION_RENEW] = { "org.mdmanager1.renew", "domain" },
+        [ACTION_RELOAD] = { "org.mdmanager1.reload", "unit" },
+        [ACTION_CHECK] = { "org.mdmanager1.check", "domain" },
 };
 
 int authorize(Manager *m, sd_bus_message *call, Action action, const char *subject, sd_bus_error *error) {
-        char *details[] = { (char *) "domain", (char *) subject, NULL };
+        char *details[] = { (char *) actions[action].detail, (char *) subject, NULL };
 
-        return polkit_authorize(m->polkit, call, actions[action], details, error);
+        return polkit_authorize(m->polkit, call, actions[action].id, details, error);
 }
 
 /* --- Properties --- */

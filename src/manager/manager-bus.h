@@ -15,7 +15,7 @@ void manager_bus_update_status(Manager *m);
 /* Signal Event. */
 void manager_bus_event(Domain *d, const char *event, const Problem *problem, const char *text);
 
-/* For the method handlers of all interfaces: polkit's answer for one of our actions about a domain ("" when it is about none). Returns as polkit_authorize(). */
+/* For the method handlers of all interfaces: polkit's answer for one of our actions about a domain or unit ("" when it is about all). Returns as polkit_authorize(). */
 typedef enum Action { ACTION_RENEW, ACTION_RELOAD, ACTION_CHECK, _ACTION_MAX } Action;
 int authorize(Manager *m, sd_bus_message *call, Action action, const char *subject, sd_bus_error *error);
 
