@@ -30,6 +30,7 @@ static const char *const reason_table[_REASON_MAX] = {
         [REASON_RETRY] = "retry",
         [REASON_STAGED] = "staged",
         [REASON_ACTIVATED] = "activated",
+        [REASON_ASKED] = "asked",
         [REASON_MANUAL] = "renew-mode-manual",
         [REASON_UNUSED] = "unused",
         [REASON_REFUSED] = "refused",
@@ -335,6 +336,12 @@ static int decide_install(Decision *d) {
         return detail_printf(&d->detail, "the newest certificate is not served yet");
 }
 
+static int decide_asked(Decision *d) {
+        d->action = DECISION_RENEW;
+        d->reason = REASON_ASKED;
+        return detail_printf(&d->detail, "it was asked for");
+}
+
 static bool is_about_age(DecisionReason reason) {
         return reason == REASON_EXPIRED || reason == REASON_WINDOW;
 }
@@ -365,6 +372,8 @@ static int decide(const ManagedDomain *d, const CertFactsList *live, const Job *
                 return decide_nothing(REASON_REFUSED, d->refused, ret);
         if (staged_complete)
                 return decide_activate(ret);
+        if (job->asked)
+                return decide_asked(ret);
 
         wants = found && renews_by_itself(d);
         retry_later = must_wait_to_retry(job, now_usec);

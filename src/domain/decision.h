@@ -33,6 +33,7 @@ typedef enum DecisionReason {
         REASON_RETRY,          /* an attempt failed: next_run of the job */
         REASON_STAGED,
         REASON_ACTIVATED,
+        REASON_ASKED,          /* somebody asked for it: whether it is due or not, in every renew mode */
         REASON_MANUAL,         /* MDRenewMode manual */
         REASON_UNUSED,         /* no virtual host uses it and the mode is not 'always' */
         REASON_REFUSED,        /* the server disabled it; ManagedDomain.refused says why */

@@ -3,7 +3,7 @@
 
 /* The job record of a domain, job.json: what is kept between runs. Member names are mod_md's where it has the thing: "name",
  * "finished", "next-run", "last-run", "errors", "last" {problem members, "status-description"}, "log"
- * {"entries"}; ours: "ca-url", "account", "order" {"url", "finalize", "authorizations"}, "phase", "installed". */
+ * {"entries"}; ours: "asked", "ca-url", "account", "order" {"url", "finalize", "authorizations"}, "phase", "installed". */
 
 #include "base/problem.h"
 #include "base/strv.h"
@@ -34,6 +34,7 @@ typedef struct Job {
         char *name;
         JobPhase phase;
         bool finished;          /* as mod_md: the last renewal is complete */
+        bool asked;             /* somebody asked for a renewal, which has not come to an end yet */
         unsigned errors;        /* failed attempts in a row */
         uint64_t last_run_usec;
         uint64_t next_run_usec; /* not before; 0: no such wish */

@@ -120,11 +120,25 @@ void domain_save_job(Domain *d) {
                 (void) log_failure(r < 0 ? r : -EIO, "%s: Cannot write domains/%s/" STORE_FILE_JOB ": %m", DOMAIN_NAME(d), DOMAIN_NAME(d));
 }
 
+/* What failed with other settings says nothing about these. A CA that asked for time gets it all the same. */
+static void forget_failure(Domain *d) {
+        _cleanup_(managed_domain_freep) ManagedDomain *before = NULL;
+        const Problem *last = d->job->last;
+
+        if (d->job->next_run_usec == 0 || (last && last->retry_after_usec > clock_now_usec()))
+                return;
+        if (store_domain_read_md(d->manager->store, STORE_SET_LIVE, DOMAIN_NAME(d), &before, NULL) != 0)
+                return;
+        if (!managed_domain_settings_equal(before, d->config))
+                d->job->next_run_usec = 0;
+}
+
 static void keep_settings(Domain *d) {
         int r;
 
         if (d->settings_kept)
                 return;
+        forget_failure(d);
         r = store_domain_write_md(d->manager->store, STORE_SET_LIVE, d->config);
         d->settings_kept = r == 0;
         if (r != 0)
@@ -223,6 +237,21 @@ static void warn_if_expiring(Domain *d) {
         domain_save_job(d);
 }
 
+static bool is_retried(const Decision *decision) {
+        switch (decision->reason) {
+
+        case REASON_WINDOW:
+                return decision->action != DECISION_WAIT;
+
+        case REASON_MANUAL:
+        case REASON_UNUSED:
+                return false;
+
+        default:
+                return true;
+        }
+}
+
 void domain_evaluate(Domain *d) {
         int r;
 
@@ -245,14 +274,12 @@ void domain_evaluate(Domain *d) {
                 (void) log_failure(r, "%s: Cannot decide: %m", DOMAIN_NAME(d));
                 return;
         }
-        if (d->decision.action == DECISION_WAIT && d->decision.reason == REASON_WINDOW && d->job->errors > 0) {
+        if (!is_retried(&d->decision) && d->job->errors > 0) {
                 /* An attempt that somebody asked for failed, and nothing is due: there is nothing to retry. What went wrong stays to be seen. */
                 d->job->errors = 0;
                 d->job->next_run_usec = 0;
                 domain_save_job(d);
         }
-        if (d->forced && !d->config->refused && d->decision.action != DECISION_ACTIVATE)
-                d->decision.action = DECISION_RENEW;
         activation_check_installed(d);
         if (d->decision.action == DECISION_NOTHING || d->decision.action == DECISION_WAIT)
                 warn_if_expiring(d);
@@ -265,12 +292,12 @@ int domain_renew(Domain *d, bool force) {
                 return DOMAIN_RENEW_E_RUNNING;
         if (!d->managed || d->config->refused)
                 return DOMAIN_RENEW_E_REFUSED;
-        d->forced = force;
-        if (force)
-                d->job->next_run_usec = 0;
+        if (force) { /* kept until that renewal has come to its end, whatever becomes of us */
+                d->job->asked = true;
+                domain_save_job(d);
+        }
         domain_forget_facts(d);
         domain_evaluate(d);
-        d->forced = false;
         return d->renewal ? DOMAIN_RENEW_DONE : DOMAIN_RENEW_E_NOT_DUE;
 }
 

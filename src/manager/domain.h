@@ -32,7 +32,6 @@ struct Domain {
         Decision decision;
         uint64_t live_since_usec; /* monotonic: when the live set became that; 0: before our start */
         bool reload_told; /* that somebody has to reload by hand, for what is live now */
-        bool forced; /* somebody asked for a renewal, whatever the decision says */
         Renewal *renewal;
 
         uint64_t wanted_usec; /* when it is to be looked at again; 0: no time */

@@ -215,9 +215,8 @@ static int prepare_keys(Renewal *r) {
         cert_facts_list_done(&staged);
         if (k < 0)
                 return k;
+        /* An order whose key is not there was not finalized: the key is in staging before that, and whatever key is made now will do. */
         skip_staged(r);
-        if (!r->keys[r->current].key)
-                job_forget_order(r->domain->job); /* one that was finalized with a lost key gives a useless certificate */
         return 0;
 }
 
@@ -231,7 +230,6 @@ int renewal_new(Domain *d, Renewal **ret) {
         if (!r)
                 return log_oom();
         r->domain = d;
-        r->forced = d->forced;
         r->settings = managed_domain_copy(d->config);
         if (!r->settings) {
                 free(r);
@@ -346,7 +344,7 @@ void renewal_start(Renewal *r) {
 
         r->state = RENEWAL_STARTING;
         r->started_usec = clock_now_usec();
-        event_tell(d, EVENT_RENEWING, NULL, "A renewal begins: %s", r->forced ? "it was asked for" : str_or(d->decision.detail, "it was asked for"));
+        event_tell(d, EVENT_RENEWING, NULL, "A renewal begins: %s", str_or(d->decision.detail, "it is due"));
         k = begin(r, &p);
         if (k == 0)
                 k = set_deadline(r, START_TIMEOUT_USEC);
@@ -449,7 +447,6 @@ void renewal_wake_waiting(Manager *m, const char *ca_url) {
 static void count_failure(Renewal *r, const Problem *problem) {
         Domain *d = r->domain;
         uint64_t now = clock_now_usec(), base = 30 * USEC_PER_SEC;
-        char when[CLOCK_HUMAN_MAX];
 
         if (d->n_servers > 0 && d->servers[0].snapshot->retry_delay_usec > 0)
                 base = d->servers[0].snapshot->retry_delay_usec;
@@ -460,8 +457,19 @@ static void count_failure(Renewal *r, const Problem *problem) {
         d->job->last = problem_copy(problem);
         if (d->job->last && !d->job->last->activity && r->activity)
                 (void) str_replace(&d->job->last->activity, r->activity);
-        event_tell(d, EVENT_ERRORED, problem, "The renewal failed (attempt %u): %s; next try %s", d->job->errors, problem->detail,
-                   clock_format_utc(when, d->job->next_run_usec));
+}
+
+/* After the domain has been looked at again: only then is it known whether there is a next try. */
+static void tell_failure(Domain *d, unsigned attempt, const Problem *problem) {
+        char when[CLOCK_HUMAN_MAX];
+
+        if (d->managed && d->job->next_run_usec > 0)
+                event_tell(d, EVENT_ERRORED, problem, "The renewal failed (attempt %u): %s; next try %s", attempt, problem->detail,
+                           clock_format_utc(when, d->job->next_run_usec));
+        else
+                event_tell(d, EVENT_ERRORED, problem, "The renewal failed: %s; it is not tried again by itself: %s", problem->detail,
+                           d->managed ? str_or(d->decision.detail, "nothing is due") : "no server names it any more");
+        domain_save_job(d);
 }
 
 static void refuse_waiting_calls(Renewal *r, const Problem *problem) {
@@ -477,6 +485,7 @@ void renewal_end(Renewal *r, const Problem *problem) {
         _auto_problem_ Problem *told = problem_copy(r->refusal ? r->refusal : problem ? problem : &(Problem){ .type = (char *) "", .detail = (char *) "" });
         _auto_free_ char *ca = strdup(r->ca_url);
         bool failed = problem && !r->binding.delivered;
+        unsigned attempt;
 
         if (failed && told && told->retry_after_usec == 0)
                 told->retry_after_usec = problem->retry_after_usec;
@@ -484,6 +493,8 @@ void renewal_end(Renewal *r, const Problem *problem) {
         challenges_tear_down(r);
         if (failed && told)
                 count_failure(r, told);
+        attempt = d->job->errors;
+        d->job->asked = false;
         domain_save_job(d);
         job_bus_ended(r, failed ? told : NULL);
         renewal_free(r);
@@ -492,6 +503,8 @@ void renewal_end(Renewal *r, const Problem *problem) {
                 renewal_wake_waiting(m, ca);
         domain_forget_facts(d);
         domain_evaluate(d);
+        if (failed && told)
+                tell_failure(d, attempt, told);
         manager_forget_unmanaged(d); /* a server may have dropped it meanwhile */
         manager_kick(m);
 }

@@ -32,7 +32,6 @@ struct Renewal {
         ManagedDomain *settings; /* as they were when it began: the configuration may change meanwhile */
         const char *ca_url;      /* of these settings */
         uint64_t started_usec;
-        bool forced; /* somebody asked for it, whatever the decision says */
 
         UnitCall *start;
         unsigned restarts;

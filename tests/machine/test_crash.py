@@ -138,3 +138,128 @@ def test_manager(m):
     assert visitor.answered and not visitor.wrong, visitor.wrong
     errored = m.journal("MD_EVENT=errored", after=cursor)
     assert not errored, [entry["MESSAGE"] for entry in errored]
+
+
+def add_alias(m, names, alias):
+    """Another name for each of the domains: they are due."""
+    for name in names:
+        managed.add(m, name, f"{alias}.{name}")
+
+
+def test_worker(m):
+    """A worker dies at any step: an attempt that failed, and the next one goes on with the order; what is served goes on being served."""
+    stages = Stages(m, plan_for_all())
+    add_alias(m, plan_for_all(), "alias1")
+    cursor = m.cursor()
+    with Visitor(m, "poll-after.example.org", roots=m.ca.root()) as visitor:
+        apache.reload(m)
+        stages.wait()
+        m.run("systemctl kill -s KILL 'md-renew@*.service'")
+        stages.release()
+        m.certificates = wait_done(m, stages, cursor, m.certificates)
+    assert visitor.answered and not visitor.wrong, visitor.wrong
+    for stage in stages.stages:
+        entry = managed.wait_event(m, stage.name, "errored", cursor)
+        assert "ended without a word" in entry["MESSAGE"] and "next try" in entry["MESSAGE"] and managed.show(m, stage.name)["Errors"] == 0, entry
+
+
+def test_power(m):
+    """The power is lost while renewals are at every step: after the boot all go on with the orders that they have, and what was served is served at once."""
+    stages = Stages(m, plan_for_all())
+    add_alias(m, plan_for_all(), "alias2")
+    apache.reload(m)
+    stages.wait()
+    cursor = m.cursor()
+    m.kill()
+    stages.release()
+    m.boot()
+    m.wait_active("apache2.service")
+    for name in plan_for_all():
+        assert m.https(name, roots=m.ca.root())[0] == 200, name
+    m.certificates = wait_done(m, stages, cursor, m.certificates)
+    errored = m.journal("MD_EVENT=errored", after=cursor)
+    assert not errored, [entry["MESSAGE"] for entry in errored]
+
+
+def test_before_the_order(m):
+    """The manager dies while the worker asks for the CA's directory, and for its first nonce."""
+    for kind in ("directory", "new-nonce"):
+        name = f"{kind}.example.org"
+        m.ca.proxy.clear()
+        release = threading.Event()
+        rule = m.ca.proxy.rule(kind=kind, nth=1, hold=release)
+        managed.add(m, name)
+        cursor = m.cursor()
+        apache.reload(m)
+        m.wait_for(lambda: rule.used, 20, f"the {kind} to be asked for")
+        managed.kill(m)
+        release.set()
+        managed.wait_served(m, name)
+        managed.wait_event(m, name, "installed", cursor)
+        assert m.ca.proxy.count("new-order") == 1 and not m.journal("MD_EVENT=errored", after=cursor)
+    m.ca.proxy.clear()
+
+
+def test_queue(m):
+    """The manager dies while one renewal runs and others wait for its place: all have their turn."""
+    managed.settings(m, ReloadIntervalSec=1, MaxConcurrentRenewals=1)
+    m.ca.proxy.clear()
+    names = [f"queue{n}.example.org" for n in range(3)]
+    release = threading.Event()
+    rule = m.ca.proxy.rule(kind="new-order", nth=1, hold=release)
+    for name in names:
+        managed.add(m, name)
+    cursor = m.cursor()
+    apache.reload(m)
+    m.wait_for(lambda: rule.used, 20, "the first one's order")
+    managed.kill(m)
+    release.set()
+    for name in names:
+        managed.wait_served(m, name)
+        managed.wait_event(m, name, "installed", cursor)
+    assert not m.journal("MD_EVENT=errored", after=cursor)
+    m.ca.proxy.clear()
+    managed.settings(m, ReloadIntervalSec=1, MaxConcurrentRenewals=20)
+
+
+def test_key(m):
+    """The manager dies while a key is in the making: the order that was made meanwhile is gone on with, whatever key is configured then."""
+    name = "key.example.org"
+    m.ca.proxy.clear()
+    release = threading.Event()
+    rule = m.ca.proxy.rule(kind="authorization", nth=1, hold=release)
+    managed.add(m, name, directives="MDPrivateKeys RSA 8192")
+    cursor = m.cursor()
+    apache.reload(m)
+    m.wait_for(lambda: rule.used, 20, "the authorization to be asked for")
+    m.run("systemctl kill -s STOP md-manager")
+    assert not [file for file in managed.files(m, f"staging/{name}") if "privkey" in file]
+    managed.add(m, name, directives="MDPrivateKeys P-384")
+    apache.reload(m)
+    managed.kill(m)
+    release.set()
+    managed.wait_served(m, name)
+    managed.wait_event(m, name, "installed", cursor)
+    assert managed.show(m, name)["KeySpecs"] == ["p-384"] and m.ca.proxy.count("new-order") == 1, m.ca.proxy.counts()
+    assert not m.journal("MD_EVENT=errored", after=cursor) and managed.left_over(m) == []
+
+
+def test_asked(m):
+    """A renewal that nobody but an operator wants outlives the manager, too, in manual mode and with the same order."""
+    name = "asked.example.org"
+    managed.add(m, name, directives="MDRenewMode manual")
+    apache.reload(m)
+    m.wait_for(lambda: managed.is_known(m, name), 10, "the domain")
+    m.ca.proxy.clear()
+    release = threading.Event()
+    rule = m.ca.proxy.rule(kind="finalize", nth=1, change=lambda *_: release.wait(60))
+    cursor = m.cursor()
+    managed.renew(m, name)
+    m.wait_for(lambda: rule.used, 20, "the order to be finalized")
+    managed.kill(m)
+    release.set()
+    managed.wait_served(m, name)
+    managed.wait_event(m, name, "installed", cursor)
+    assert m.ca.proxy.count("new-order") == 1 and "asked" not in managed.job(m, name)
+    assert managed.show(m, name)["Reason"] == "renew-mode-manual" and managed.left_over(m) == []
+    m.ca.proxy.clear()

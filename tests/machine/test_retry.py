@@ -91,6 +91,22 @@ def test_kept(m):
     managed.set_globally(m)
 
 
+def test_asked(m):
+    """A renewal that was asked for, is not due, and fails: it is told that nothing will be tried again, and nothing is; the timer is that of the window."""
+    name = "asked.example.org"
+    cursor = add(m, name)
+    managed.wait_event(m, name, "installed", cursor)
+    m.ca.proxy.rule(kind="new-order", problem="rateLimited", detail="not today")
+    managed.renew(m, name)
+    told = managed.wait_event(m, name, "errored", cursor)["MESSAGE"]
+    assert "not today" in told and "not tried again by itself" in told and "next try" not in told, told
+    shown = managed.show(m, name)
+    assert shown["Errors"] == 0 and shown["Reason"] == "renew-window" and shown["NextUSec"] == shown["RenewAtUSec"], shown
+    assert shown["LastProblem"][0].endswith("rateLimited")
+    wait_timer(m, name, shown["RenewAtUSec"])
+    m.ca.proxy.clear()
+
+
 def test_retry_after(m):
     """An error with Retry-After, in seconds or as a date: the CA is left alone that long, and asked again then."""
     date = lambda after: email.utils.formatdate(time.time() + after, usegmt=True)

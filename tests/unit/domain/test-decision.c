@@ -34,7 +34,7 @@ typedef struct Case {
         const char *names; /* of the domain: "example.org" */
         KeySpecs keys;
         RenewMode mode; /* see .manual */
-        bool manual, unused, staged, not_served;
+        bool manual, unused, staged, not_served, asked;
         const char *refused;
         Window window;
         Cert certs[2];
@@ -99,6 +99,7 @@ static void check(const Case *c) {
         REQUIRE(job && make_domain(c, &d) == 0);
         make_facts(c, &live);
         job->phase = c->phase;
+        job->asked = c->asked;
         job->errors = c->errors;
         job->next_run_usec = c->next_run;
         if (c->errors > 0)
@@ -384,6 +385,47 @@ static const Case cases[] = {
           .action = DECISION_NOTHING,
           .reason = REASON_REFUSED,
           .state = DOMAIN_STATE_INCOMPLETE },
+
+        /* Somebody asked for it */
+        { .what = "asked for, and not due",
+          .asked = true,
+          .certs = { { "rsa" } },
+          .action = DECISION_RENEW,
+          .reason = REASON_ASKED,
+          .detail = "it was asked for" },
+        { .what = "asked for, in manual mode",
+          .asked = true,
+          .manual = true,
+          .action = DECISION_RENEW,
+          .reason = REASON_ASKED,
+          .state = DOMAIN_STATE_INCOMPLETE },
+        { .what = "asked for, and a try failed before that",
+          .asked = true,
+          .errors = 3,
+          .next_run = T0 + 11 * DAY,
+          .certs = { { "rsa" } },
+          .action = DECISION_RENEW,
+          .reason = REASON_ASKED },
+        { .what = "asked for, and the one before is not served yet",
+          .asked = true,
+          .phase = JOB_PHASE_ACTIVATED,
+          .not_served = true,
+          .certs = { { "rsa" } },
+          .action = DECISION_RENEW,
+          .reason = REASON_ASKED },
+        { .what = "asked for, and obtained",
+          .asked = true,
+          .staged = true,
+          .phase = JOB_PHASE_STAGED,
+          .certs = { { "rsa" } },
+          .action = DECISION_ACTIVATE,
+          .reason = REASON_STAGED },
+        { .what = "asked for, and refused",
+          .asked = true,
+          .refused = "so",
+          .certs = { { "rsa" } },
+          .action = DECISION_NOTHING,
+          .reason = REASON_REFUSED },
 
         /* What was obtained goes on */
         { .what = "staged",

@@ -91,6 +91,18 @@ TEST(round_trip) {
         CHECK_STR(again->log[1].status, NULL);
 }
 
+TEST(what_was_asked_for_is_kept) {
+        _cleanup_(job_freep) Job *j = job_new("example.org"), *again = NULL;
+        _auto_free_ char *text = NULL;
+
+        j->asked = true;
+        text = text_of(j);
+        CHECK_STR(text, "{\"name\":\"example.org\",\"phase\":\"idle\",\"finished\":false,\"asked\":true,\"errors\":0}");
+        CHECK_INT(parse(text, &again), 0);
+        REQUIRE(again);
+        CHECK(again->asked);
+}
+
 TEST(next_run_is_never_sooner_than_it_was) {
         _cleanup_(job_freep) Job *j = job_new("example.org"), *again = NULL;
         _auto_free_ char *text = NULL;
