@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hooks: what MDMessageCmd names, run as units of their own when something happens to a domain."""
+
+import contextlib
+import json
+import re
+
+import apache
+import hands
+import host
+import managed
+
+SUITES = ["trixie", "bookworm"]
+
+STORE = managed.STORE
+LAUNCHER = ("org.mdmanager1.Launcher", "/org/mdmanager1/Launcher", "org.mdmanager1.Launcher")
+
+# Tells how it was called, as one line of JSON; or does what the test wrote for its event.
+HOOK = "/usr/local/lib/md-test/tell"
+HOOK_TEXT = """#!/usr/bin/python3 -B
+import json, os, sys
+event, domain = sys.argv[-2:]
+own = f"/etc/md-test/hook-{event}"
+if os.path.exists(own):
+    os.execv(own, [own, event, domain])
+print("hook", json.dumps({"arguments": sys.argv[1:], "environment": dict(os.environ), "uid": os.getuid(), "gid": os.getgid(),
+                          "groups": os.getgroups(), "umask": os.umask(0), "directory": os.getcwd()}))
+"""
+COMMAND = f'{HOOK} first "two words" %n $HOME'
+
+
+def setup(m):
+    m.write(HOOK, HOOK_TEXT, mode=0o755)
+    managed.install(m)
+    managed.settings(m, ReloadIntervalSec=1)
+    set_hook(m, COMMAND)
+
+
+def set_hook(m, command):
+    """For all domains; known after the next reload."""
+    m.write("/etc/apache2/conf-enabled/hook.conf", f"MDMessageCmd {command}\n" if command else "")
+
+
+def calls(m, after, name=None):
+    """How the hook was called since then: what it told, with the journal's entry as 'entry'."""
+    found = []
+    for entry in m.journal("SYSLOG_IDENTIFIER=tell", after=after):
+        if entry["MESSAGE"].startswith("hook ") and (name is None or entry["MD_NAME"] == name):
+            found.append(dict(json.loads(entry["MESSAGE"].removeprefix("hook ")), entry=entry))
+    return found
+
+
+def wait_call(m, name, event, after):
+    m.wait_journal(f"MD_NAME={name}", f"MD_EVENT={event}", "SYSLOG_IDENTIFIER=tell", after=after)
+    return [call for call in calls(m, after, name) if call["arguments"][-2] == event][-1]
+
+
+@contextlib.contextmanager
+def other_hook(m, event, text):
+    """For one event, another program."""
+    path = f"/etc/md-test/hook-{event}"
+    m.write(path, text, mode=0o755)
+    try:
+        yield
+    finally:
+        m.run(["rm", path])
+
+
+def run_hook(m, event):
+    """Has the launcher run a hook of example.org: the name of its unit."""
+    out = m.run(["busctl", "--json=short", "call", *LAUNCHER, "RunHook", "ssa{ss}", "example.org", event, "0"]).out
+    return json.loads(out)["data"][0]
+
+
+def wait_gone(m, unit):
+    m.wait_for(lambda: unit not in m.run("systemctl list-units --all --plain 'md-hook-*'").out, 10, f"{unit} to be gone")
+
+
+def wait_told(m, name, event, after):
+    """Waits until the manager tells of the event."""
+    return m.wait_journal(f"MD_NAME={name}", f"MD_EVENT={event}", "_SYSTEMD_UNIT=md-manager.service", after=after)
+
+
+def test_renewal(m):
+    """A renewal runs hooks for renewed and installed, once each: arguments EVENT DOMAIN behind the configured ones, the promised environment, no more."""
+    cursor = m.cursor()
+    managed.add(m, "example.org", "www.example.org")
+    apache.reload(m)
+    installed = wait_call(m, "example.org", "installed", cursor)
+    renewed = wait_call(m, "example.org", "renewed", cursor)
+    version = m.property("org.mdmanager1", "/org/mdmanager1", "org.mdmanager1.Manager", "Version")
+    for event, call in (("renewed", renewed), ("installed", installed)):
+        # Words are what Apache's configuration says: nobody expands them.
+        assert call["arguments"] == ["first", "two words", "%n", "$HOME", event, "example.org"], call
+        own = {key: value for key, value in call["environment"].items() if key.startswith("MD_")}
+        assert own.pop("MD_DETAIL"), call
+        assert own == {"MD_NAME": "example.org", "MD_EVENT": event, "MD_DOMAINS": "example.org www.example.org", "MD_STORE_DIR": STORE,
+                       "MD_MANAGER_VERSION": version}, own
+        assert not {"LD_PRELOAD", "NOTIFY_SOCKET", "LISTEN_FDS", "WATCHDOG_USEC"} & set(call["environment"]), call
+    assert renewed["uid"] == int(m.run("id -u md-hook").out) and renewed["groups"] == [renewed["gid"]] == [int(m.run("id -g md-hook").out)], renewed
+    assert installed["uid"] == 0, installed
+    # Each is a unit of its own: which is the first to say something is not promised.
+    assert sorted(call["arguments"][-2] for call in calls(m, cursor)) == ["installed", "renewed"]
+
+
+def test_units(m):
+    """A hook is a transient unit: named for event and domain, in the hooks' slice, with limits; gone from the list when it has ended."""
+    with other_hook(m, "errored", "#!/bin/sh\nexec sleep infinity\n"):
+        unit = run_hook(m, "errored")
+        assert re.fullmatch(r"md-hook-errored-example\.org-[0-9]+\.service", unit), unit
+        m.wait_for(lambda: "sleep" in m.run(["ps", "-o", "comm=", "-p", m.unit(unit)["MainPID"]]).out, 10, "the hook to run")
+    shown = m.unit(unit)
+    assert shown["Transient"] == "yes" and shown["Slice"] == "system-md\\x2dhook.slice" and shown["User"] == "md-hook", shown
+    assert shown["TimeoutStartUSec"] == "5min" and shown["Description"] == "Hook for event errored of example.org", shown
+    assert int(shown["MemoryMax"]) == 512 * 1024**2 and shown["TasksMax"] == "256", shown
+    assert (shown["ProtectSystem"], shown["PrivateTmp"], shown["NoNewPrivileges"]) == ("strict", "yes", "yes"), shown
+    assert not shown.get("CapabilityBoundingSet"), shown
+    assert unit in m.run(["systemctl", "status", "--no-pager", "system-md\\x2dhook.slice"]).out
+    m.run(["busctl", "call", *LAUNCHER, "Cancel", "s", unit])
+    wait_gone(m, unit)
+
+
+def test_errored(m):
+    """A failed renewal runs the hook for errored, with the CA's own words and the kind of problem."""
+    cursor = m.cursor()
+    rule = m.ca.proxy.rule(kind="new-order", problem="rejectedIdentifier", detail="We do not like this name", times=1)
+    managed.add(m, "bad.example.org")
+    apache.reload(m)
+    call = wait_call(m, "bad.example.org", "errored", cursor)
+    assert rule.used == 1
+    environment = call["environment"]
+    assert call["arguments"][-2:] == ["errored", "bad.example.org"] and call["uid"] == int(m.run("id -u md-hook").out), call
+    assert environment["MD_PROBLEM"] == "urn:ietf:params:acme:error:rejectedIdentifier", environment
+    assert "We do not like this name" in environment["MD_DETAIL"] and "next try" in environment["MD_DETAIL"], environment
+    assert not {"MD_STORE", "MD_VERSION"} & set(environment), environment
+    assert [call["arguments"][-2] for call in calls(m, cursor, "bad.example.org")] == ["errored"]
+    managed.renew(m, "bad.example.org")
+    wait_call(m, "bad.example.org", "installed", cursor)
+    managed.remove(m, "bad.example.org")
+    apache.reload(m)
+
+
+def test_journal(m):
+    """What a hook writes is in the journal under its domain and event, and so is how it ended; a failed one leaves nothing behind."""
+    cursor = m.cursor()
+    before = managed.is_real(m, "example.org")
+    with other_hook(m, "renewed", "#!/bin/sh\necho 'to stdout'\necho 'to stderr' >&2\nexit 3\n"):
+        managed.renew(m, "example.org")
+        wait_call(m, "example.org", "installed", cursor)            # a failed hook holds nothing up
+    managed.wait_served(m, "example.org", other_than=before)
+    lines = [entry for entry in m.journal("MD_NAME=example.org", "MD_EVENT=renewed", after=cursor) if entry.get("_SYSTEMD_UNIT", "").startswith("md-hook-")]
+    assert [entry["MESSAGE"] for entry in lines] == ["to stdout", "to stderr"], lines
+    unit = lines[0]["_SYSTEMD_UNIT"]
+    ended = m.wait_journal(f"UNIT={unit}", "EXIT_STATUS=3", "EXIT_CODE=exited", after=cursor)
+    assert "status=3" in ended["MESSAGE"], ended
+    m.wait_journal(f"UNIT={unit}", "UNIT_RESULT=exit-code", after=cursor)
+    wait_gone(m, unit)
+
+
+def test_hanging(m):
+    """A hook that hangs, and ignores signals, holds up neither its own domain nor another one, nor a restart of the manager."""
+    cursor = m.cursor()
+    before = managed.is_real(m, "example.org")
+    with other_hook(m, "renewed", "#!/bin/sh\ntrap '' TERM HUP INT\nsleep infinity &\nwhile :; do sleep 1; done\n"):
+        managed.renew(m, "example.org")
+        wait_call(m, "example.org", "installed", cursor)
+        managed.wait_served(m, "example.org", other_than=before)
+        managed.add(m, "second.example.org")
+        apache.reload(m)
+        managed.wait_served(m, "second.example.org")
+        wait_call(m, "second.example.org", "installed", cursor)
+    units = [line.split()[0] for line in m.run("systemctl list-units --plain --no-legend 'md-hook-renewed-*'").out.splitlines()]
+    assert len(units) == 2, units
+    m.run("systemctl restart md-manager", timeout=10)
+    managed.mdctl(m, "check")
+    assert {unit for unit in units if m.unit(unit)["ActiveState"] == "activating"} == set(units), "the manager's restart ended its hooks"
+    m.run(["systemctl", "kill", "--signal=KILL", *units])
+    for unit in units:
+        wait_gone(m, unit)
+    managed.remove(m, "second.example.org")
+    apache.reload(m)
+
+
+def test_leaves_no_children(m):
+    """What a hook leaves running ends with it."""
+    with other_hook(m, "renewed", "#!/bin/sh\nsetsid sleep 98765 &\n"):
+        wait_gone(m, run_hook(m, "renewed"))
+    assert m.run("pgrep -f 'sleep 9876[5]'", check=False).rc == 1
+
+
+def test_missing_command(m):
+    """A command that is not there, or cannot be executed, is told in the journal under its domain, and changes nothing for the renewal."""
+    m.write("/etc/md-test/not-executable", "#!/bin/sh\n", mode=0o644)
+    for command in ("/usr/local/bin/no-such-hook", "/etc/md-test/not-executable"):
+        set_hook(m, f"{command} argument")
+        apache.reload(m)
+        cursor = m.cursor()
+        before = managed.is_real(m, "example.org")
+        managed.renew(m, "example.org")
+        managed.wait_served(m, "example.org", other_than=before)
+        wait_told(m, "example.org", "installed", cursor)
+        said = m.wait_journal("_PID=1", after=cursor, where=lambda e, c=command: c in e["MESSAGE"] or "status=203/EXEC" in e["MESSAGE"])
+        assert said["UNIT"].startswith("md-hook-"), said
+    set_hook(m, COMMAND)
+    apache.reload(m)
+
+
+def test_installed_takes_keys_elsewhere(m):
+    """The hook for installed, as root, reads the new certificate and its key, as it must to take them elsewhere; and of the store nothing else."""
+    hands.install(m)
+    with other_hook(m, "installed", f"#!/bin/sh\nexec {hands.command('hook-installed')} \"$@\"\n"), hands.Hand(m, "hook-installed") as hand:
+        run_hook(m, "installed")
+        hand.wait_here()
+        assert hand.do("os.getuid()") == 0
+        key = hand.do(f"[str(path) for path in Path('{STORE}/domains/example.org').glob('privkey*.pem')][0]")
+        assert "PRIVATE KEY" in hand.do("Path(path).read_text()", path=key)
+        for directory in ("accounts", "staging", "reserve", "archive", "tmp", "fallback"):
+            assert hand.do(f"os.listdir('{STORE}/{directory}')") == [], directory
+        for directory in ("accounts", "reserve", "archive", "fallback"):
+            assert managed.files(m, directory), f"{directory} is empty: the test sees nothing"
+        for directory in (f"{STORE}/domains/example.org", f"{STORE}/servers", "/etc", "/usr/local/bin"):
+            assert hand.error("Path(path).write_text('x')", path=f"{directory}/probe") == "EROFS", directory
+
+
+def test_drop_ins(m):
+    """An administrator's ordinary drop-in for md-hook-.service, or for one event, changes how hooks run."""
+    m.write("/etc/systemd/system/md-hook-.service.d/all.conf", "[Service]\nEnvironment=SITE=ours\nReadWritePaths=/var/www\n")
+    m.write("/etc/systemd/system/md-hook-renewed-.service.d/one.conf", "[Service]\nUser=alice\nEnvironment=ONLY=renewed\n")
+    m.run("systemctl daemon-reload")
+    cursor = m.cursor()
+    for event in ("renewed", "errored"):
+        run_hook(m, event)
+    renewed, errored = (wait_call(m, "example.org", event, cursor) for event in ("renewed", "errored"))
+    assert renewed["environment"]["SITE"] == errored["environment"]["SITE"] == "ours"
+    assert renewed["environment"]["ONLY"] == "renewed" and "ONLY" not in errored["environment"]
+    assert renewed["environment"]["MD_NAME"] == "example.org" and renewed["uid"] == 1000 != errored["uid"], (renewed, errored)
+    m.run("rm -r /etc/systemd/system/md-hook-.service.d /etc/systemd/system/md-hook-renewed-.service.d; systemctl daemon-reload")
+
+
+def test_every_event(m):
+    """The launcher knows every event for which the manager runs hooks."""
+    source = (host.SOURCE / "src/manager/event.c").read_text(encoding="utf-8")
+    events = [name for name, hook in re.findall(r'\[EVENT_\w+\]\s*=\s*\{\s*"([a-z-]+)",.*?(true|false)', source) if hook == "true"]
+    assert {"renewed", "installed", "errored", "reload-failed"} <= set(events), events
+    cursor = m.cursor()
+    for event in events:
+        run_hook(m, event)
+        call = wait_call(m, "example.org", event, cursor)
+        assert (call["uid"] == 0) == (event == "installed"), call
+
+
+def test_without(m):
+    """Without MDMessageCmd no hook runs, and nobody complains."""
+    set_hook(m, None)
+    apache.reload(m)
+    cursor = m.cursor()
+    before = managed.is_real(m, "example.org")
+    managed.renew(m, "example.org")
+    managed.wait_served(m, "example.org", other_than=before)
+    wait_told(m, "example.org", "installed", cursor)
+    # An order to the launcher that came later, and is done: nothing was waiting before it.
+    m.run(["busctl", "call", *LAUNCHER, "Cancel", "s", "md-hook-none-1.service"])
+    assert not [e for e in m.journal(after=cursor) if "md-hook" in e.get("UNIT", "") or "hook" in e["MESSAGE"]]
