@@ -105,6 +105,10 @@ def test_asked(m):
     assert shown["LastProblem"][0].endswith("rateLimited")
     wait_timer(m, name, shown["RenewAtUSec"])
     m.ca.proxy.clear()
+    old = m.certificate(name)
+    managed.renew(m, name)
+    managed.wait_served(m, name, other_than=old)
+    assert managed.show(m, name)["LastProblem"][0] == "" and managed.left_over(m) == []
 
 
 def test_retry_after(m):
