@@ -203,14 +203,14 @@ static Snapshot *take_known(Servers *s, const char *id) {
         return NULL;
 }
 
-static void complain(Servers *s, const char *id, const char *why, bool known) {
-        _auto_free_ char *line = str_printf("%s/" STORE_SERVERS "/%s.json: %s", store_path(s->manager->store), id, why);
+/* 'why' names the file, unless 'id' is given. */
+static void complain(Servers *s, const char *id, const char *why, const char *what_next) {
+        _auto_free_ char *line = id ? str_printf("%s/" STORE_SERVERS "/%s.json: %s", store_path(s->manager->store), id, why) : strdup(why);
         LogField fields[] = { { "MD_EVENT", "snapshot-refused" } };
 
         if (!line)
                 return;
-        log_full(LOG_ERR, 0, MESSAGE_SNAPSHOT_REFUSED, fields, ELEMENTSOF(fields), "%s%s", line,
-                 known ? " The last good one counts." : " Reload that server to have it written again.");
+        log_full(LOG_ERR, 0, MESSAGE_SNAPSHOT_REFUSED, fields, ELEMENTSOF(fields), "%s. %s", line, what_next);
         (void) strv_extend(&s->complaints, line);
 }
 
@@ -223,14 +223,15 @@ static Snapshot *read_one(Servers *s, const char *id) {
 
         r = store_snapshot_read(s->manager->store, id, &fresh, &complaints, &problem);
         STRV_FOREACH(c, complaints)
-                complain(s, id, *c, false);
+                complain(s, id, *c, "That domain is left out; the others of this server are not touched by it.");
         if (r == STORE_SNAPSHOT_DONE) {
                 snapshot_free(known);
                 return fresh;
         }
         if (r == STORE_SNAPSHOT_E_NOT_FOUND)
                 return snapshot_free(known);
-        complain(s, id, problem ? problem->detail : strerror(r < 0 ? -r : EBADMSG), known);
+        complain(s, problem ? NULL : id, problem ? problem->detail : strerror(r < 0 ? -r : EBADMSG),
+                 known ? "The last good one counts until the server is reloaded and writes it again." : "Reload the server to have it written again.");
         return known;
 }
 
