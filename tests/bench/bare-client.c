@@ -278,8 +278,8 @@ static void print_result(const Watch *w, uint64_t total_usec) {
                 uint64_t usec = w->exchanges[i].end_usec - w->exchanges[i].begin_usec;
 
                 spent_usec += usec;
-                printf("%s{\"method\":\"%s\",\"url\":\"%s\",\"status\":%u,\"usec\":%llu}", i > 0 ? "," : "", methods[w->exchanges[i].method],
-                       str_or(w->exchanges[i].url, ""), w->exchanges[i].status, (unsigned long long) usec);
+                printf("%s{\"method\":\"%s\",\"url\":\"%s\",\"status\":%u,\"usec\":%llu}", i > 0 ? "," : "",
+                       methods[w->exchanges[i].method], str_or(w->exchanges[i].url, ""), w->exchanges[i].status, (unsigned long long) usec);
         }
         waited_usec = total_usec - spent_usec;
         printf("],\"total_usec\":%llu,\"requests_usec\":%llu,\"between_usec\":%llu}\n", (unsigned long long) total_usec,
