@@ -305,6 +305,8 @@ class Machine:
         try:
             end = time.monotonic() + deadline
             while (line := follower.line(end - time.monotonic())) is not None:
+                if not line.startswith("{"):
+                    continue        # what journalctl says of a file that is rotated meanwhile
                 entry = json.loads(line)
                 if _matches(entry, matches, unit) and (where is None or where(entry)):
                     return entry
