@@ -307,6 +307,10 @@ void manager_bus_event(Domain *d, const char *event, const Problem *problem, con
                 (void) log_failure(r, "Cannot send signal Event: %m");
 }
 
+static const char *plural(size_t n) {
+        return n == 1 ? "" : "s";
+}
+
 /* One line for systemctl status, and the properties: once for everything that changed in a round. */
 static int tell_status(sd_event_source *source, void *userdata) {
         Manager *m = userdata;
@@ -322,7 +326,8 @@ static int tell_status(sd_event_source *source, void *userdata) {
 
                 faults += fault ? 1 : 0;
         }
-        (void) service_notify_status("%zu domains, %zu with problems, %zu renewals running%s; next: %s%s%s", map_size(m->domains), faults, map_size(m->renewals),
+        (void) service_notify_status("%zu domain%s, %zu with problems, %zu renewal%s running%s; next: %s%s%s", map_size(m->domains), plural(map_size(m->domains)), faults,
+                                     map_size(m->renewals), plural(map_size(m->renewals)),
                                      reload_is_pending(m) ? ", reload pending" : "", next ? DOMAIN_NAME(next) : "nothing", next ? " at " : "",
                                      next ? clock_format_utc(when, next->wanted_usec) : "");
         (void) sd_bus_emit_properties_changed(m->bus, BUS_PATH, BUS_INTERFACE_MANAGER, "Domains", "Renewals", "NextRenewalDomain", "NextRenewalUSec",
