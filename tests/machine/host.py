@@ -87,6 +87,8 @@ def cache():
 
 def scratch():
     """A directory in memory that ends with the namespace."""
+    if _host_proc is None:
+        raise Failure("host.enter() comes first: without it mounts and machines would stay behind")
     return cache() / "scratch"
 
 
