@@ -4,6 +4,7 @@
 import contextlib
 import json
 import re
+import shlex
 
 import apache
 import hands
@@ -33,12 +34,19 @@ def setup(m):
     m.write(HOOK, HOOK_TEXT, mode=0o755)
     managed.install(m)
     managed.settings(m, ReloadIntervalSec=1)
-    set_hook(m, COMMAND)
+    write_command(m, COMMAND)       # Apache reads it with the first domain
+
+
+def write_command(m, command):
+    m.write("/etc/apache2/conf-enabled/hook.conf", f"MDMessageCmd {command}\n" if command else "")
 
 
 def set_hook(m, command):
-    """For all domains; known after the next reload."""
-    m.write("/etc/apache2/conf-enabled/hook.conf", f"MDMessageCmd {command}\n" if command else "")
+    """For all domains; returns when Apache's snapshot says so, which is some time after the reload."""
+    write_command(m, command)
+    apache.reload(m)
+    words = shlex.split(command) if command else None
+    m.wait_for(lambda: json.loads(m.read(f"{STORE}/servers/apache2.json")).get("message-cmd") == words, 10, f"the snapshot to name {command}")
 
 
 def calls(m, after, name=None):
@@ -193,7 +201,6 @@ def test_missing_command(m):
     m.write("/etc/md-test/not-executable", "#!/bin/sh\n", mode=0o644)
     for command in ("/usr/local/bin/no-such-hook", "/etc/md-test/not-executable"):
         set_hook(m, f"{command} argument")
-        apache.reload(m)
         cursor = m.cursor()
         before = managed.is_real(m, "example.org")
         managed.renew(m, "example.org")
@@ -202,7 +209,6 @@ def test_missing_command(m):
         said = m.wait_journal("_PID=1", after=cursor, where=lambda e, c=command: c in e["MESSAGE"] or "status=203/EXEC" in e["MESSAGE"])
         assert said["UNIT"].startswith("md-hook-"), said
     set_hook(m, COMMAND)
-    apache.reload(m)
 
 
 def test_installed_takes_keys_elsewhere(m):
@@ -252,7 +258,6 @@ def test_every_event(m):
 def test_without(m):
     """Without MDMessageCmd no hook runs, and nobody complains."""
     set_hook(m, None)
-    apache.reload(m)
     cursor = m.cursor()
     before = managed.is_real(m, "example.org")
     managed.renew(m, "example.org")
