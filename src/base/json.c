@@ -113,27 +113,17 @@ static const char *find_fault(const char *data, size_t size, size_t *ret_offset)
         return NULL;
 }
 
-int json_parse(const char *data, size_t size, JsonObject **ret, char **ret_where) {
+/* One text with these flags, all of it. 1: it is none, and *ret_where says why. */
+static int tokenize(const char *data, size_t size, int flags, JsonObject **ret, char **ret_where) {
         _cleanup_(cleanup_tokener) struct json_tokener *tokener = NULL;
         _auto_json_ JsonObject *o = NULL;
         enum json_tokener_error error;
-        const char *nul, *fault;
         size_t end;
-
-        assert(data || size == 0);
-        assert(ret);
-
-        /* The tokener takes it for the end. */
-        nul = size > 0 ? memchr(data, 0, size) : NULL;
-        if (nul)
-                return tell_where(data, size, (size_t) (nul - data), "NUL byte", ret_where);
-        if (size >= INT_MAX)
-                return tell_where(data, size, 0, "too large", ret_where);
 
         tokener = json_tokener_new_ex(DEPTH_MAX);
         if (!tokener)
                 return -ENOMEM;
-        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT|JSON_TOKENER_VALIDATE_UTF8);
+        json_tokener_set_flags(tokener, flags);
 
         o = size > 0 ? json_tokener_parse_ex(tokener, data, (int) size) : NULL;
         error = size > 0 ? json_tokener_get_error(tokener) : json_tokener_continue;
@@ -148,6 +138,52 @@ int json_parse(const char *data, size_t size, JsonObject **ret, char **ret_where
                 return tell_where(data, size, end, "something follows behind the end", ret_where);
         else if (error != json_tokener_success)
                 return tell_where(data, size, end, json_tokener_error_desc(error), ret_where);
+
+        *ret = take_ptr(o);
+        return 0;
+}
+
+static bool is_ascii(const char *data, size_t size) {
+        for (size_t i = 0; i < size; i++)
+                if ((unsigned char) data[i] >= 0x80)
+                        return false;
+        return true;
+}
+
+/* The strict mode of json-c 0.18 takes every byte of a character that is not ASCII for a control byte. So it is shown a copy with letters in
+ * their place, which have the same right to be where they are, and then the text itself is read. */
+static int tokenize_international(const char *data, size_t size, JsonObject **ret, char **ret_where) {
+        _auto_json_ JsonObject *unused = NULL;
+        _auto_free_ char *copy = malloc(size);
+        int r;
+
+        if (!copy)
+                return -ENOMEM;
+        for (size_t i = 0; i < size; i++)
+                copy[i] = (unsigned char) data[i] >= 0x80 ? 'x' : data[i];
+        r = tokenize(copy, size, JSON_TOKENER_STRICT, &unused, ret_where);
+        return r == 0 ? tokenize(data, size, JSON_TOKENER_VALIDATE_UTF8, ret, ret_where) : r;
+}
+
+int json_parse(const char *data, size_t size, JsonObject **ret, char **ret_where) {
+        _auto_json_ JsonObject *o = NULL;
+        const char *nul, *fault;
+        size_t end;
+        int r;
+
+        assert(data || size == 0);
+        assert(ret);
+
+        /* The tokener takes it for the end. */
+        nul = size > 0 ? memchr(data, 0, size) : NULL;
+        if (nul)
+                return tell_where(data, size, (size_t) (nul - data), "NUL byte", ret_where);
+        if (size >= INT_MAX)
+                return tell_where(data, size, 0, "too large", ret_where);
+
+        r = is_ascii(data, size) ? tokenize(data, size, JSON_TOKENER_STRICT, &o, ret_where) : tokenize_international(data, size, &o, ret_where);
+        if (r != 0)
+                return r;
 
         fault = find_fault(data, size, &end);
         if (fault)
