@@ -22,6 +22,17 @@
 #include "manager/servers.h"
 #include "store/domain.h"
 
+static void tidy(Domain *d, const char *name) {
+        static const StoreSet sets[] = { STORE_SET_LIVE, STORE_SET_STAGING, STORE_SET_RESERVE };
+
+        for (size_t i = 0; i < ELEMENTSOF(sets); i++) {
+                int r = store_tidy(d->manager->store, store_set_directory(sets[i]), name);
+
+                if (r < 0)
+                        (void) log_failure(r, "%s: Cannot remove what a crash left in %s/%s: %m", name, store_set_directory(sets[i]), name);
+        }
+}
+
 static int load_job(Domain *d, const char *name) {
         int r = store_domain_read_job(d->manager->store, name, &d->job);
 
@@ -45,6 +56,7 @@ int domain_new(Manager *m, const char *name, Domain **ret) {
                 domain_free(d);
                 return log_oom();
         }
+        tidy(d, name);
         r = load_job(d, name);
         if (r >= 0)
                 r = map_put(m->domains, name, d);

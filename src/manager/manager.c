@@ -25,6 +25,7 @@
 #include "manager/schedule.h"
 #include "manager/servers.h"
 #include "manager/worker-bus.h"
+#include "store/account.h"
 #include "store/activate.h"
 #include "store/domain.h"
 
@@ -257,6 +258,15 @@ void manager_check(Manager *m) {
         manager_apply_snapshots(m);
 }
 
+static void tidy_accounts(Manager *m) {
+        _auto_strv_ char **ids = NULL;
+
+        if (store_account_list(m->store, &ids) != 0)
+                return;
+        STRV_FOREACH(id, ids)
+                (void) store_tidy(m->store, STORE_ACCOUNTS, *id);
+}
+
 static int open_store(Manager *m) {
         _auto_problem_ Problem *problem = NULL;
         _auto_strv_ char **mended = NULL;
@@ -275,6 +285,7 @@ static int open_store(Manager *m) {
 
                 log_full(LOG_NOTICE, 0, MESSAGE_STORE_DAMAGED, fields, ELEMENTSOF(fields), "%s: Finished an activation that was interrupted.", *name);
         }
+        tidy_accounts(m);
         return 0;
 }
 

@@ -56,15 +56,6 @@ static int move(int from_fd, int to_fd, const char *name) {
         return r;
 }
 
-static int remove_whatever(int dir_fd, const char *name) {
-        int r;
-
-        r = dir_remove_tree_at(dir_fd, name);
-        if (r == DIR_E_NOT_DIRECTORY)
-                r = file_remove_at(dir_fd, name);
-        return r < 0 ? r : 0;
-}
-
 /* Step 4: the old set leaves tmp/. */
 static int retire(const Places *p, const char *name) {
         char entry[STORE_ARCHIVE_ENTRY_SIZE];
@@ -77,7 +68,7 @@ static int retire(const Places *p, const char *name) {
         if (r < 0)
                 return r;
         if (r > 0 || !store_set_has_certificate(fd))
-                return remove_whatever(p->tmp_fd, name);
+                return store_remove_at(p->tmp_fd, name);
 
         if (fchmod(fd, 0700) < 0)
                 return -errno;
@@ -135,25 +126,6 @@ static bool is_complete(int fd, const KeySpecs *specs) {
         return true;
 }
 
-/* A write that a crash interrupted left one. */
-static int remove_temporaries(int fd) {
-        _auto_strv_ char **names = NULL;
-        int r;
-
-        r = dir_list(fd, &names);
-        if (r != 0)
-                return r;
-
-        STRV_FOREACH(name, names) {
-                if (!file_is_temporary_name(*name))
-                        continue;
-                r = remove_whatever(fd, *name);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
 /* What is not there, or is not what it should be, is not worth carrying on: the staged one stays if there is one. */
 static int carry_over(int from_fd, int to_fd, const char *file) {
         _auto_json_ JsonObject *o = NULL;
@@ -178,7 +150,7 @@ static int complete_from_live(const Places *p, const char *name, int set_fd) {
         if (r != 0)
                 return r < 0 ? r : 0;
 
-        r = remove_whatever(live_fd, STORE_FILE_ACTIVATED);
+        r = store_remove_at(live_fd, STORE_FILE_ACTIVATED);
         if (r < 0)
                 return r;
         store_step(p->store, "live set unmarked");
@@ -202,7 +174,7 @@ static int complete(const Places *p, const char *name, const KeySpecs *specs) {
         if (!is_complete(fd, specs))
                 return STORE_ACTIVATE_E_INCOMPLETE;
 
-        r = remove_temporaries(fd);
+        r = store_remove_temporaries(fd);
         if (r < 0)
                 return r;
         r = complete_from_live(p, name, fd);
@@ -244,7 +216,7 @@ static int put_aside(const Places *p, const char *name, Aside *a) {
                 return store_archive_take(p->store, p->domains_fd, name, a->entry);
         }
 
-        r = remove_whatever(p->tmp_fd, BARE);
+        r = store_remove_at(p->tmp_fd, BARE);
         if (r < 0)
                 return r;
         (void) strcpy(a->entry, BARE);
@@ -269,7 +241,7 @@ static int exchange_in_two_steps(const Places *p, const char *name) {
         store_step(p->store, "new set is live");
 
         if (aside.is_bare)
-                (void) remove_whatever(p->tmp_fd, BARE);
+                (void) store_remove_at(p->tmp_fd, BARE);
         return 0;
 }
 
@@ -376,7 +348,7 @@ int store_activate_recover(Store *s, char ***ret_names) {
                         first_error = r;
         }
 
-        r = remove_temporaries(p.tmp_fd);
+        r = store_remove_temporaries(p.tmp_fd);
         if (r < 0 && first_error == 0)
                 first_error = r;
         if (first_error != 0)

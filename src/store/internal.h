@@ -42,6 +42,10 @@ int store_ensure_at(const Store *s, int dir_fd, const char *name, mode_t mode, i
 /* The directories in an open directory whose names are valid, sorted. */
 int store_list_directories(int fd, char ***ret_names);
 
+/* A file, or a directory with everything in it; not found is done. */
+int store_remove_at(int dir_fd, const char *name);
+int store_remove_temporaries(int dir_fd);
+
 bool store_has_file(int dir_fd, const char *name); /* regular and not empty */
 
 /* Reads a file as text without NUL bytes. FILE_E_NOT_REGULAR also stands for those. */

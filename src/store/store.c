@@ -255,6 +255,46 @@ int store_list_directories(int fd, char ***ret_names) {
         return 0;
 }
 
+int store_remove_at(int dir_fd, const char *name) {
+        int r;
+
+        r = dir_remove_tree_at(dir_fd, name);
+        if (r == DIR_E_NOT_DIRECTORY)
+                r = file_remove_at(dir_fd, name);
+        return r < 0 ? r : 0;
+}
+
+int store_remove_temporaries(int dir_fd) {
+        _auto_strv_ char **names = NULL;
+        int r;
+
+        r = dir_list(dir_fd, &names);
+        if (r != 0)
+                return r;
+
+        STRV_FOREACH(name, names) {
+                if (!file_is_temporary_name(*name))
+                        continue;
+                r = store_remove_at(dir_fd, *name);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int store_tidy(Store *s, const char *directory, const char *name) {
+        _auto_close_ int fd = -1;
+        int r;
+
+        assert(s);
+        assert(s->role == STORE_ROLE_MANAGER);
+
+        r = store_open_sub(s, directory, name, &fd);
+        if (r == 0)
+                r = store_remove_temporaries(fd);
+        return r < 0 ? r : 0;
+}
+
 bool store_has_file(int dir_fd, const char *name) {
         struct stat st;
 

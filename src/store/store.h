@@ -37,5 +37,8 @@ StoreRole store_role(const Store *s);
 /* A fresh descriptor of one of the STORE_… directories. DIR_E_NOT_FOUND, DIR_E_NOT_DIRECTORY. */
 int store_open_dir(Store *s, const char *directory, int *ret_fd);
 
+/* Role MANAGER, before it writes there: removes what writes that a crash interrupted left in DIRECTORY/NAME. Not found is done. */
+int store_tidy(Store *s, const char *directory, const char *name);
+
 /* Whether 'name' can be a directory name of a domain: one component of printable ASCII without blanks, not hidden, at most 253 bytes. */
 bool store_name_is_valid(const char *name) _pure_;

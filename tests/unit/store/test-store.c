@@ -136,6 +136,24 @@ TEST(deleted_directories_come_back) {
         (void) close(take_fd(fd));
 }
 
+TEST(tidy_removes_what_a_crash_left) {
+        _auto_tmp_dir_ TmpDir dir = tmp_dir_make();
+        _auto_store_ Store *s = tree_open(&dir, STORE_ROLE_MANAGER);
+
+        tree_put(&dir, "domains/example.org/job.json", "kept");
+        tree_put(&dir, "domains/example.org/.job.json.a1b2c3", "torn");
+        tree_put(&dir, "domains/example.org/.hidden", "somebody's");
+        tree_put(&dir, "domains/example.com/.job.json.a1b2c3", "another's");
+        CHECK_INT(store_tidy(s, STORE_DOMAINS, "example.org"), 0);
+        CHECK(tree_holds(&dir, "domains/example.org/job.json", "kept"));
+        CHECK(!tmp_dir_has(&dir, "domains/example.org/.job.json.a1b2c3"));
+        CHECK(tmp_dir_has(&dir, "domains/example.org/.hidden"));
+        CHECK(tmp_dir_has(&dir, "domains/example.com/.job.json.a1b2c3"));
+        CHECK_INT(store_tidy(s, STORE_DOMAINS, "example.net"), 0);
+        CHECK_INT(store_tidy(s, STORE_STAGING, "example.org"), 0);
+        CHECK_INT(store_tidy(s, STORE_DOMAINS, "../domains"), 0);
+}
+
 TEST(server_asks_for_safe_directories) {
         _auto_tmp_dir_ TmpDir dir = tmp_dir_make();
         _auto_store_ Store *s = tree_open(&dir, STORE_ROLE_SERVER);
