@@ -54,6 +54,7 @@ void activation_start(Domain *d) {
         /* Written first: the set that becomes live carries a copy. A crash before the exchange leaves a complete set in staging, which is looked at
          * before this word is. */
         d->job->phase = JOB_PHASE_ACTIVATED;
+        d->job->asked = false;
         domain_save_job(d);
         r = store_activate(m->store, DOMAIN_NAME(d), &d->config->keys);
         if (r != STORE_ACTIVATE_DONE) {

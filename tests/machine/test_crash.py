@@ -7,6 +7,27 @@ import apache
 import managed
 from machine import Visitor
 
+KEPT = "kept.example.org"
+
+# Run in the machine: ends a process at the moment when a name in a directory is made, moved to its place, or away.
+KILLER = """
+import ctypes, os, signal, struct, sys
+pid, directory, name, mask = int(sys.argv[1]), sys.argv[2], sys.argv[3], {"to": 0x80, "from": 0x40, "made": 0x100}[sys.argv[4]]
+libc = ctypes.CDLL(None)
+fd = libc.inotify_init()
+assert libc.inotify_add_watch(fd, directory.encode(), mask) >= 0, directory
+print("watching", flush=True)
+while True:
+    data = os.read(fd, 65536)
+    while data:
+        length = struct.unpack_from("iIII", data)[3]
+        found, data = data[16:16 + length].rstrip(b"\\0").decode(), data[16 + length:]
+        if found.startswith(name):
+            os.kill(pid, signal.SIGKILL)
+            print("killed", flush=True)
+            sys.exit()
+"""
+
 # Where a renewal is held: the kind of request, and whether the CA has done what it was asked ("after") or never hears of it ("before").
 # "poll" is a look at the order after the finalization.
 STEPS = [(kind, when) for kind in ("new-order", "authorization", "challenge", "order", "finalize", "poll", "certificate") for when in ("before", "after")]
@@ -16,6 +37,8 @@ def setup(m):
     managed.install(m)
     managed.settings(m, ReloadIntervalSec=1, MaxConcurrentRenewals=20)
     managed.set_globally(m, MDPrivateKeys="P-256")
+    managed.make_reloads_holdable(m)
+    m.write("/root/killer.py", KILLER)
 
 
 class Stage:
@@ -108,14 +131,14 @@ def test_account(m):
     """The manager dies while the CA makes the account: it is the same account afterwards, asked for with the same key."""
     release, reached = threading.Event(), threading.Event()
     m.ca.proxy.rule(kind="new-account", nth=1, change=lambda *_: (reached.set(), release.wait(60)))
-    managed.add(m, "kept.example.org")
+    managed.add(m, KEPT)
     cursor = m.cursor()
     apache.reload(m)
     m.wait_for(reached.is_set, 20, "the account to be made")
     managed.kill(m)
     release.set()
-    managed.wait_served(m, "kept.example.org", 60)
-    managed.wait_event(m, "kept.example.org", "installed", cursor)
+    managed.wait_served(m, KEPT, 60)
+    managed.wait_event(m, KEPT, "installed", cursor)
     asked = m.ca.proxy.seen("new-account")
     assert [r.status for r in asked] == [201, 200] and asked[0].protected["jwk"] == asked[1].protected["jwk"], asked
     assert managed.files(m, "accounts") == ["ACME-ca.test-0000"] and managed.left_over(m) == []
@@ -127,7 +150,7 @@ def test_manager(m):
     for name in plan_for_all():
         managed.add(m, name)
     cursor = m.cursor()
-    with Visitor(m, "kept.example.org", roots=m.ca.root()) as visitor:
+    with Visitor(m, KEPT, roots=m.ca.root()) as visitor:
         apache.reload(m)
         stages.wait()
         managed.kill(m)
@@ -263,3 +286,158 @@ def test_asked(m):
     assert m.ca.proxy.count("new-order") == 1 and "asked" not in managed.job(m, name)
     assert managed.show(m, name)["Reason"] == "renew-mode-manual" and managed.left_over(m) == []
     m.ca.proxy.clear()
+
+
+def begin(m):
+    """Another renewal of the domain that is served already, held at its certificate: what is served, how it is let go, and the journal's position."""
+    m.ca.proxy.clear()
+    release = threading.Event()
+    rule = m.ca.proxy.rule(kind="certificate", nth=1, hold=release)
+    old, cursor = m.certificate(KEPT), m.cursor()
+    managed.renew(m, KEPT)
+    m.wait_for(lambda: rule.used, 20, "the certificate to be asked for")
+    return old, release, cursor
+
+
+def wait_end(m, old, cursor):
+    """A new certificate is served, of one order and told once, and nothing is left over."""
+    managed.wait_served(m, KEPT, other_than=old)
+    managed.wait_event(m, KEPT, "installed", cursor)
+    m.wait_for(lambda: managed.show(m, KEPT)["Reason"] == "renew-window", 10, "everything to be done")
+    assert m.ca.proxy.count("new-order") == 1, m.ca.proxy.counts()
+    assert not m.journal("MD_EVENT=errored", after=cursor) and len(m.journal("MD_EVENT=installed", after=cursor)) == 1
+    assert managed.left_over(m) == [], managed.left_over(m)
+    m.ca.proxy.clear()
+
+
+def archived(m):
+    """The number of the newest set in the archive."""
+    return max((int(entry.rpartition(".")[2]) for entry in managed.files(m, "archive") if entry.startswith(KEPT)), default=0)
+
+
+def test_activation(m):
+    """The manager dies at each move of a set: into staging, out of it, into its place, into the archive; the old or the new one is always served."""
+    with Visitor(m, KEPT, roots=m.ca.root(), pause=0.02) as visitor:
+        for directory, name, way in ((f"staging/{KEPT}", ".pubcert", "made"), (f"staging/{KEPT}", "pubcert", "to"), (f"domains/{KEPT}", ".job.json", "made"),
+                                     (f"domains/{KEPT}", "job.json", "to"), ("staging", KEPT, "from"), ("tmp", KEPT, "to"), ("domains", KEPT, "to"),
+                                     ("archive", KEPT, "to"), (f"reserve/{KEPT}", ".privkey", "made")):
+            old, release, cursor = begin(m)
+            before = archived(m)
+            killer = m.start(["python3", "/root/killer.py", str(managed.main_pid(m)), f"{managed.STORE}/{directory}", name, way])
+            killer.wait_line("watching")
+            release.set()
+            killer.wait_line("killed")
+            wait_end(m, old, cursor)
+            assert archived(m) == before + 1, managed.files(m, "archive")
+    assert not visitor.wrong, visitor.wrong
+
+
+def test_lock(m):
+    """The manager dies while it waits to move a set, because a server reads the store; when the server is done, the set is moved."""
+    old, release, cursor = begin(m)
+    reader = m.start(["flock", "--shared", f"{managed.STORE}/servers/lock", "sh", "-c", "echo locked; sleep 1000"])
+    reader.wait_line("locked")
+    release.set()
+    m.wait_for(lambda: managed.show(m, KEPT)["Action"] == "activate", 10, "the manager to wait")
+    managed.kill(m)
+    m.wait_for(lambda: managed.show(m, KEPT)["Action"] == "activate", 10, "the manager to wait again")
+    assert m.certificate(KEPT).fingerprint == old.fingerprint
+    reader.stop()
+    wait_end(m, old, cursor)
+
+
+def test_reload(m):
+    """The manager dies while Apache reloads: before Apache has heard of it, and when it has told already what it serves."""
+    for when in ("before", "after"):
+        old, release, cursor = begin(m)
+        managed.hold_reload(m, when)
+        release.set()
+        managed.wait_reloading(m)
+        if when == "after":
+            managed.wait_served(m, KEPT, other_than=old)
+        managed.kill(m)
+        m.wait_active("md-manager.service")
+        managed.release_reload(m, when)
+        wait_end(m, old, cursor)
+
+
+def test_told_to_nobody(m):
+    """The manager dies before it sees what Apache tells: it is told when it is there again, and needs no second reload."""
+    old, release, cursor = begin(m)
+    managed.hold_reload(m, "before")
+    release.set()
+    managed.wait_reloading(m)
+    m.run("systemctl kill -s STOP md-manager")
+    managed.release_reload(m, "before")
+    managed.wait_served(m, KEPT, other_than=old)
+    managed.kill(m)
+    wait_end(m, old, cursor)
+    assert managed.reloads(m, cursor) == 1
+
+
+def test_power_before_reload(m):
+    """The power is lost when the new set is in its place and Apache has not read it: it is served after the boot, and nobody complains."""
+    old, release, cursor = begin(m)
+    managed.hold_reload(m, "before")
+    release.set()
+    managed.wait_event(m, KEPT, "renewed", cursor)
+    managed.wait_reloading(m)
+    m.kill()
+    m.boot()
+    wait_end(m, old, cursor)
+    told = [e["MESSAGE"] for e in m.journal("_SYSTEMD_UNIT=md-manager.service", after=cursor) if int(e["PRIORITY"]) < 5]
+    assert not told, told
+
+
+def test_snapshot(m):
+    """The manager is dead when Apache tells of a new domain, and dies when it is about to read that: the domain has its certificate soon."""
+    for name in ("dead.example.org", "dying.example.org"):
+        m.ca.proxy.clear()
+        managed.add(m, name)
+        cursor = m.cursor()
+        if name.startswith("dead"):
+            managed.kill(m)
+            apache.reload(m)
+        else:
+            m.run("systemctl kill -s STOP md-manager")
+            apache.reload(m)
+            managed.kill(m)
+        managed.wait_served(m, name)
+        managed.wait_event(m, name, "installed", cursor)
+        assert m.ca.proxy.count("new-order") == 1
+
+
+def test_launcher(m):
+    """No timer can be made because the launcher does not start: the manager's own clock renews in time, and the timer is there when the launcher is."""
+    name = "short.example.org"
+    m.run("systemctl stop md-launcher; systemctl mask --runtime md-launcher")
+    m.ca.restart(validity=14)
+    managed.add(m, name, directives="MDRenewWindow 9s")
+    cursor = m.cursor()
+    apache.reload(m)
+    first = managed.wait_served(m, name)
+    m.wait_journal("_SYSTEMD_UNIT=md-manager.service", after=cursor, where=lambda e: "timer was not set" in e["MESSAGE"])
+    assert managed.timer(m, name) is None and managed.show(m, name)["TimerUnit"] == ""
+    with Visitor(m, name, roots=m.ca.root()) as visitor:
+        managed.wait_served(m, name, 15, other_than=first)
+        m.run("systemctl unmask --runtime md-launcher")
+        m.wait_for(lambda: managed.timer(m, name), 15, "the timer")
+    assert not visitor.wrong, visitor.wrong
+
+
+def test_nothing_more(m):
+    """When everything is done, nothing that dies makes any more work, however often it dies: no order, no reload, no event."""
+    managed.remove(m, "short.example.org")
+    apache.reload(m)
+    m.wait_for(lambda: not managed.is_known(m, "short.example.org"), 10, "the short one to be forgotten")
+    m.ca.proxy.clear()
+    cursor = m.cursor()
+    for _ in range(7):      # more often than systemd would restart a service that says nothing about it
+        managed.kill(m)
+        m.wait_active("md-manager.service")
+    managed.check(m)
+    m.reboot()
+    managed.check(m)
+    assert m.ca.proxy.counts() == {} and managed.reloads(m, cursor) == 0, m.ca.proxy.counts()
+    told = [e["MESSAGE"] for e in m.journal("_SYSTEMD_UNIT=md-manager.service", after=cursor) if "MD_EVENT" in e]
+    assert not told, told
