@@ -23,18 +23,26 @@ static void tell_unusable(const Configuration *c, const ManagedDomain *d, const 
                 ap_log_error(APLOG_MARK, APLOG_ERR, 0, c->base, "%s: %s is not used: %s.", d->name, file, why);
 }
 
+static void tell_reserve(const Configuration *c, const ManagedDomain *d, const char *file) {
+        if (pass_is_for_work())
+                ap_log_error(APLOG_MARK, APLOG_WARNING, 0, c->base,
+                             "%s: a certificate or its key is missing or damaged in the store; the copy %s is used until md-manager "
+                             "puts it back.",
+                             d->name, file);
+}
+
 /* STORE_VIEW_E_NOT_FOUND: there is no certificate (yet). */
-static int load_pair(StoreView *v, apr_pool_t *p, const char *name, const KeySpec *spec, const char **ret_sha256,
+static int load_pair(StoreView *v, apr_pool_t *p, StoreViewSet set, const char *name, const KeySpec *spec, const char **ret_sha256,
                      const char **ret_why) {
         _auto_secret_ Secret *key = NULL;
         const char *chain = NULL;
         int r;
 
-        r = store_view_read_chain(v, p, STORE_VIEW_LIVE, name, spec, &chain, ret_why);
+        r = store_view_read_chain(v, p, set, name, spec, &chain, ret_why);
         if (r != 0)
                 return r;
 
-        r = store_view_read_key(v, p, STORE_VIEW_LIVE, name, spec, &key, ret_why);
+        r = store_view_read_key(v, p, set, name, spec, &key, ret_why);
         if (r == STORE_VIEW_E_NOT_FOUND)
                 *ret_why = "its private key is missing";
         if (r != 0)
@@ -42,23 +50,34 @@ static int load_pair(StoreView *v, apr_pool_t *p, const char *name, const KeySpe
         return pair_is_usable(p, chain, key, ret_sha256, ret_why) ? STORE_VIEW_DONE : STORE_VIEW_E_FAILED;
 }
 
-static void find_live(const Configuration *c, apr_pool_t *p, ManagedDomain *d, DomainCerts *certs) {
+static bool find_pair(const Configuration *c, apr_pool_t *p, const ManagedDomain *d, const KeySpec *spec, StoreViewSet set, StoreViewPair *ret,
+                      const char **ret_sha256) {
         StoreView *v = c->domains->store;
+        const char *why = NULL;
+        int r;
 
+        if (store_view_pair(v, p, set, d->name, spec, ret) != 0)
+                return false;
+        r = load_pair(v, p, set, d->name, spec, ret_sha256, &why);
+        if (r == STORE_VIEW_E_FAILED)
+                tell_unusable(c, d, ret->cert_file, why);
+        return r == STORE_VIEW_DONE;
+}
+
+/* A live pair that is missing or torn will be put back by md-manager from its reserve. It may be slower than this reload, or not run. */
+static void find_live(const Configuration *c, apr_pool_t *p, ManagedDomain *d, DomainCerts *certs) {
         for (size_t i = 0; i < key_specs_count(&d->keys); i++) {
                 KeySpec spec = key_specs_get(&d->keys, i);
-                const char *why = NULL, *sha256 = NULL;
+                const char *sha256 = NULL;
                 StoreViewPair pair;
-                int r;
 
-                if (store_view_pair(v, p, STORE_VIEW_LIVE, d->name, &spec, &pair) != 0)
-                        continue;
-                r = load_pair(v, p, d->name, &spec, &sha256, &why);
-                if (r == STORE_VIEW_E_FAILED)
-                        tell_unusable(c, d, pair.cert_file, why);
-                if (r != 0 || strv_extend(&d->served, sha256) < 0)
-                        continue;
-                APR_ARRAY_PUSH(certs->live, StoreViewPair) = pair;
+                if (!find_pair(c, p, d, &spec, STORE_VIEW_LIVE, &pair, &sha256)) {
+                        if (!find_pair(c, p, d, &spec, STORE_VIEW_RESERVE, &pair, &sha256))
+                                continue;
+                        tell_reserve(c, d, pair.cert_file);
+                }
+                if (strv_extend(&d->served, sha256) == 0)
+                        APR_ARRAY_PUSH(certs->live, StoreViewPair) = pair;
         }
 }
 

@@ -109,6 +109,8 @@ int store_view_pair(StoreView *v, apr_pool_t *p, StoreViewSet set, const char *n
 
         if (set == STORE_VIEW_LIVE)
                 r = store_live_paths(v->store, name, spec, &key, &cert);
+        else if (set == STORE_VIEW_RESERVE)
+                r = store_reserve_paths(v->store, name, spec, &key, &cert);
         else
                 r = store_fallback_paths(v->store, name, spec, &key, &cert);
         if (r != 0)
@@ -119,13 +121,17 @@ int store_view_pair(StoreView *v, apr_pool_t *p, StoreViewSet set, const char *n
         return STORE_VIEW_DONE;
 }
 
+static StoreSet stored_set(StoreViewSet set) {
+        return set == STORE_VIEW_RESERVE ? STORE_SET_RESERVE : STORE_SET_LIVE;
+}
+
 int store_view_read_chain(StoreView *v, apr_pool_t *p, StoreViewSet set, const char *name, const KeySpec *spec,
                           const char **ret_pem, const char **ret_why) {
         _auto_free_ char *pem = NULL;
         int r, not_found;
 
-        if (set == STORE_VIEW_LIVE) {
-                r = store_domain_read_chain(v->store, STORE_SET_LIVE, name, spec, &pem);
+        if (set != STORE_VIEW_FALLBACK) {
+                r = store_domain_read_chain(v->store, stored_set(set), name, spec, &pem);
                 not_found = STORE_DOMAIN_E_NOT_FOUND;
         } else {
                 r = store_fallback_read_chain(v->store, name, spec, &pem);
@@ -169,8 +175,8 @@ int store_view_read_key(StoreView *v, apr_pool_t *p, StoreViewSet set, const cha
                         const char **ret_why) {
         int r, not_found;
 
-        if (set == STORE_VIEW_LIVE) {
-                r = store_domain_read_key(v->store, STORE_SET_LIVE, name, spec, ret);
+        if (set != STORE_VIEW_FALLBACK) {
+                r = store_domain_read_key(v->store, stored_set(set), name, spec, ret);
                 not_found = STORE_DOMAIN_E_NOT_FOUND;
         } else {
                 r = read_fallback_key(v->store, name, spec, ret);

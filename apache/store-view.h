@@ -31,6 +31,7 @@ void store_view_unlock(StoreView *v);
 
 typedef enum StoreViewSet {
         STORE_VIEW_LIVE,
+        STORE_VIEW_RESERVE, /* the manager's copy of it: good when somebody deleted or tore the other */
         STORE_VIEW_FALLBACK,
 } StoreViewSet;
 

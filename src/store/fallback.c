@@ -84,8 +84,16 @@ int store_fallback_paths(Store *s, const char *name, const KeySpec *spec, char *
         return make_paths(s, STORE_FALLBACK, name, key_spec_file(spec, FALLBACK_KEY, key), key_spec_file(spec, FALLBACK_CERT, cert), ret_key, ret_cert);
 }
 
-int store_live_paths(Store *s, const char *name, const KeySpec *spec, char **ret_key, char **ret_cert) {
+static int make_set_paths(const Store *s, const char *directory, const char *name, const KeySpec *spec, char **ret_key, char **ret_cert) {
         char key[KEY_SPEC_FILE_MAX], cert[KEY_SPEC_FILE_MAX];
 
-        return make_paths(s, STORE_DOMAINS, name, key_spec_file(spec, STORE_STEM_KEY, key), key_spec_file(spec, STORE_STEM_CERT, cert), ret_key, ret_cert);
+        return make_paths(s, directory, name, key_spec_file(spec, STORE_STEM_KEY, key), key_spec_file(spec, STORE_STEM_CERT, cert), ret_key, ret_cert);
+}
+
+int store_live_paths(Store *s, const char *name, const KeySpec *spec, char **ret_key, char **ret_cert) {
+        return make_set_paths(s, STORE_DOMAINS, name, spec, ret_key, ret_cert);
+}
+
+int store_reserve_paths(Store *s, const char *name, const KeySpec *spec, char **ret_key, char **ret_cert) {
+        return make_set_paths(s, STORE_RESERVE, name, spec, ret_key, ret_cert);
 }

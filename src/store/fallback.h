@@ -17,5 +17,6 @@ int store_fallback_read_chain(Store *s, const char *name, const KeySpec *spec, c
 int store_fallback_write(Store *s, const char *name, const KeySpec *spec, const Secret *key_pem, const char *cert_pem);
 /* Absolute paths of key and certificate, for the TLS module; a result that is not wanted may be NULL. -EINVAL: no valid name. */
 int store_fallback_paths(Store *s, const char *name, const KeySpec *spec, char **ret_key, char **ret_cert);
-/* The same for the live set in domains/. */
+/* The same for the live set in domains/, and for its copy in reserve/. */
+int store_reserve_paths(Store *s, const char *name, const KeySpec *spec, char **ret_key, char **ret_cert);
 int store_live_paths(Store *s, const char *name, const KeySpec *spec, char **ret_key, char **ret_cert);

@@ -46,6 +46,7 @@ TEST(hostile_names) {
                 CHECK_INT(store_fallback_write(s, names[i], &rsa, key, "CERT"), -EINVAL);
                 CHECK_INT(store_fallback_paths(s, names[i], &rsa, &path, NULL), -EINVAL);
                 CHECK_INT(store_live_paths(s, names[i], &rsa, &path, NULL), -EINVAL);
+                CHECK_INT(store_reserve_paths(s, names[i], &rsa, &path, NULL), -EINVAL);
                 CHECK_INT(store_fallback_read_chain(s, names[i], &rsa, &path), STORE_FALLBACK_E_NOT_FOUND);
         }
         CHECK(!path);
@@ -61,6 +62,19 @@ TEST(live_paths) {
         (void) snprintf(expected, sizeof(expected), "%s/domains/example.org/privkey.p-256.pem", dir.path);
         CHECK_STR(key, expected);
         (void) snprintf(expected, sizeof(expected), "%s/domains/example.org/pubcert.p-256.pem", dir.path);
+        CHECK_STR(cert, expected);
+}
+
+TEST(reserve_paths) {
+        _auto_tmp_dir_ TmpDir dir = tmp_dir_make();
+        _auto_store_ Store *s = tree_open(&dir, STORE_ROLE_SERVER);
+        _auto_free_ char *key = NULL, *cert = NULL;
+        char expected[PATH_MAX + 100];
+
+        CHECK_INT(store_reserve_paths(s, "example.org", &ec, &key, &cert), 0);
+        (void) snprintf(expected, sizeof(expected), "%s/reserve/example.org/privkey.p-256.pem", dir.path);
+        CHECK_STR(key, expected);
+        (void) snprintf(expected, sizeof(expected), "%s/reserve/example.org/pubcert.p-256.pem", dir.path);
         CHECK_STR(cert, expected);
 }
 
