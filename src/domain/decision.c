@@ -95,13 +95,19 @@ static Slot slot_get(const ManagedDomain *d, const CertFactsList *live, size_t i
 
 static uint64_t slot_renew_at(const Slot *s) {
         Window w = s->domain->renew_window;
+        uint64_t begin;
 
         if (!window_is_set(&w)) {
                 bool is_short = usec_sub(s->cert->not_after_usec, s->cert->not_before_usec) < SHORT_LIFE_USEC;
 
                 w = (Window){ .percent = is_short ? 50 : MANAGED_DOMAIN_RENEW_PERCENT };
         }
-        return window_begin_usec(&w, s->cert->not_before_usec, s->cert->not_after_usec);
+        begin = window_begin_usec(&w, s->cert->not_before_usec, s->cert->not_after_usec);
+        /* One that came when its window was open already (the CA dates back, or lets little of the life be left) would be renewed without pause: what
+         * is left counts as its life. */
+        if (begin <= s->cert->received_usec && s->cert->received_usec < s->cert->not_after_usec)
+                begin = window_begin_usec(&w, s->cert->received_usec, s->cert->not_after_usec);
+        return begin;
 }
 
 /* The reasons to renew, each a function that returns 0 when it does not hold, 1 with *ret_detail when it does, or -ENOMEM. */
@@ -330,9 +336,26 @@ static int decide_activate(Decision *d) {
         return detail_printf(&d->detail, "all new certificates are there");
 }
 
-static int decide_install(Decision *d) {
+/* When a certificate that no server serves is renewed after all; 0: that time has come. */
+static uint64_t old_at(const ManagedDomain *d, const CertFactsList *live, const Job *job, uint64_t now_usec) {
+        const Window last_third = { .percent = MANAGED_DOMAIN_RENEW_PERCENT };
+        uint64_t at = 0;
+
+        for (size_t i = 0; i < live->n; i++) {
+                uint64_t begin = window_begin_usec(&last_third, live->items[i].not_before_usec, live->items[i].not_after_usec);
+
+                if (at == 0 || begin < at)
+                        at = begin;
+        }
+        if (must_wait_to_retry(job, now_usec))
+                at = MAX_OF(at, job->next_run_usec);
+        return at > now_usec ? at : 0;
+}
+
+static int decide_install(uint64_t at_usec, Decision *d) {
         d->action = DECISION_INSTALL;
         d->reason = REASON_ACTIVATED;
+        d->at_usec = at_usec;
         return detail_printf(&d->detail, "the newest certificate is not served yet");
 }
 
@@ -377,9 +400,9 @@ static int decide(const ManagedDomain *d, const CertFactsList *live, const Job *
 
         wants = found && renews_by_itself(d);
         retry_later = must_wait_to_retry(job, now_usec);
-        install = job->phase == JOB_PHASE_ACTIVATED && !served && is_servable(d, live);
+        install = !served && is_servable(d, live);
         if (install && !(wants && !retry_later && is_about_age(reason) && is_old(d, live, now_usec)))
-                return decide_install(ret);
+                return decide_install(renews_by_itself(d) ? old_at(d, live, job, now_usec) : 0, ret);
 
         if (d->renew_mode == RENEW_MODE_MANUAL)
                 return decide_nothing(REASON_MANUAL, "MDRenewMode is manual", ret);

@@ -43,7 +43,7 @@ typedef enum DecisionReason {
 typedef struct Decision {
         DecisionAction action;
         DecisionReason reason;
-        uint64_t at_usec;       /* DECISION_WAIT: when; otherwise 0 */
+        uint64_t at_usec;       /* DECISION_WAIT: when; DECISION_INSTALL: when it is renewed although not served, 0: not by itself; otherwise 0 */
         DomainState state;
         char *detail;           /* for people: "www.example.org is not covered by the certificate"; may be NULL */
 } Decision;

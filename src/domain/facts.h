@@ -16,6 +16,7 @@ typedef struct CertFacts {
         char *sha256;        /* fingerprint of the DER, lower-case hex */
         uint64_t not_before_usec, not_after_usec;
         bool must_staple;
+        uint64_t received_usec; /* when we made it live; 0: not known */
 } CertFacts;
 
 typedef struct CertFactsList {

@@ -187,7 +187,7 @@ int job_to_json(const Job *j, JsonObject **ret) {
         o = json_object_new_object();
         if (!o || json_add_string(o, "name", j->name) < 0 || json_add_string(o, "phase", job_phase_to_string(j->phase)) < 0 ||
             json_add_bool(o, "finished", j->finished) < 0 || json_add_time(o, "next-run", usec_round_up(j->next_run_usec)) < 0 ||
-            json_add_time(o, "last-run", j->last_run_usec) < 0 || json_add_time(o, "installed", j->installed_usec) < 0 ||
+            json_add_time(o, "last-run", j->last_run_usec) < 0 || json_add_time(o, "activated", j->activated_usec) < 0 || json_add_time(o, "installed", j->installed_usec) < 0 ||
             (j->asked && json_add_bool(o, "asked", true) < 0) || json_add_uint(o, "errors", j->errors) < 0 || last_to_json(j, o) < 0 || json_add_string(o, "ca-url", j->ca_url) < 0 ||
             json_add_string(o, "account", j->account) < 0 || order_to_json(j, o) < 0 || log_to_json(j, o) < 0)
                 return -ENOMEM;
@@ -289,6 +289,7 @@ static void read_numbers(Job *j, JsonObject *o) {
         j->asked = json_get_bool(o, "asked", false);
         j->next_run_usec = json_get_time(o, "next-run");
         j->last_run_usec = json_get_time(o, "last-run");
+        j->activated_usec = json_get_time(o, "activated");
         j->installed_usec = json_get_time(o, "installed");
 }
 

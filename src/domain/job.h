@@ -3,7 +3,7 @@
 
 /* The job record of a domain, job.json: what is kept between runs. Member names are mod_md's where it has the thing: "name",
  * "finished", "next-run", "last-run", "errors", "last" {problem members, "status-description"}, "log"
- * {"entries"}; ours: "asked", "ca-url", "account", "order" {"url", "finalize", "authorizations"}, "phase", "installed". */
+ * {"entries"}; ours: "asked", "ca-url", "account", "order" {"url", "finalize", "authorizations"}, "phase", "activated", "installed". */
 
 #include "base/problem.h"
 #include "base/strv.h"
@@ -43,6 +43,7 @@ typedef struct Job {
         char *account;          /* directory name of the account used */
         char *order_url, *finalize_url;
         char **authorizations;
+        uint64_t activated_usec; /* when the live set became live */
         uint64_t installed_usec; /* when a server was last seen serving the newest certificate */
         JobLogEntry *log;        /* newest first, at most JOB_LOG_MAX */
         size_t n_log;

@@ -48,16 +48,19 @@ static void tell_failed(Domain *d, int r) {
 void activation_start(Domain *d) {
         Manager *m = d->manager;
         JobPhase before = d->job->phase;
+        uint64_t activated_before = d->job->activated_usec;
         char until[CLOCK_HUMAN_MAX];
         int r;
 
         /* Written first: the set that becomes live carries a copy. A crash before the exchange leaves a complete set in staging, which is looked at
          * before this word is. */
         d->job->phase = JOB_PHASE_ACTIVATED;
+        d->job->activated_usec = clock_now_usec();
         d->job->asked = false;
         domain_save_job(d);
         r = store_activate(m->store, DOMAIN_NAME(d), &d->config->keys);
         if (r != STORE_ACTIVATE_DONE) {
+                d->job->activated_usec = activated_before;
                 d->job->phase = r == STORE_ACTIVATE_E_INCOMPLETE ? JOB_PHASE_ORDERING : before;
                 domain_save_job(d);
                 if (r != STORE_ACTIVATE_E_BUSY)
@@ -80,9 +83,10 @@ void activation_start(Domain *d) {
 }
 
 void activation_check_installed(Domain *d) {
-        if (d->job->phase != JOB_PHASE_ACTIVATED || d->decision.action == DECISION_ACTIVATE || !d->served)
+        if (d->job->activated_usec == 0 || d->job->installed_usec >= d->job->activated_usec || d->decision.action == DECISION_ACTIVATE || !d->served)
                 return;
-        d->job->phase = JOB_PHASE_IDLE;
+        if (d->job->phase == JOB_PHASE_ACTIVATED)
+                d->job->phase = JOB_PHASE_IDLE;
         d->job->installed_usec = clock_now_usec();
         event_tell(d, EVENT_INSTALLED, NULL, "%s", d->n_servers > 0 ? "The server serves the new certificate" : "The new certificate is in place");
         domain_save_job(d);

@@ -23,7 +23,7 @@ static bool key_belongs(Domain *d, StoreSet set, const KeySpec *spec, X509 *leaf
 }
 
 /* Moves what a decision may know out of what crypto read. */
-static int facts_from_info(CertInfo *info, const char *spec, bool key_matches, CertFacts *ret) {
+static int facts_from_info(CertInfo *info, const char *spec, bool key_matches, uint64_t received_usec, CertFacts *ret) {
         CertFacts f = { 0 };
         int r = str_replace(&f.spec, spec);
 
@@ -39,6 +39,7 @@ static int facts_from_info(CertInfo *info, const char *spec, bool key_matches, C
         f.not_before_usec = info->not_before_usec;
         f.not_after_usec = info->not_after_usec;
         f.must_staple = info->must_staple;
+        f.received_usec = received_usec;
         *ret = f;
         return 0;
 }
@@ -64,7 +65,8 @@ static int read_one(Domain *d, StoreSet set, const KeySpec *spec, CertFactsList 
                                                   key_spec_file(spec, "pubcert", file), problem ? problem->detail : strerror(-r));
                 return r == -ENOMEM ? r : 0;
         }
-        r = facts_from_info(&info, key_spec_name(spec, name), key_belongs(d, set, spec, chain.certs[0]), &f);
+        r = facts_from_info(&info, key_spec_name(spec, name), key_belongs(d, set, spec, chain.certs[0]),
+                            set == STORE_SET_LIVE ? d->job->activated_usec : 0, &f);
         cert_info_done(&info);
         if (r == 0)
                 r = cert_facts_list_take(facts, &f);

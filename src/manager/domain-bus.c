@@ -154,14 +154,24 @@ GETTER(get_job) {
         return sd_bus_message_append(reply, "o", d->renewal ? d->renewal->path : "/");
 }
 
+/* Everybody may ask for everything at once: what a domain says of itself has a ceiling, because dbus-daemon throws out whoever sends a message
+ * above its own (32 MiB), and that would be us. */
+enum {
+        LOG_SHOWN = 8,
+        LOG_DETAIL_MAX = 240,
+        OBJECTS_MAX = 1000, /* domains in one GetManagedObjects() */
+};
+
 GETTER(get_log) {
         Domain *d = userdata;
         int r = sd_bus_message_open_container(reply, 'a', "(tsss)");
 
-        for (size_t i = 0; r >= 0 && i < d->job->n_log; i++) {
+        for (size_t i = 0; r >= 0 && i < MIN_OF(d->job->n_log, (size_t) LOG_SHOWN); i++) {
                 const JobLogEntry *e = &d->job->log[i];
+                const char *detail = str_or(e->detail, "");
+                _auto_free_ char *shown = str_printable(detail, strlen(detail), LOG_DETAIL_MAX);
 
-                r = sd_bus_message_append(reply, "(tsss)", e->when_usec, str_or(e->type, ""), str_or(e->status, ""), str_or(e->detail, ""));
+                r = sd_bus_message_append(reply, "(tsss)", e->when_usec, str_or(e->type, ""), str_or(e->status, ""), str_or(shown, ""));
         }
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
@@ -256,6 +266,8 @@ static int enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***re
         Domain *d;
         int r = 0;
 
+        if (map_size(m->domains) > OBJECTS_MAX)
+                return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED, "Too many domains for one message: use ListDomains()");
         MAP_FOREACH(m->domains, name, d)
                 if (r >= 0)
                         r = strv_extend(&nodes, d->path);

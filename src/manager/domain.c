@@ -36,6 +36,11 @@ static void tidy(Domain *d, const char *name) {
 static int load_job(Domain *d, const char *name) {
         int r = store_domain_read_job(d->manager->store, name, &d->job);
 
+        if (r < 0 && r != -ENOMEM) { /* the renewal may go well all the same; if not, it says so */
+                (void) log_failure(r, "%s: Cannot read domains/%s/" STORE_FILE_JOB ": %m", name, name);
+                d->job = job_new(name);
+                return d->job ? 0 : -ENOMEM;
+        }
         if (r == STORE_DOMAIN_E_DAMAGED)
                 log_warning("%s: domains/%s/" STORE_FILE_JOB " was damaged; what it knew of earlier attempts is lost.", name, name);
         return r < 0 ? r : 0;
@@ -96,23 +101,37 @@ Domain *domain_free(Domain *d) {
         return NULL;
 }
 
+/* They go on counting until others can be read. */
 void domain_forget_facts(Domain *d) {
-        cert_facts_list_done(&d->live);
-        d->live = (CertFactsList){ 0 };
         d->live_known = false;
+}
+
+/* No domains/ at all says nothing about one domain: it will be back in a moment. */
+static int check_domains(Domain *d) {
+        _auto_close_ int fd = -1;
+        int r = store_open_dir(d->manager->store, STORE_DOMAINS, &fd);
+
+        return r > 0 ? -ENOENT : r;
 }
 
 static void read_live(Domain *d) {
         _auto_free_ char *damaged = NULL;
+        CertFactsList facts = { 0 };
         int r;
 
-        domain_forget_facts(d);
-        r = deliver_read_facts(d, STORE_SET_LIVE, &d->live, &damaged);
-        if (r < 0)
-                (void) log_failure(r, "%s: Cannot read its certificates: %m", DOMAIN_NAME(d));
+        r = check_domains(d);
+        if (r == 0)
+                r = deliver_read_facts(d, STORE_SET_LIVE, &facts, &damaged);
         if (damaged)
                 event_tell(d, EVENT_STORE_DAMAGED, NULL, "%s", damaged);
-        d->live_known = r >= 0;
+        if (r < 0) {
+                (void) log_failure(r, "%s: Cannot read its certificates in %s/" STORE_DOMAINS ": %m. What was known of them counts.", DOMAIN_NAME(d),
+                                   store_path(d->manager->store));
+                return;
+        }
+        cert_facts_list_done(&d->live);
+        d->live = facts;
+        d->live_known = true;
 }
 
 static void learn_facts(Domain *d) {
@@ -120,16 +139,22 @@ static void learn_facts(Domain *d) {
                 return;
         servers_watch_domain(d->manager->servers, d); /* before reading, so that no change is missed */
         read_live(d);
+        if (!d->live_known)
+                return;
         if (reserve_restore(d))
                 read_live(d);
         reserve_keep(d);
 }
 
-void domain_save_job(Domain *d) {
-        int r = store_domain_write_job(d->manager->store, d->job);
-
+/* A positive result: the directory for it is missing and cannot be made. */
+static void tell_unwritten(Domain *d, const char *file, int r) {
         if (r != 0)
-                (void) log_failure(r < 0 ? r : -EIO, "%s: Cannot write domains/%s/" STORE_FILE_JOB ": %m", DOMAIN_NAME(d), DOMAIN_NAME(d));
+                (void) log_failure(r < 0 ? r : -ENOENT, "%s: Cannot write %s/" STORE_DOMAINS "/%s/%s: %m", DOMAIN_NAME(d), store_path(d->manager->store),
+                                   DOMAIN_NAME(d), file);
+}
+
+void domain_save_job(Domain *d) {
+        tell_unwritten(d, STORE_FILE_JOB, store_domain_write_job(d->manager->store, d->job));
 }
 
 /* What failed with other settings says nothing about these. A CA that asked for time gets it all the same. */
@@ -153,8 +178,16 @@ static void keep_settings(Domain *d) {
         forget_failure(d);
         r = store_domain_write_md(d->manager->store, STORE_SET_LIVE, d->config);
         d->settings_kept = r == 0;
-        if (r != 0)
-                (void) log_failure(r < 0 ? r : -EIO, "%s: Cannot write domains/%s/" STORE_FILE_MD ": %m", DOMAIN_NAME(d), DOMAIN_NAME(d));
+        tell_unwritten(d, STORE_FILE_MD, r);
+}
+
+void domain_files_changed(Domain *d, const char *file) {
+        domain_forget_facts(d);
+        if (!file || str_equal(file, STORE_FILE_MD))
+                d->settings_kept = false;
+        domain_evaluate(d);
+        if (d->managed && (!file || str_equal(file, STORE_FILE_JOB))) /* what we know is newer than what anybody wrote there */
+                domain_save_job(d);
 }
 
 bool domain_is_staged(Domain *d) {
@@ -186,13 +219,16 @@ static bool serves_all(const ManagedDomain *view, const CertFactsList *live) {
         return true;
 }
 
-static bool is_served(const Domain *d) {
-        for (size_t i = 0; i < d->n_servers; i++) {
-                const ManagedDomain *view = d->servers[i].view;
+bool domain_is_served_by(const Domain *d, size_t i) {
+        const ManagedDomain *view = d->servers[i].view;
 
-                if (view->used_tls && !view->refused && !serves_all(view, &d->live))
+        return !view->used_tls || view->refused || serves_all(view, &d->live);
+}
+
+static bool is_served(const Domain *d) {
+        for (size_t i = 0; i < d->n_servers; i++)
+                if (!domain_is_served_by(d, i))
                         return false;
-        }
         return true;
 }
 
@@ -214,8 +250,7 @@ static void act(Domain *d) {
 
         case DECISION_INSTALL:
                 reload_request(d);
-                /* The renewal of what is live goes on being scheduled meanwhile. */
-                d->wanted_usec = decision_renew_at_usec(d->config, &d->live);
+                d->wanted_usec = d->decision.at_usec;
                 break;
 
         case DECISION_WAIT:

@@ -50,6 +50,8 @@ void domain_evaluate(Domain *d);
 
 /* The files in the store may have changed: facts are read anew. */
 void domain_forget_facts(Domain *d);
+/* Somebody changed one of them, or (NULL) all. */
+void domain_files_changed(Domain *d, const char *file);
 /* Keeps job.json; a failure is told and does not end anything. */
 void domain_save_job(Domain *d);
 
@@ -64,6 +66,9 @@ enum {
         DOMAIN_RENEW_E_REFUSED,    /* the server disabled the domain, or none names it */
 };
 int domain_renew(Domain *d, bool force);
+
+/* Whether the i-th server has handed the whole live set to its TLS module, or need not. */
+bool domain_is_served_by(const Domain *d, size_t i);
 
 /* When the certificate in use runs out, over all keys; 0: there is none. */
 uint64_t domain_valid_until_usec(const Domain *d);

@@ -17,6 +17,9 @@
 #include "manager/schedule.h"
 #include "manager/servers.h"
 
+/* Of a problem, in the list of all domains: it must stay one message. */
+enum { LIST_DETAIL_MAX = 200 };
+
 /* A time that has passed by this much without anybody acting on it is a fault. */
 #define OVERDUE_USEC (5 * USEC_PER_MINUTE)
 
@@ -121,10 +124,12 @@ static int method_get_domain(sd_bus_message *call, void *userdata, sd_bus_error 
 
 static int append_domain(sd_bus_message *reply, const Domain *d) {
         const char *action = d->renewal ? "renewing" : decision_action_to_string(d->decision.action);
+        const char *detail = d->job->last ? d->job->last->detail : "";
+        _auto_free_ char *shown = str_printable(detail, strlen(detail), LIST_DETAIL_MAX);
 
         return sd_bus_message_append(reply, "(sosssttus)", DOMAIN_NAME(d), d->path, domain_state_to_string(d->decision.state), str_or(action, ""),
                                      str_or(decision_reason_to_string(d->decision.reason), ""), domain_valid_until_usec(d), d->wanted_usec,
-                                     (uint32_t) d->job->errors, d->job->last ? d->job->last->detail : "");
+                                     (uint32_t) d->job->errors, str_or(shown, ""));
 }
 
 static int method_list_domains(sd_bus_message *call, void *userdata, sd_bus_error *error) {
@@ -170,6 +175,8 @@ char *manager_find_fault(Domain *d) {
                 return str_printf("Its certificate expired %s", clock_format_relative(when, until, now));
         if (d->job->errors > 0 && d->job->last)
                 return str_printf("%u attempt%s failed: %s", d->job->errors, d->job->errors == 1 ? "" : "s", d->job->last->detail);
+        if (d->activation_retry && d->job->last)
+                return str_printf("A new certificate cannot be made live: %s", d->job->last->detail);
         if (d->renewal || d->activation_retry || d->decision.action == DECISION_NOTHING)
                 return NULL; /* a running job, or a stated reason */
         if (d->decision.action == DECISION_INSTALL)
@@ -191,6 +198,9 @@ static int reply_faults(Manager *m, sd_bus_message *call) {
         STRV_FOREACH(c, servers_complaints(m->servers))
                 if (r >= 0)
                         r = sd_bus_message_append(reply, "(ss)", "", *c);
+        for (char **p = m->left_out; p && p[0] && p[1]; p += 2)
+                if (r >= 0)
+                        r = sd_bus_message_append(reply, "(ss)", p[0], p[1]);
         MAP_FOREACH(m->domains, name, d) {
                 _auto_free_ char *fault = manager_find_fault(d);
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/message-ids.h"
@@ -103,6 +104,7 @@ Manager *manager_free(Manager *m) {
         if (!m)
                 return NULL;
         worker_bus_drop_opens(m);
+        m->schedule = schedule_free(m->schedule); /* first: the timers stay armed while we are away */
         if (m->renewals)
                 MAP_FOREACH(m->renewals, key, r)
                         renewal_free(r);
@@ -112,7 +114,6 @@ Manager *manager_free(Manager *m) {
         if (m->reloads)
                 MAP_FOREACH(m->reloads, key, reload)
                         reload_free(reload);
-        schedule_free(m->schedule);
         servers_free(m->servers);
         key_maker_free(m->keys);
         map_free(m->domains);
@@ -122,6 +123,7 @@ Manager *manager_free(Manager *m) {
         map_free(m->opens);
         map_free(m->reloads);
         map_free_with(m->calls, release_slot);
+        strv_free(m->left_out);
         polkit_free(m->polkit);
         store_close(m->store);
         sd_event_source_disable_unref(m->pump);
@@ -218,21 +220,36 @@ void manager_forget_unmanaged(Domain *d) {
         domain_free(d);
 }
 
+/* One that cannot be taken up does not keep the others from it. */
+static void leave_out(Manager *m, const char *name, int error) {
+        LogField fields[] = { { "MD_NAME", name } };
+        const char *why = error == -EEXIST ? "its name is so long that its unit would have the name of another domain's" : strerror(-error);
+        _auto_free_ char *text = str_printf("This domain cannot be taken up: %s", why);
+
+        log_full(LOG_ERR, 0, NULL, fields, ELEMENTSOF(fields), "%s: This domain cannot be taken up: %s", name, why);
+        if (text && strv_extend(&m->left_out, name) >= 0)
+                (void) strv_extend(&m->left_out, text);
+}
+
 void manager_apply_snapshots(Manager *m) {
         const SnapshotMerge *merge = servers_merge(m->servers);
         const char *name;
         Domain *d;
-        int r = 0;
+        int r;
 
         MAP_FOREACH(m->domains, name, d) {
                 d->managed = false;
                 free(take_ptr(d->servers));
                 d->n_servers = 0;
         }
-        for (size_t i = 0; r == 0 && i < merge->n_domains; i++)
-                r = adopt(m, merge->domains[i].domain, &d);
-        if (r == 0)
-                r = collect_views(m);
+        m->left_out = strv_free(m->left_out);
+        for (size_t i = 0; i < merge->n_domains; i++) {
+                int k = adopt(m, merge->domains[i].domain, &d);
+
+                if (k < 0)
+                        leave_out(m, merge->domains[i].domain->name, k);
+        }
+        r = collect_views(m);
         if (r < 0) {
                 (void) log_failure(r, "Cannot take over what the servers configure: %m");
                 return;

@@ -35,6 +35,7 @@ typedef struct Manager {
         Map *opens;    /* key → Open call that is being looked at (manager/worker-bus.c) */
         Map *reloads;  /* unit → Reload (manager/reload.h) */
         Map *calls;    /* timer calls under way are the schedule's; hooks' are here: key → HookCall */
+        char **left_out; /* configured domains that could not be taken up: name, reason, … */
         uint64_t last_id;
         uid_t acme_uid; /* the workers' user */
 

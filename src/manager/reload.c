@@ -85,7 +85,7 @@ static bool domain_waits_for(const Domain *d, const char *unit) {
         for (size_t i = 0; i < d->n_servers; i++) {
                 const char *u = str_or(d->manager->settings.reload_unit, d->servers[i].snapshot->unit);
 
-                if (str_equal(u, unit))
+                if (str_equal(u, unit) && !domain_is_served_by(d, i))
                         return true;
         }
         return false;
@@ -261,7 +261,7 @@ void reload_request(Domain *d) {
                 const ManagedDomain *view = d->servers[i].view;
                 const Reload *under_way;
 
-                if (!view->used_tls || view->refused || str_is_empty(unit) || str_equal(unit, "none"))
+                if (domain_is_served_by(d, i) || str_is_empty(unit) || str_equal(unit, "none"))
                         continue;
                 reachable = true;
                 under_way = map_get(m->reloads, unit);

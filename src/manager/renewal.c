@@ -71,7 +71,7 @@ Renewal *renewal_free(Renewal *r) {
         unit_call_free(r->start);
         sd_bus_message_unref(r->open);
         sd_bus_message_unref(r->finalize);
-        sd_bus_track_unref(r->track);
+        peer_watch_free(r->peer);
         sd_event_source_disable_unref(r->deadline);
         for (size_t i = 0; i < ELEMENTSOF(r->keys); i++) {
                 key_request_free(r->keys[i].request);
@@ -297,8 +297,8 @@ static void on_unit(UnitCall *call, const char *result, const sd_bus_error *erro
         r->start = unit_call_free(r->start);
         if (r->state == RENEWAL_OPEN || r->open)
                 return;
-        if (str_equal(result, "done") && r->restarts++ == 0) {
-                /* The job merged with the end of the run before: systemd had not seen yet that its worker was leaving. */
+        if (result && r->restarts++ == 0) {
+                /* The job merged with the end of the run before, whatever became of that: systemd had not seen yet that its worker was leaving. */
                 if (start_unit(r) >= 0)
                         return;
         }
@@ -363,13 +363,18 @@ void renewal_start(Renewal *r) {
 
 /* --- The worker comes --- */
 
-static int on_worker_gone(sd_bus_track *track, void *userdata) {
+static void on_worker_gone(PeerWatch *watch, void *userdata) {
         Renewal *r = userdata;
-        _auto_problem_ Problem *p = problem_new(PROBLEM_TYPE_WORKER, "The worker of %s ended without a word, while %s; see 'journalctl -u %s'", r->domain->unit,
-                                                str_or(r->activity, "starting"), r->domain->unit);
+        _auto_problem_ Problem *p = NULL;
 
+        r->peer = peer_watch_free(r->peer);
+        if (r->state == RENEWAL_QUEUED) { /* it was too long in the queue: one is started when it comes to that */
+                r->open = sd_bus_message_unref(r->open);
+                return;
+        }
+        p = problem_new(PROBLEM_TYPE_WORKER, "The worker of %s ended without a word, while %s; see 'journalctl -u %s'", r->domain->unit,
+                        str_or(r->activity, "starting"), r->domain->unit);
         renewal_end(r, r->binding.delivered ? NULL : p);
-        return 0;
 }
 
 static bool somebody_registers(const Renewal *me) {
@@ -389,8 +394,11 @@ static void hand_over(Renewal *r) {
         sd_bus_message *open;
         int k;
 
-        if (somebody_registers(r))
+        if (somebody_registers(r)) {
+                /* That one's deadline is ours. */
+                (void) set_deadline(r, 5 * m->settings.step_timeout_usec);
                 return;
+        }
         k = accounts_choose(r, &p);
         if (k == 0) {
                 r->registering = !r->account->url;
@@ -403,10 +411,6 @@ static void hand_over(Renewal *r) {
                 k = str_replace(&r->sender, sd_bus_message_get_sender(r->open));
         if (k == 0)
                 k = map_put(m->workers, r->sender, r);
-        if (k == 0)
-                k = sd_bus_track_new(m->bus, &r->track, on_worker_gone, r);
-        if (k >= 0)
-                k = sd_bus_track_add_sender(r->track, r->open);
         if (k < 0) {
                 if (!p)
                         p = problem_new(PROBLEM_TYPE_INTERNAL, "Cannot hand the job over: %s", strerror(-k));
@@ -424,8 +428,16 @@ static void hand_over(Renewal *r) {
 }
 
 void renewal_open(Renewal *r, sd_bus_message *open) {
+        int k;
+
         assert(!r->open);
 
+        k = peer_watch_new(r->domain->manager->bus, sd_bus_message_get_sender(open), on_worker_gone, r, &r->peer);
+        if (k < 0) {
+                (void) log_failure(k, "%s: Cannot watch the worker: %m", DOMAIN_NAME(r->domain));
+                (void) sd_bus_reply_method_errno(open, k, NULL);
+                return;
+        }
         r->open = sd_bus_message_ref(open);
         if (r->state == RENEWAL_QUEUED)
                 manager_kick(r->domain->manager); /* it starts when a place is free */
@@ -434,12 +446,20 @@ void renewal_open(Renewal *r, sd_bus_message *open) {
 }
 
 void renewal_wake_waiting(Manager *m, const char *ca_url) {
+        _auto_free_ char *ca = strdup(ca_url); /* it may belong to a renewal that ends here */
+        _auto_strv_ char **paths = NULL;
         const char *path;
         Renewal *r;
 
         MAP_FOREACH(m->renewals, path, r)
-                if (r->state == RENEWAL_STARTING && r->open && str_equal(r->ca_url, ca_url))
+                if (r->state == RENEWAL_STARTING && r->open && str_equal(r->ca_url, ca_url) && strv_extend(&paths, path) < 0)
+                        break;
+        /* Each may end others, or begin new ones: looked up again. */
+        STRV_FOREACH(p, paths) {
+                r = map_get(m->renewals, *p);
+                if (r && r->state == RENEWAL_STARTING && r->open && str_equal(r->ca_url, ca))
                         hand_over(r);
+        }
 }
 
 /* --- The end --- */
@@ -484,9 +504,18 @@ void renewal_end(Renewal *r, const Problem *problem) {
         Manager *m = d->manager;
         _auto_problem_ Problem *told = problem_copy(r->refusal ? r->refusal : problem ? problem : &(Problem){ .type = (char *) "", .detail = (char *) "" });
         _auto_free_ char *ca = strdup(r->ca_url);
-        bool failed = problem && !r->binding.delivered;
+        bool same = strv_equal(r->settings->names, d->config->names);
+        bool failed;
         unsigned attempt;
 
+        if (r->binding.delivered && same && !domain_is_staged(d)) {
+                /* Whatever the reason: what was delivered is not what is wanted, and asking again at once would never end. */
+                problem_free(told);
+                told = problem_new(PROBLEM_TYPE_STORE, "The new certificates were delivered, but are not whole in %s/" STORE_STAGING "/%s", store_path(m->store), DOMAIN_NAME(d));
+                problem = told;
+                r->binding.delivered = false;
+        }
+        failed = problem && !r->binding.delivered;
         if (failed && told && told->retry_after_usec == 0)
                 told->retry_after_usec = problem->retry_after_usec;
         refuse_waiting_calls(r, failed ? told : NULL);

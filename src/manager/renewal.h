@@ -3,6 +3,7 @@
 
 /* One renewal under way: a place in the queue, the worker's unit, its connection, the keys, the deadline. Has one way to end. */
 
+#include "bus/peer.h"
 #include "bus/unit.h"
 #include "manager/domain.h"
 #include "store/account.h"
@@ -20,6 +21,9 @@ typedef struct RenewalBinding {
         char *terms_of_service;
         bool external_account_required;
         char **challenge_urls; /* set up */
+        bool account_signed;   /* a new-account request was signed for and not answered yet */
+        bool account_rejected; /* once in a run */
+        bool order_signed;     /* the same for a new-order request */
         bool finalized;        /* the CSR was signed for, in this run */
         bool resumed;          /* the order is older than this run */
         bool delivered;
@@ -37,7 +41,7 @@ struct Renewal {
         unsigned restarts;
         sd_bus_message *open;  /* Open() that waits for its answer */
         char *sender;          /* who has the job open */
-        sd_bus_track *track;
+        PeerWatch *peer;       /* that worker, from its Open() on */
         sd_event_source *deadline;
 
         RenewalBinding binding;
@@ -58,6 +62,9 @@ struct Renewal {
         char **challenge_names; /* answers that lie in challenges/, as NAME TOKEN pairs */
         bool inherited;         /* there may be answers of an earlier run, too */
         char *activity;
+        uint64_t activity_told_usec; /* monotonic: signals for it are at most one a second */
+        unsigned calls;              /* of the worker: there is an end to what one renewal may ask */
+        unsigned orders;
         Problem *refusal; /* the first problem that we told the worker: it knows less than we do */
 };
 

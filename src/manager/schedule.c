@@ -141,7 +141,7 @@ static int on_alarm(sd_event_source *source, uint64_t usec, void *userdata) {
 
 /* Wakes us when the nearest is due: at once for those without a timer unit, with some grace for the others. */
 static void set_alarm(Schedule *s) {
-        uint64_t at = 0;
+        uint64_t at = 0, now = clock_now_usec();
         int r;
 
         s->alarm = sd_event_source_disable_unref(s->alarm);
@@ -149,6 +149,7 @@ static void set_alarm(Schedule *s) {
                 const Domain *d = s->waiting[i];
                 uint64_t t = usec_add(d->wanted_usec, d->armed_usec == d->wanted_usec ? GRACE_USEC : 0);
 
+                t = MAX_OF(t, usec_add(now, USEC_PER_SEC)); /* what could not begin just now is not tried without pause */
                 if (at == 0 || t < at)
                         at = t;
         }
@@ -171,7 +172,7 @@ static int plan(sd_event_source *source, void *userdata) {
         for (size_t i = 0; i < s->n_waiting && !s->launcher_failed; i++) {
                 Domain *d = s->waiting[i];
 
-                if (i < n && d->armed_usec != d->wanted_usec)
+                if (i < n && d->armed_usec != d->wanted_usec && d->wanted_usec > clock_now_usec())
                         r = set_timer_unit(s, DOMAIN_NAME(d), d->wanted_usec);
                 else if (i >= n && d->armed_usec != 0)
                         r = set_timer_unit(s, DOMAIN_NAME(d), 0);

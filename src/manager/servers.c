@@ -13,6 +13,7 @@
 #include "base/message-ids.h"
 #include "base/string-util.h"
 #include "manager/domain.h"
+#include "manager/reload.h"
 #include "store/snapshot.h"
 
 /* What somebody deleted by hand is looked for again after this time. */
@@ -24,6 +25,10 @@ struct Servers {
         size_t n;
         SnapshotMerge merge;
         char **complaints;
+
+        char **vanished; /* ids: snapshots that somebody deleted; kept until it is clear that they will not come back */
+        sd_event_source *believe;
+        bool believed;
 
         int fd; /* inotify */
         sd_event_source *io;
@@ -68,12 +73,22 @@ static void watch_servers(Servers *s) {
         (void) sd_event_add_time_relative(s->manager->event, &s->rewatch, CLOCK_MONOTONIC, REWATCH_USEC, 0, on_rewatch, s);
 }
 
+static void watch_top(Servers *s) {
+        int r;
+
+        if (s->top_wd >= 0)
+                return;
+        r = watch_directory(s, ".", NULL, IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_MOVED_FROM | IN_ATTRIB);
+        s->top_wd = r < 0 ? -1 : r;
+}
+
 static int settle(sd_event_source *source, void *userdata) {
         Servers *s = userdata;
 
         (void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
         if (s->top_dirty) {
                 s->top_dirty = s->servers_dirty = false;
+                watch_top(s);
                 watch_servers(s);
                 manager_check(s->manager);
         }
@@ -88,6 +103,7 @@ static int settle(sd_event_source *source, void *userdata) {
 static int on_rewatch(sd_event_source *source, uint64_t usec, void *userdata) {
         Servers *s = userdata;
 
+        watch_top(s);
         watch_servers(s);
         if (s->servers_dirty)
                 (void) sd_event_source_set_enabled(s->settle, SD_EVENT_ONESHOT);
@@ -106,8 +122,7 @@ static void on_domain_event(Servers *s, const struct inotify_event *e) {
                         continue;
                 if (e->mask & (IN_IGNORED | IN_DELETE_SELF | IN_MOVE_SELF))
                         d->inotify_wd = -1;
-                domain_forget_facts(d);
-                domain_evaluate(d);
+                domain_files_changed(d, e->len > 0 ? e->name : NULL);
                 return;
         }
         if (e->mask & IN_MOVE_SELF)
@@ -116,6 +131,8 @@ static void on_domain_event(Servers *s, const struct inotify_event *e) {
 
 static void on_event(Servers *s, const struct inotify_event *e) {
         if (e->mask & IN_Q_OVERFLOW || e->wd == s->top_wd) {
+                if (e->mask & IN_IGNORED) /* the directory itself went away: watched again when it is back */
+                        s->top_wd = -1;
                 s->top_dirty = true;
                 return;
         }
@@ -124,7 +141,7 @@ static void on_event(Servers *s, const struct inotify_event *e) {
                 return;
         }
         if (e->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED)) {
-                s->servers_wd = -1;
+                s->servers_wd = s->top_wd = -1;
                 watch_servers(s);
         }
         if (e->len == 0 || str_has_suffix(e->name, ".json"))
@@ -166,7 +183,7 @@ int servers_new(Manager *m, Servers **ret) {
                 return r;
         }
         (void) sd_event_source_set_enabled(s->settle, SD_EVENT_OFF);
-        s->top_wd = watch_directory(s, ".", NULL, IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_MOVED_FROM);
+        watch_top(s);
         watch_servers(s);
         s->servers_dirty = false;
         *ret = s;
@@ -181,6 +198,8 @@ Servers *servers_free(Servers *s) {
                 snapshot_free(s->snapshots[i]);
         free(s->snapshots);
         strv_free(s->complaints);
+        strv_free(s->vanished);
+        sd_event_source_disable_unref(s->believe);
         sd_event_source_disable_unref(s->io);
         sd_event_source_disable_unref(s->settle);
         sd_event_source_disable_unref(s->rewatch);
@@ -229,10 +248,80 @@ static Snapshot *read_one(Servers *s, const char *id) {
                 return fresh;
         }
         if (r == STORE_SNAPSHOT_E_NOT_FOUND)
-                return snapshot_free(known);
+                return known; /* it went while we looked: that is told in a moment */
         complain(s, problem ? NULL : id, problem ? problem->detail : strerror(r < 0 ? -r : EBADMSG),
                  known ? "The last good one counts until the server is reloaded and writes it again." : "Reload the server to have it written again.");
         return known;
+}
+
+/* --- A snapshot that is not there any more. Servers do not delete theirs: one that names no domains has an empty one. So it was deleted by hand, and the
+ * server can be asked to write it again; one that does not is believed to be gone. --- */
+
+static int on_believe(sd_event_source *source, uint64_t usec, void *userdata);
+
+static void believe_later(Servers *s) {
+        int r;
+
+        s->believe = sd_event_source_disable_unref(s->believe);
+        r = sd_event_add_time_relative(s->manager->event, &s->believe, CLOCK_MONOTONIC, s->manager->settings.served_timeout_usec, 0, on_believe, s);
+        if (r < 0)
+                (void) log_failure(r, "Cannot set a timer: %m");
+}
+
+static int on_believe(sd_event_source *source, uint64_t usec, void *userdata) {
+        Servers *s = userdata;
+
+        s->believe = sd_event_source_disable_unref(s->believe);
+        s->believed = !reload_is_pending(s->manager);
+        if (s->believed && servers_read(s))
+                manager_apply_snapshots(s->manager);
+        else
+                believe_later(s);
+        s->believed = false;
+        return 0;
+}
+
+static void ask_again(Servers *s, const Snapshot *gone, const char *unit) {
+        LogField fields[] = { { "MD_EVENT", "store-damaged" } };
+
+        log_full(LOG_WARNING, 0, MESSAGE_STORE_DAMAGED, fields, ELEMENTSOF(fields),
+                 "%s/" STORE_SERVERS "/%s.json is gone. What it said counts for now; %s is reloaded to have it written again.", store_path(s->manager->store),
+                 gone->id, unit);
+        (void) reload_request_unit(s->manager, unit);
+        believe_later(s);
+}
+
+/* True: it counts although it is not there. */
+static bool keep_vanished(Servers *s, const Snapshot *gone, char ***vanished) {
+        const char *unit = str_or(s->manager->settings.reload_unit, gone->unit);
+
+        if (s->believed || str_is_empty(unit) || str_equal(unit, "none"))
+                return false;
+        if (!strv_contains(s->vanished, gone->id))
+                ask_again(s, gone, unit);
+        return strv_extend(vanished, gone->id) >= 0;
+}
+
+static int compare_ids(const void *a, const void *b) {
+        const Snapshot *x = *(Snapshot *const *) a, *y = *(Snapshot *const *) b;
+
+        return strcmp(x->id, y->id);
+}
+
+/* Takes over what is left of the known ones. */
+static size_t take_vanished(Servers *s, Snapshot **fresh, size_t n) {
+        char **vanished = NULL;
+
+        for (size_t i = 0; i < s->n; i++) {
+                if (!s->snapshots[i] || !keep_vanished(s, s->snapshots[i], &vanished))
+                        continue;
+                fresh[n++] = take_ptr(s->snapshots[i]);
+        }
+        if (vanished)
+                qsort(fresh, n, sizeof(*fresh), compare_ids);
+        strv_free(s->vanished);
+        s->vanished = vanished;
+        return n;
 }
 
 bool servers_read(Servers *s) {
@@ -247,7 +336,7 @@ bool servers_read(Servers *s) {
                 return false;
         }
         s->complaints = strv_free(s->complaints);
-        fresh = calloc(strv_length(ids) + 1, sizeof(*fresh));
+        fresh = calloc(strv_length(ids) + s->n + 1, sizeof(*fresh));
         if (!fresh) {
                 (void) log_oom();
                 return false;
@@ -258,6 +347,7 @@ bool servers_read(Servers *s) {
                 if (one)
                         fresh[n++] = one;
         }
+        n = take_vanished(s, fresh, n);
         snapshot_merge_done(&s->merge);
         s->merge = (SnapshotMerge){ 0 };
         for (size_t i = 0; i < s->n; i++)

@@ -29,7 +29,7 @@ bool sign_url_is_valid(const char *url) {
 }
 
 /* Scheme, host and port are the same. */
-static bool same_origin(const char *a, const char *b) {
+bool sign_same_origin(const char *a, const char *b) {
         size_t n = strcspn(a + strlen("https://"), "/?") + strlen("https://");
 
         return strncasecmp(a, b, n) == 0 && (b[n] == 0 || b[n] == '/' || b[n] == '?');
@@ -169,7 +169,7 @@ static int sign_post_as_get(Renewal *r, const char *url, const char *nonce, char
         known = str_equal(url, job->order_url) || strv_contains(job->authorizations, url) || strv_contains(r->binding.challenge_urls, url);
         if (!known && !r->binding.finalized && !r->binding.resumed)
                 return not_now(ret_problem, "this URL does not belong to the order");
-        if (!known && !same_origin(job->order_url, url))
+        if (!known && !sign_same_origin(job->order_url, url))
                 return not_now(ret_problem, "this URL is not at the CA of the order");
         return sign_with(r, false, url, nonce, "", ret_body);
 }

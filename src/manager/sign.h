@@ -17,3 +17,5 @@ int sign_request(Renewal *r, const char *kind, const char *url, const char *nonc
 
 /* https, a host, no user, no fragment, printable ASCII, at most 2048 characters. */
 bool sign_url_is_valid(const char *url) _pure_;
+/* Scheme, host and port are the same; both are valid. */
+bool sign_same_origin(const char *a, const char *b) _pure_;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/string-util.h"
 #include "bus/error.h"
@@ -18,9 +19,14 @@
 #include "manager/sign.h"
 
 enum {
-        OPENS_MAX = 512,         /* Open() calls that are being looked at */
+        OPENS_MAX = 64,          /* Open() calls that are being looked at */
         AUTHORIZATIONS_MAX = 1000,
         TEXT_MAX = 1024,
+        /* What an honest worker never comes near: polls for 300 s, nine tries of each request, several challenges for each name. */
+        CALLS_MAX = 2000,
+        CALLS_PER_NAME_MAX = 100,
+        CHALLENGES_PER_NAME_MAX = 4,
+        ORDERS_MAX = 3,          /* for each key */
 };
 
 /* --- Open: who is it? Asked of the bus and of systemd, without waiting. --- */
@@ -135,6 +141,10 @@ static int on_credentials(sd_bus_message *reply, void *userdata, sd_bus_error *r
                 refuse_open(c, BUS_ERROR_NOT_ALLOWED, "only user " ACME_USER " may do the workers' work");
                 return 0;
         }
+        if (pid <= 0) { /* from another PID namespace */
+                refuse_open(c, BUS_ERROR_NOT_ALLOWED, "its process is not known here");
+                return 0;
+        }
         r = unit_of_pid(c->manager->bus, pid, &c->unit, on_unit, c, NULL);
         if (r < 0)
                 refuse_open(c, BUS_ERROR_FAILED, "systemd cannot be asked");
@@ -247,13 +257,31 @@ void worker_bus_stop_unit(Renewal *r) {
 
 /* --- With a job open --- */
 
+static size_t count_names(const Renewal *r) {
+        return strv_length(r->settings->names);
+}
+
+/* A worker that asks and asks has lost its way, or is not ours any more. */
+static bool is_within_budget(Renewal *r) {
+        return ++r->calls <= (CALLS_MAX + CALLS_PER_NAME_MAX * count_names(r)) * key_specs_count(&r->settings->keys);
+}
+
 static Renewal *job_of(Manager *m, sd_bus_message *call, sd_bus_error *error) {
         const char *sender = sd_bus_message_get_sender(call);
         Renewal *r = sender ? map_get(m->workers, sender) : NULL;
+        _auto_problem_ Problem *p = NULL;
 
-        if (!r)
+        if (!r) {
                 (void) sd_bus_error_set(error, BUS_ERROR_NOT_ALLOWED, "This connection has no job open");
-        return r;
+                return NULL;
+        }
+        if (is_within_budget(r))
+                return r;
+        (void) sd_bus_error_set(error, BUS_ERROR_NOT_ALLOWED, "This renewal has asked for too much");
+        p = problem_new(PROBLEM_TYPE_WORKER, "The worker of %s asked without end; it was stopped", r->domain->unit);
+        worker_bus_stop_unit(r);
+        renewal_end(r, p);
+        return NULL;
 }
 
 /* What we refuse is better known here than by the worker, which only passes our words on. */
@@ -325,6 +353,8 @@ static int reply_signed(Renewal *r, sd_bus_message *call, const char *kind, cons
         switch (k) {
 
         case SIGN_DONE:
+                r->binding.account_signed = r->binding.account_signed || str_equal(kind, "new-account");
+                r->binding.order_signed = r->binding.order_signed || str_equal(kind, "new-order");
                 return sd_bus_reply_method_return(call, "s", body);
 
         case SIGN_E_NOT_NOW:
@@ -385,10 +415,10 @@ static int method_account_created(sd_bus_message *call, void *userdata, sd_bus_e
         k = sd_bus_message_read(call, "s", &url);
         if (k < 0)
                 return k;
-        if (r->account->url)
-                return not_now(error, "There is an account already");
-        if (!sign_url_is_valid(url))
-                return sd_bus_error_set(error, BUS_ERROR_INVALID, "The account's URL is no https URL");
+        if (r->account->url || !r->binding.account_signed)
+                return not_now(error, "No registration was signed for");
+        if (!sign_url_is_valid(url) || !sign_same_origin(r->binding.new_account, url))
+                return sd_bus_error_set(error, BUS_ERROR_INVALID, "The account's URL is no https URL of this CA");
         k = accounts_created(r, url, &p);
         if (k < 0)
                 return refuse(r, BUS_ERROR_FAILED, p, error);
@@ -409,8 +439,9 @@ static int method_account_rejected(sd_bus_message *call, void *userdata, sd_bus_
         k = sd_bus_message_read(call, "s", &why);
         if (k < 0)
                 return k;
-        if (!r->account->url)
+        if (!r->account->url || r->binding.account_rejected)
                 return not_now(error, "There is no account that could be rejected");
+        r->binding.account_rejected = true;
         k = accounts_rejected(r, &p);
         if (k < 0)
                 return refuse(r, BUS_ERROR_FAILED, p, error);
@@ -453,8 +484,11 @@ static int method_order_created(sd_bus_message *call, void *userdata, sd_bus_err
                 k = sd_bus_message_read(call, "t", &expires_usec);
         if (k < 0)
                 return k;
-        if (!r->account->url || (r->domain->job->order_url && !str_equal(r->domain->job->order_url, url)))
+        if (!r->account->url || !r->binding.order_signed || r->domain->job->order_url)
                 return not_now(error, "No new order was signed for");
+        if (r->orders++ >= ORDERS_MAX * key_specs_count(&r->settings->keys))
+                return not_now(error, "Too many orders in one run");
+        r->binding.order_signed = false;
         k = keep_order(r, url, finalize, authorizations);
         if (k == -EINVAL)
                 return sd_bus_error_set(error, BUS_ERROR_INVALID, "The order names something that is no https URL");
@@ -497,6 +531,8 @@ static int method_set_up_challenge(sd_bus_message *call, void *userdata, sd_bus_
                 return not_now(error, "There is no order yet");
         if (!str_equal(identifier_type, "dns") || !sign_url_is_valid(url))
                 return sd_bus_error_set(error, BUS_ERROR_INVALID, "This challenge makes no sense");
+        if (strv_length(r->binding.challenge_urls) >= CHALLENGES_PER_NAME_MAX * count_names(r))
+                return not_now(error, "Too many challenges for one order");
         k = challenges_set_up(r, identifier, type, token, url, &p);
         if (k < 0)
                 return refuse(r, BUS_ERROR_REFUSED, p, error);
@@ -547,7 +583,10 @@ static int method_progress(sd_bus_message *call, void *userdata, sd_bus_error *e
                 return -ENOMEM;
         free(r->activity);
         r->activity = printable;
-        job_bus_changed(r);
+        if (usec_sub(clock_monotonic_usec(), r->activity_told_usec) >= USEC_PER_SEC) {
+                r->activity_told_usec = clock_monotonic_usec();
+                job_bus_changed(r);
+        }
         return sd_bus_reply_method_return(call, NULL);
 }
 

@@ -462,7 +462,8 @@ static const Case cases[] = {
           .not_served = true,
           .certs = { { "rsa" } },
           .action = DECISION_INSTALL,
-          .reason = REASON_ACTIVATED },
+          .reason = REASON_ACTIVATED,
+          .at = LAST_THIRD },
         { .what = "activated by hand in manual mode",
           .manual = true,
           .phase = JOB_PHASE_ACTIVATED,
@@ -476,11 +477,12 @@ static const Case cases[] = {
           .action = DECISION_WAIT,
           .reason = REASON_WINDOW,
           .at = LAST_THIRD },
-        { .what = "not served, and not ours to install",
+        { .what = "not served, whatever the job says",
+          .phase = JOB_PHASE_ORDERING,
           .not_served = true,
           .certs = { { "rsa" } },
-          .action = DECISION_WAIT,
-          .reason = REASON_WINDOW,
+          .action = DECISION_INSTALL,
+          .reason = REASON_ACTIVATED,
           .at = LAST_THIRD },
         { .what = "activated, and then it vanished",
           .phase = JOB_PHASE_ACTIVATED,
@@ -502,14 +504,16 @@ static const Case cases[] = {
           .certs = { { "rsa" } },
           .action = DECISION_INSTALL,
           .reason = REASON_ACTIVATED,
-          .state = DOMAIN_STATE_INCOMPLETE },
+          .state = DOMAIN_STATE_INCOMPLETE,
+          .at = LAST_THIRD },
         { .what = "a long window does not keep a young one from its server",
           .window = { .usec = 120 * DAY },
           .phase = JOB_PHASE_ACTIVATED,
           .not_served = true,
           .certs = { { "rsa" } },
           .action = DECISION_INSTALL,
-          .reason = REASON_ACTIVATED },
+          .reason = REASON_ACTIVATED,
+          .at = LAST_THIRD },
         { .what = "never served until it was old",
           .phase = JOB_PHASE_ACTIVATED,
           .not_served = true,
@@ -528,6 +532,7 @@ static const Case cases[] = {
           .phase = JOB_PHASE_ACTIVATED,
           .not_served = true,
           .certs = { { "rsa" } },
+          .at = LAST_THIRD + DAY,
           .now = LAST_THIRD,
           .errors = 1,
           .next_run = LAST_THIRD + DAY,
@@ -604,7 +609,7 @@ TEST(decisions) {
                 check(&cases[i]);
 }
 
-/* Whatever the rest: a decision never comes without a detail, a wait never without a later time, and what is refused stays alone. */
+/* Whatever the rest: a decision never comes without a detail, a time is never one that has passed, and what is refused stays alone. */
 TEST(every_combination_holds_together) {
         static const uint64_t times[] = { T0 - DAY, T0, T0 + 10 * DAY, LAST_THIRD, T0 + 90 * DAY, T0 + 1000 * DAY };
 
@@ -636,8 +641,9 @@ TEST(every_combination_holds_together) {
                                 REQUIRE(decision_make(d, &live, job, c.staged, !c.not_served, times[t], &decision) == 0);
                                 test_case("bits %x, time %zu, phase %d", bits, t, (int) phase);
                                 CHECK(decision.detail);
-                                CHECK((decision.action == DECISION_WAIT) == (decision.at_usec != 0));
-                                CHECK(decision.action != DECISION_WAIT || decision.at_usec > times[t]);
+                                CHECK(decision.action != DECISION_WAIT || decision.at_usec != 0);
+                                CHECK(decision.at_usec == 0 || decision.at_usec > times[t]);
+                                CHECK(decision.at_usec == 0 || decision.action == DECISION_WAIT || decision.action == DECISION_INSTALL);
                                 CHECK((decision.reason == REASON_REFUSED) == (c.refused != NULL));
                                 CHECK(decision.action != DECISION_RENEW || !c.manual);
                                 CHECK(decision.action != DECISION_RENEW || !c.unused || c.mode == RENEW_MODE_ALWAYS);
@@ -652,6 +658,13 @@ TEST(renew_at) {
         CHECK_UINT(decision_renew_at_usec(d, &live), 0);
         make_facts(&c, &live);
         CHECK_UINT(decision_renew_at_usec(d, &live), LAST_THIRD);
+        /* A CA that gives certificates whose window is open already does not make us renew without pause. */
+        live.items[0].received_usec = T0 + 80 * DAY;
+        CHECK(decision_renew_at_usec(d, &live) > T0 + 86 * DAY);
+        CHECK(decision_renew_at_usec(d, &live) < T0 + 87 * DAY);
+        live.items[0].received_usec = T0 + DAY;
+        CHECK_UINT(decision_renew_at_usec(d, &live), LAST_THIRD);
+        live.items[0].received_usec = 0;
         live.items[0].not_before_usec = live.items[0].not_after_usec = 0;
         CHECK_UINT(decision_renew_at_usec(d, &live), 1);
         live.items[0].not_before_usec = T0;
