@@ -214,10 +214,17 @@ static int read_job(sd_bus_message *m, RemoteJob **ret) {
         return 0;
 }
 
+/* Everybody may send us a signal that looks like this one; the bus says who did. */
 static int on_name_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const char *name, *new_owner;
         Remote *remote = userdata;
+        int r;
 
-        remote->gone = true; /* a unique name changes its owner only once */
+        if (!str_equal(sd_bus_message_get_sender(m), "org.freedesktop.DBus"))
+                return 0;
+        r = sd_bus_message_read(m, "sss", &name, NULL, &new_owner);
+        if (r >= 0 && str_equal(name, remote->manager) && str_is_empty(new_owner))
+                remote->gone = true;
         return 0;
 }
 

@@ -17,7 +17,7 @@ typedef struct UnitCall UnitCall;
  * over when the handler runs; the handler may free it. */
 typedef void (*UnitHandler)(UnitCall *call, const char *result, const sd_bus_error *error, void *userdata);
 
-/* Subscribes to JobRemoved before it asks, so that no answer is missed. The 'timeout_usec' (0: none) is for the whole; running out gives result "timeout". */
+/* After unit_subscribe() for this connection. The 'timeout_usec' (0: none) is for the whole; running out gives result "timeout". */
 int unit_call_new(sd_bus *bus, UnitVerb verb, const char *unit, uint64_t timeout_usec, UnitHandler handler, void *userdata, UnitCall **ret);
 
 /* The same for a prepared message of systemd's manager that is answered with a job, such as StartTransientUnit. */
@@ -31,5 +31,6 @@ const char *unit_call_unit(const UnitCall *call);
 typedef void (*UnitOfPidHandler)(const char *unit, const sd_bus_error *error, void *userdata);
 int unit_of_pid(sd_bus *bus, pid_t pid, sd_bus_slot **ret_slot, UnitOfPidHandler handler, void *userdata, void (*destroy)(void *userdata));
 
-/* Once per connection, before the first call: systemd sends JobRemoved only to subscribers. Asynchronous; done again when systemd re-executes. */
+/* Once per connection, before the first call: systemd sends JobRemoved only to subscribers, and one match serves all calls. Asynchronous; subscribes again when
+ * systemd re-executes. */
 int unit_subscribe(sd_bus *bus);
