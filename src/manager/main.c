@@ -2,6 +2,7 @@
 
 /* md-manager: decides, holds the keys, and has the work done by others. See md-manager(8). */
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -30,6 +31,10 @@ static int run(void) {
         if (r >= 0) {
                 (void) service_notify_ready("Ready");
                 r = sd_event_loop(event);
+                if (r > 0) { /* SIGTERM gives 0 */
+                        log_error("The connection to the system bus is lost.");
+                        r = -ECONNRESET;
+                }
                 (void) service_notify_stopping();
         }
         m = manager_free(m);
