@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/string-util.h"
 
-/* A question has two steps: who the caller is (asked from the bus itself, so that root needs no polkit), then what polkit says. With the answer the method call
+/* A question has two steps: who the caller is (asked from the bus itself, so that root and our own user need no polkit, and are not in anybody's way), then what
+ * polkit says. With the answer the method call
  * goes through the connection once more, and the handler finds the answer here. */
 
 #define POLKIT_NAME "org.freedesktop.PolicyKit1"
@@ -23,7 +25,7 @@
 #define ANSWER_KEPT_USEC (10 * USEC_PER_SEC)
 
 enum {
-        QUESTIONS_MAX = 64,
+        QUESTIONS_MAX = 64, /* that polkit has */
         QUESTIONS_PER_USER_MAX = 32, /* one user's unanswered dialogs leave room for the others */
 };
 
@@ -45,6 +47,7 @@ typedef struct Question {
         char *action;
         char *why; /* polkit's own words; may be NULL */
         uint32_t uid;
+        bool asked; /* polkit has it */
         Answer answer;
         uint64_t answered_usec;
 } Question;
@@ -111,20 +114,16 @@ static Question *find(Polkit *p, sd_bus_message *call) {
         return NULL;
 }
 
-static size_t count_questions(const Polkit *p) {
-        size_t n = 0;
+/* Whether polkit has so many questions, or so many of this user, that another one would be too much. */
+static bool is_full(const Polkit *p, uint32_t uid) {
+        size_t all = 0, same = 0;
 
         for (const Question *q = p->questions; q; q = q->next)
-                n++;
-        return n;
-}
-
-static size_t count_questions_of(const Polkit *p, uint32_t uid) {
-        size_t n = 0;
-
-        for (const Question *q = p->questions; q; q = q->next)
-                n += q->uid == uid;
-        return n;
+                if (q->asked) {
+                        all++;
+                        same += q->uid == uid;
+                }
+        return all >= QUESTIONS_MAX || same >= QUESTIONS_PER_USER_MAX;
 }
 
 /* The method call is dispatched again from its beginning; when even that fails the caller must not wait for ever. */
@@ -133,6 +132,7 @@ static void answer(Question *q, Answer a) {
         int r;
 
         q->answer = a;
+        q->asked = false;
         q->answered_usec = clock_monotonic_usec();
 
         r = sd_bus_message_rewind(q->call, 1);
@@ -177,6 +177,7 @@ static int ask_polkit(Question *q) {
 
         sd_bus_slot_unref(q->slot);
         q->slot = take_ptr(slot);
+        q->asked = true;
         return 0;
 }
 
@@ -192,9 +193,9 @@ static int on_caller(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         r = sd_bus_message_read(m, "u", &q->uid);
         if (r < 0)
                 answer(q, ANSWER_REFUSED);
-        else if (q->uid == 0)
+        else if (q->uid == 0 || q->uid == geteuid())
                 answer(q, ANSWER_ALLOWED);
-        else if (count_questions_of(q->polkit, q->uid) > QUESTIONS_PER_USER_MAX)
+        else if (is_full(q->polkit, q->uid))
                 answer(q, ANSWER_TOO_MANY);
         else if (ask_polkit(q) < 0)
                 answer(q, ANSWER_UNAVAILABLE);
@@ -302,9 +303,6 @@ int polkit_authorize(Polkit *p, sd_bus_message *call, const char *action, char *
         }
 
         forget_orphans(p);
-        if (count_questions(p) >= QUESTIONS_MAX)
-                return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED, TOO_MANY);
-
         r = ask(p, call, action, details);
         return r < 0 ? sd_bus_error_set_errno(error, r) : 0;
 }

@@ -10,9 +10,9 @@ typedef struct Polkit Polkit; /* the questions under way, keyed by message */
 Polkit *polkit_new(void); /* NULL: out of memory */
 Polkit *polkit_free(Polkit *p);
 
-/* Root (uid 0) is always allowed. 'details' is a NULL-terminated list of keys and values (may be NULL).
+/* Root (uid 0) is always allowed, and so is the user that we run as. 'details' is a NULL-terminated list of keys and values (may be NULL).
  *   > 0  allowed; the question is forgotten
  *   0    asked: return 1 from the method handler; the message will be dispatched to it again when the answer is there
  *   < 0  refused or no polkit: *error is set (org.freedesktop.DBus.Error.AccessDenied or InteractiveAuthorizationRequired)
- * Interactive when the message's flag allows it. At most 64 questions at a time. */
+ * Interactive when the message's flag allows it. Polkit is asked at most 64 questions at a time, 32 of one user. */
 int polkit_authorize(Polkit *p, sd_bus_message *call, const char *action, char *const *details, sd_bus_error *error);

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "base/string-util.h"
 #include "bus/names.h"
@@ -19,7 +18,7 @@ static const char *const members[] = { "Domain", "Fault", NULL };
 static const Column columns[] = { { "DOMAIN" }, { "FAULT", .shrinks = true } };
 
 /* Whoever may not have everything looked at again still gets what the manager knows. */
-static int ask(Mdctl *c, sd_bus_message **ret) {
+static int ask(Mdctl *c, sd_bus_message **ret, bool *ret_allowed) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         int r;
 
@@ -27,12 +26,14 @@ static int ask(Mdctl *c, sd_bus_message **ret) {
         if (r != MDCTL_DONE)
                 return r;
         agent_open(c);
-        if (client_call(c, (ClientMethod){ BUS_PATH, BUS_INTERFACE_MANAGER, "Check" }, &error, ret, NULL) >= 0)
+        if (client_call(c, (ClientMethod){ BUS_PATH, BUS_INTERFACE_MANAGER, "Check" }, &error, ret, NULL) >= 0) {
+                *ret_allowed = true;
                 return MDCTL_DONE;
+        }
         if (!sd_bus_error_has_name(&error, SD_BUS_ERROR_ACCESS_DENIED) && !sd_bus_error_has_name(&error, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED))
                 return client_tell(&error, NULL);
-        if (isatty(STDERR_FILENO))
-                fprintf(stderr, "Not allowed to have everything looked at again; this is what md-manager knows.\n");
+        fprintf(stderr, "Not allowed to have everything looked at again; this is what md-manager knows.\n");
+        *ret_allowed = false;
         return client_call_manager(c, "GetFaults", ret, NULL);
 }
 
@@ -58,9 +59,10 @@ static int print(const Mdctl *c, JsonObject *faults) {
 int verb_check(Mdctl *c, char *const *arguments) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         _auto_json_ JsonObject *values = NULL, *faults = NULL;
+        bool allowed;
         int r;
 
-        r = ask(c, &reply);
+        r = ask(c, &reply, &allowed);
         if (r != MDCTL_DONE)
                 return r;
         r = bus_json_read(reply, &values);
@@ -74,5 +76,7 @@ int verb_check(Mdctl *c, char *const *arguments) {
         r = c->json == JSON_OFF ? print(c, faults) : format_json(c, faults);
         if (r != MDCTL_DONE)
                 return r;
-        return json_object_array_length(faults) > 0 ? MDCTL_FAILED : MDCTL_DONE;
+        if (json_object_array_length(faults) > 0)
+                return MDCTL_FAILED;
+        return allowed ? MDCTL_DONE : MDCTL_NOT_ALLOWED;
 }
