@@ -37,6 +37,7 @@ def setup(m):
     managed.install(m)
     managed.settings(m, ReloadIntervalSec=1, MaxConcurrentRenewals=20)
     managed.set_globally(m, MDPrivateKeys="P-256")
+    m.write("/etc/systemd/system/md-manager.service.d/soon.conf", "[Service]\nRestartSec=100ms\n")
     managed.make_reloads_holdable(m)
     m.write("/root/killer.py", KILLER)
 
@@ -396,8 +397,9 @@ def test_snapshot(m):
         managed.add(m, name)
         cursor = m.cursor()
         if name.startswith("dead"):
-            managed.kill(m)
+            m.run("systemctl kill -s KILL md-manager; systemctl stop md-manager")
             apache.reload(m)
+            m.run("systemctl start md-manager")
         else:
             m.run("systemctl kill -s STOP md-manager")
             apache.reload(m)
