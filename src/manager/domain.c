@@ -141,8 +141,10 @@ static void learn_facts(Domain *d) {
         read_live(d);
         if (!d->live_known)
                 return;
-        if (reserve_restore(d))
+        if (reserve_restore(d)) {
+                servers_watch_domain(d->manager->servers, d); /* the directory may be a new one */
                 read_live(d);
+        }
         reserve_keep(d);
 }
 
@@ -312,6 +314,8 @@ void domain_evaluate(Domain *d) {
                 return;
         }
         keep_settings(d);
+        if (d->inotify_wd < 0) /* the directory is there now */
+                servers_watch_domain(d->manager->servers, d);
         d->served = is_served(d);
 
         decision_done(&d->decision);

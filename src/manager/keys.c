@@ -23,6 +23,18 @@ struct KeyRequest {
         bool done; /* the handler was called: the owner frees it */
 };
 
+enum {
+        STOCK_KINDS_MAX = 4,
+        STOCK_KEYS = 2, /* of each kind */
+};
+
+typedef struct Stock {
+        KeySpec spec;
+        EVP_PKEY *keys[STOCK_KEYS];
+        size_t n;
+        bool given_up;
+} Stock;
+
 struct KeyMaker {
         pthread_t thread;
         pthread_mutex_t mutex;
@@ -30,6 +42,8 @@ struct KeyMaker {
         bool stop;
         KeyRequest *queue, **queue_end;
         KeyRequest *finished, **finished_end;
+        Stock stocks[STOCK_KINDS_MAX];
+        size_t n_stocks;
         int fd;
         sd_event_source *source;
 };
@@ -58,23 +72,58 @@ static KeyRequest *request_destroy(KeyRequest *r) {
         return NULL;
 }
 
+static Stock *find_stock(KeyMaker *k, const KeySpec *spec) {
+        for (size_t i = 0; i < k->n_stocks; i++)
+                if (key_spec_equal(&k->stocks[i].spec, spec))
+                        return &k->stocks[i];
+        return NULL;
+}
+
+static Stock *find_low_stock(KeyMaker *k) {
+        for (size_t i = 0; i < k->n_stocks; i++)
+                if (k->stocks[i].n < STOCK_KEYS && !k->stocks[i].given_up)
+                        return &k->stocks[i];
+        return NULL;
+}
+
+/* With the mutex held; it is let go while the key is made. A stock stays where it is, and only this thread adds to it. */
+static void fill(KeyMaker *k, Stock *stock) {
+        KeySpec spec = stock->spec;
+        EVP_PKEY *key = NULL;
+
+        (void) pthread_mutex_unlock(&k->mutex);
+        if (key_make(&spec, &key, NULL) != 0)
+                key = NULL;
+        (void) pthread_mutex_lock(&k->mutex);
+        if (key)
+                stock->keys[stock->n++] = key;
+        else
+                stock->given_up = true; /* who asks for one will be told why */
+}
+
+static void make(KeyMaker *k, KeyRequest *r) {
+        (void) pthread_mutex_unlock(&k->mutex);
+        if (key_make(&r->spec, &r->key, &r->problem) != 0 && !r->problem)
+                r->problem = problem_new(PROBLEM_TYPE_INTERNAL, "Cannot make a private key");
+        (void) pthread_mutex_lock(&k->mutex);
+        enqueue(&k->finished_end, r);
+        (void) eventfd_write(k->fd, 1);
+}
+
 static void *make_keys(void *userdata) {
         KeyMaker *k = userdata;
 
         (void) pthread_mutex_lock(&k->mutex);
         while (!k->stop) {
                 KeyRequest *r = dequeue(&k->queue, &k->queue_end);
+                Stock *low = r ? NULL : find_low_stock(k);
 
-                if (!r) {
+                if (r)
+                        make(k, r);
+                else if (low)
+                        fill(k, low);
+                else
                         (void) pthread_cond_wait(&k->wanted, &k->mutex);
-                        continue;
-                }
-                (void) pthread_mutex_unlock(&k->mutex);
-                if (key_make(&r->spec, &r->key, &r->problem) != 0 && !r->problem)
-                        r->problem = problem_new(PROBLEM_TYPE_INTERNAL, "Cannot make a private key");
-                (void) pthread_mutex_lock(&k->mutex);
-                enqueue(&k->finished_end, r);
-                (void) eventfd_write(k->fd, 1);
         }
         (void) pthread_mutex_unlock(&k->mutex);
         return NULL;
@@ -155,12 +204,38 @@ KeyMaker *key_maker_free(KeyMaker *k) {
                 request_destroy(r);
         while ((r = dequeue(&k->finished, &k->finished_end)))
                 request_destroy(r);
+        for (size_t i = 0; i < k->n_stocks; i++)
+                while (k->stocks[i].n > 0)
+                        EVP_PKEY_free(k->stocks[i].keys[--k->stocks[i].n]);
         sd_event_source_disable_unref(k->source);
         (void) close(k->fd);
         (void) pthread_cond_destroy(&k->wanted);
         (void) pthread_mutex_destroy(&k->mutex);
         free(k);
         return NULL;
+}
+
+void key_maker_stock(KeyMaker *k, const KeySpec *spec) {
+        if (spec->type == KEY_TYPE_EC)
+                return;
+        (void) pthread_mutex_lock(&k->mutex);
+        if (!find_stock(k, spec) && k->n_stocks < STOCK_KINDS_MAX) {
+                k->stocks[k->n_stocks++] = (Stock){ .spec = *spec };
+                (void) pthread_cond_signal(&k->wanted);
+        }
+        (void) pthread_mutex_unlock(&k->mutex);
+}
+
+/* With the mutex held. */
+static bool take_from_stock(KeyMaker *k, KeyRequest *r) {
+        Stock *stock = find_stock(k, &r->spec);
+
+        if (!stock || stock->n == 0)
+                return false;
+        r->key = stock->keys[--stock->n];
+        enqueue(&k->finished_end, r);
+        (void) eventfd_write(k->fd, 1);
+        return true;
 }
 
 int key_request_new(KeyMaker *k, const KeySpec *spec, KeyHandler handler, void *userdata, KeyRequest **ret) {
@@ -175,7 +250,8 @@ int key_request_new(KeyMaker *k, const KeySpec *spec, KeyHandler handler, void *
         r->handler = handler;
         r->userdata = userdata;
         (void) pthread_mutex_lock(&k->mutex);
-        enqueue(&k->queue_end, r);
+        if (!take_from_stock(k, r))
+                enqueue(&k->queue_end, r);
         (void) pthread_cond_signal(&k->wanted);
         (void) pthread_mutex_unlock(&k->mutex);
         *ret = r;

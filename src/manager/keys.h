@@ -2,7 +2,7 @@
 #pragma once
 
 /* Keys made off the event loop: one thread makes them one after the other, the loop hears of each. An RSA key may take seconds; the
- * loop never waits for it. */
+ * loop never waits for it. Of kinds that take long some are kept in stock: the next key is made ahead. */
 
 #include <systemd/sd-event.h>
 
@@ -18,6 +18,9 @@ typedef void (*KeyHandler)(KeyRequest *request, EVP_PKEY *key, const Problem *pr
 
 int key_maker_new(sd_event *event, KeyMaker **ret);
 KeyMaker *key_maker_free(KeyMaker *k); /* waits for the key in the making */
+
+/* This kind will be asked for: when the thread has nothing else to do, it makes some ahead. Curves need no stock. */
+void key_maker_stock(KeyMaker *k, const KeySpec *spec);
 
 int key_request_new(KeyMaker *k, const KeySpec *spec, KeyHandler handler, void *userdata, KeyRequest **ret);
 KeyRequest *key_request_free(KeyRequest *r); /* before or after its end: the handler will not be called any more */

@@ -170,6 +170,11 @@ static int adopt(Manager *m, const ManagedDomain *config, Domain **ret) {
         managed_domain_free(d->config);
         d->config = copy;
         d->managed = true;
+        for (size_t i = 0; i < key_specs_count(&d->config->keys); i++) {
+                KeySpec spec = key_specs_get(&d->config->keys, i);
+
+                key_maker_stock(m->keys, &spec);
+        }
         *ret = d;
         return 0;
 }
