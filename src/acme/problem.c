@@ -122,7 +122,11 @@ static Problem *from_status(const AcmeAnswer *a, const char *host) {
                 return problem_new(PROBLEM_TYPE_HTTP, "%s answered with HTTP status %u and no explanation", host, a->status);
 
         excerpt = str_printable(a->body.data, MIN_OF(a->body.size, (size_t) 4 * ACME_EXCERPT_MAX), ACME_EXCERPT_MAX);
-        return excerpt ? problem_new(PROBLEM_TYPE_HTTP, "%s answered with HTTP status %u: %s", host, a->status, excerpt) : NULL;
+        if (!excerpt)
+                return NULL;
+        for (size_t n = strlen(excerpt); n > 0 && excerpt[n - 1] == ' '; n--)
+                excerpt[n - 1] = '\0';
+        return problem_new(PROBLEM_TYPE_HTTP, "%s answered with HTTP status %u: %s", host, a->status, excerpt);
 }
 
 Problem *acme_problem_from_answer(const AcmeAnswer *a, const char *url, uint64_t now_usec) {

@@ -77,9 +77,17 @@ void activation_start(Domain *d) {
         d->live_since_usec = clock_monotonic_usec();
         domain_forget_facts(d);
         (void) store_archive_prune(m->store, DOMAIN_NAME(d), m->settings.archive_keep);
-        domain_evaluate(d); /* reads the facts, and has the servers reloaded */
+        domain_learn_facts(d);
         event_tell(d, EVENT_RENEWED, NULL, "A new certificate is in the store, valid until %s", clock_format_utc(until, domain_valid_until_usec(d)));
+        domain_evaluate(d); /* has the servers reloaded */
         domain_save_job(d);
+}
+
+static bool is_used_with_tls(const Domain *d) {
+        for (size_t i = 0; i < d->n_servers; i++)
+                if (d->servers[i].view->used_tls)
+                        return true;
+        return false;
 }
 
 void activation_check_installed(Domain *d) {
@@ -88,6 +96,6 @@ void activation_check_installed(Domain *d) {
         if (d->job->phase == JOB_PHASE_ACTIVATED)
                 d->job->phase = JOB_PHASE_IDLE;
         d->job->installed_usec = clock_now_usec();
-        event_tell(d, EVENT_INSTALLED, NULL, "%s", d->n_servers > 0 ? "The server serves the new certificate" : "The new certificate is in place");
+        event_tell(d, EVENT_INSTALLED, NULL, "%s", is_used_with_tls(d) ? "The server serves the new certificate" : "The new certificate is in place; no virtual host with TLS uses it");
         domain_save_job(d);
 }

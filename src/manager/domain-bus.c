@@ -11,6 +11,7 @@
 #include "bus/names.h"
 #include "bus/unit-name.h"
 #include "manager/manager-bus.h"
+#include "manager/reload.h"
 #include "manager/renewal.h"
 
 #define GETTER(name)                                                                                                                          \
@@ -70,7 +71,7 @@ GETTER(get_word) {
         else if (str_equal(property, "Reason"))
                 s = decision_reason_to_string(d->decision.reason);
         else if (str_equal(property, "Detail"))
-                s = d->decision.detail;
+                s = str_or(reload_trouble(d), d->decision.detail);
         else if (str_equal(property, "RenewMode"))
                 s = renew_mode_to_string(d->config->renew_mode);
         else if (str_equal(property, "Phase"))

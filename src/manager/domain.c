@@ -134,7 +134,7 @@ static void read_live(Domain *d) {
         d->live_known = true;
 }
 
-static void learn_facts(Domain *d) {
+void domain_learn_facts(Domain *d) {
         if (d->live_known)
                 return;
         servers_watch_domain(d->manager->servers, d); /* before reading, so that no change is missed */
@@ -305,7 +305,7 @@ void domain_evaluate(Domain *d) {
         int r;
 
         if (d->managed)
-                learn_facts(d);
+                domain_learn_facts(d);
         if (d->renewal || d->activation_retry) /* its end brings us back */
                 return;
         if (!d->managed) {

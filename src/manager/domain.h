@@ -48,6 +48,8 @@ Domain *domain_free(Domain *d);
 /* Decides what is due and sets it going: a renewal, an activation, a reload, a timer. The one place where something begins. */
 void domain_evaluate(Domain *d);
 
+/* Knows what lies in domains/NAME/, from now on. */
+void domain_learn_facts(Domain *d);
 /* The files in the store may have changed: facts are read anew. */
 void domain_forget_facts(Domain *d);
 /* Somebody changed one of them, or (NULL) all. */

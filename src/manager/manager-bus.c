@@ -180,7 +180,7 @@ char *manager_find_fault(Domain *d) {
         if (d->renewal || d->activation_retry || d->decision.action == DECISION_NOTHING)
                 return NULL; /* a running job, or a stated reason */
         if (d->decision.action == DECISION_INSTALL)
-                return str_printf("The server does not serve the newest certificate yet");
+                return str_printf("The server does not serve the newest certificate yet%s%s", reload_trouble(d) ? ": " : "", str_or(reload_trouble(d), ""));
         if (d->wanted_usec == 0 || usec_add(d->wanted_usec, OVERDUE_USEC) < now)
                 return str_printf("Nothing will happen to it: no timer is armed, no job is running, and there is no reason for that");
         return NULL;

@@ -311,6 +311,16 @@ void reload_snapshot_arrived(Manager *m) {
         }
 }
 
+const char *reload_trouble(const Domain *d) {
+        const char *unit;
+        Reload *r;
+
+        MAP_FOREACH(d->manager->reloads, unit, r)
+                if (r->last && domain_waits_for(d, unit))
+                        return r->last->detail;
+        return NULL;
+}
+
 bool reload_is_pending(const Manager *m) {
         const char *unit;
         Reload *r;

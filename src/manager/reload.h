@@ -41,5 +41,8 @@ void reload_snapshot_arrived(Manager *m);
 /* Something ended that a reload may have waited for. */
 void reload_kick(Manager *m);
 
+/* Why the newest certificate of this domain is not served yet, as far as its reloads tell; NULL: nothing went wrong so far. */
+const char *reload_trouble(const Domain *d);
+
 bool reload_is_pending(const Manager *m);
 const char *reload_state_to_string(ReloadState s);

@@ -14,6 +14,7 @@
 #include "base/string-util.h"
 #include "manager/domain.h"
 #include "manager/reload.h"
+#include "store/domain.h"
 #include "store/snapshot.h"
 
 /* What somebody deleted by hand is looked for again after this time. */
@@ -324,6 +325,15 @@ static size_t take_vanished(Servers *s, Snapshot **fresh, size_t n) {
         return n;
 }
 
+/* Domains in the store and nobody who names them: more likely lost than meant. */
+static void complain_of_silence(Servers *s, char *const *ids) {
+        _auto_strv_ char **names = NULL;
+
+        if (ids || s->n > 0 || store_domain_list(s->manager->store, STORE_SET_LIVE, &names) != 0 || !names)
+                return;
+        (void) strv_extend(&s->complaints, "No server has told about its configuration, but there are domains in the store: reload Apache, which tells it again");
+}
+
 bool servers_read(Servers *s) {
         _auto_strv_ char **ids = NULL;
         Snapshot **fresh;
@@ -336,6 +346,7 @@ bool servers_read(Servers *s) {
                 return false;
         }
         s->complaints = strv_free(s->complaints);
+        complain_of_silence(s, ids);
         fresh = calloc(strv_length(ids) + s->n + 1, sizeof(*fresh));
         if (!fresh) {
                 (void) log_oom();

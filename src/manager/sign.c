@@ -40,14 +40,19 @@ static int not_now(Problem **ret_problem, const char *what) {
         return SIGN_E_NOT_NOW;
 }
 
-/* One member "name" and what belongs to it; the text of the payload. */
+/* Consent is a word or the document that is consented to; whatever else a snapshot may say is none. */
+static bool is_agreed(const ManagedDomain *settings) {
+        return str_equal_nocase(settings->agreement, "accepted") || (settings->agreement && (str_has_prefix(settings->agreement, "https://") ||
+                                                                                              str_has_prefix(settings->agreement, "http://")));
+}
+
 static int payload_new_account(Renewal *r, char **ret) {
         _auto_json_ JsonObject *o = json_object_new_object();
         int k;
 
         if (!o)
                 return -ENOMEM;
-        k = r->settings->agreement ? json_add_bool(o, "termsOfServiceAgreed", true) : 0;
+        k = is_agreed(r->settings) ? json_add_bool(o, "termsOfServiceAgreed", true) : 0;
         if (k == 0)
                 k = json_add_strv(o, "contact", r->settings->contacts);
         if (k < 0)
@@ -114,7 +119,7 @@ static int sign_new_account(Renewal *r, const char *url, const char *nonce, char
                 return not_now(ret_problem, "this is not the directory's URL for new accounts");
         if (r->account->url)
                 return not_now(ret_problem, "there is an account already");
-        if (r->binding.terms_of_service && !r->settings->agreement) {
+        if (r->binding.terms_of_service && !is_agreed(r->settings)) {
                 (void) problem_set(ret_problem, PROBLEM_TYPE_AGREEMENT,
                                    "%s wants its terms of service accepted: read %s and write 'MDCertificateAgreement accepted' into Apache's configuration",
                                    r->ca_url, r->binding.terms_of_service);

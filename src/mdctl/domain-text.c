@@ -27,3 +27,7 @@ const char *domain_text_next(JsonObject *domain) {
                         return steps[i].words;
         return action;
 }
+
+bool domain_text_is_reloading(JsonObject *domain) {
+        return str_equal(get_text(domain, "Action"), "install");
+}

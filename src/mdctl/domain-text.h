@@ -7,3 +7,5 @@
 
 /* From its members "Action" and "Reason": "renew", "try again", "load into the server", … */
 const char *domain_text_next(JsonObject *domain);
+/* Its certificate is there and waits for the server to load it. */
+bool domain_text_is_reloading(JsonObject *domain);

@@ -61,7 +61,7 @@ static int add_row(Table *t, JsonObject *domain) {
         if (r >= 0)
                 r = table_add(t, COLOUR_NONE, domain_text_next(domain));
         if (r >= 0)
-                r = table_add(t, COLOUR_NONE, clock_format_relative(when, get_number(domain, "NextUSec"), now));
+                r = table_add(t, COLOUR_NONE, domain_text_is_reloading(domain) ? "soon" : clock_format_relative(when, get_number(domain, "NextUSec"), now));
         if (r >= 0)
                 r = errors > 0 && !str_is_empty(problem) ? table_add(t, COLOUR_BAD, problem) : table_add(t, COLOUR_NONE, get_text(domain, "Reason"));
         return r;

@@ -162,8 +162,11 @@ static void report_failed(JsonObject *domain, JsonObject *end) {
         _auto_json_ JsonObject *problem = problem_text_decode(json_get_array(domain, "LastProblem"));
         char next[FORMAT_TIME_MAX];
 
-        printf("%s: %sThe renewal failed%s (attempt %u).\n", get_text(domain, "Name"), colour_on(COLOUR_BAD), colour_off(COLOUR_BAD),
-               (unsigned) get_number(domain, "Errors"));
+        printf("%s: %sThe renewal failed%s", get_text(domain, "Name"), colour_on(COLOUR_BAD), colour_off(COLOUR_BAD));
+        if (get_number(domain, "Errors") > 0)
+                printf(" (attempt %u).\n", (unsigned) get_number(domain, "Errors"));
+        else
+                printf(". It was only asked for: what is there goes on as before.\n");
         if (problem)
                 problem_text_print(problem, INDENT);
         else

@@ -90,6 +90,10 @@ static void print_next(JsonObject *domain) {
         uint64_t next = get_number(domain, "NextUSec");
         char when[FORMAT_TIME_MAX];
 
+        if (domain_text_is_reloading(domain)) { /* the times are those of the renewal after it */
+                next = 0;
+                timer = "";
+        }
         printf("%*s: %s%s%s%s%s\n", INDENT, "Next", domain_text_next(domain), next > 0 ? ", " : "", next > 0 ? format_time(when, next) : "",
                str_is_empty(timer) ? "" : ", by ", timer);
         print_field("Why", str_or(get_text(domain, "Detail"), get_text(domain, "Reason")));

@@ -193,6 +193,8 @@ def demonstrate(n, m):
     n.heading("What the administrator sees")
     n.command(m, "mdctl --no-pager list", check=False)
     n.command(m, f"mdctl --no-pager show {NAME}", check=False)
+    # Set beside the reload, by the launcher that was started for it.
+    m.wait_for(lambda: m.active(f"md-renew@{NAME}.timer"), 15, "the timer of the next renewal")
     n.command(m, "systemctl --no-pager list-timers 'md-renew@*'")
 
     n.heading("The next certificate comes by itself")
