@@ -12,8 +12,9 @@
 #include "bus/names.h"
 #include "bus/unit-name.h"
 #include "config.h"
+#include "domain/event.h"
 #include "launcher/request.h"
-#include "store/snapshot.h"
+#include "store/store.h"
 
 #define HOOK_SLICE "system-md\\x2dhook.slice"
 #define HOOK_TIMEOUT_USEC (5 * USEC_PER_MINUTE)
@@ -21,38 +22,11 @@
 #define HOOK_TASKS_MAX UINT64_C(256)
 
 enum {
+        HOOKS_MAX = 16, /* at a time, for all */
         FIELDS_MAX = 32,
         FIELD_KEY_MAX = 64,
         FIELD_VALUE_MAX = 4096,
 };
-
-typedef struct Event {
-        const char *name;
-        bool as_root; /* in mod_md it is the one that may take certificates to other services */
-} Event;
-
-static const Event events[] = {
-        { "renewing" },
-        { "renewed" },
-        { "installed", .as_root = true },
-        { "expiring" },
-        { "errored" },
-        { "reload-failed" },
-        { "reload-pending" },
-        { "served-differs" },
-        { "store-damaged" },
-        { "challenge-setup" },
-        { "challenge-teardown" },
-        { "ocsp-renewed" },
-        { "ocsp-errored" },
-};
-
-static const Event *find_event(const char *name) {
-        for (size_t i = 0; i < ELEMENTSOF(events); i++)
-                if (str_equal(events[i].name, name))
-                        return &events[i];
-        return NULL;
-}
 
 /* The fields become environment of a program that root configured: only names of ours, and only text. */
 
@@ -125,73 +99,26 @@ static int make_environment(Launcher *l, sd_bus_message *call, const char *domai
         return 0;
 }
 
-/* The command: of the first server that names the domain, as the manager merges them. */
-
-static bool names_domain(const Snapshot *s, const char *domain) {
-        for (size_t i = 0; i < s->n_domains; i++)
-                if (str_equal(s->domains[i]->name, domain))
-                        return true;
-        return false;
-}
-
-static int find_command_in(Store *store, const char *id, const char *domain, bool *ret_named, char ***ret_command) {
-        _cleanup_(snapshot_freep) Snapshot *snapshot = NULL;
-        _auto_problem_ Problem *problem = NULL;
-        _auto_strv_ char **complaints = NULL;
-        int r;
-
-        r = store_snapshot_read(store, id, &snapshot, &complaints, &problem);
-        if (r < 0)
-                return r;
-        if (r == STORE_SNAPSHOT_E_REFUSED)
-                log_warning("Snapshot refused: %s", problem ? problem->detail : id);
-        if (r != STORE_SNAPSHOT_DONE || !names_domain(snapshot, domain))
-                return 0;
-
-        *ret_named = true;
-        *ret_command = take_ptr(snapshot->message_cmd);
-        return 0;
-}
-
 static int find_command(Launcher *l, const char *domain, char ***ret, sd_bus_error *error) {
-        _cleanup_(store_closep) Store *store = NULL;
-        _auto_problem_ Problem *problem = NULL;
-        _auto_strv_ char **ids = NULL, **command = NULL;
-        bool named = false;
+        const ConfiguredServer *server;
         int r;
 
-        r = store_open(l->store_dir, STORE_ROLE_SERVER, &store, &problem);
+        r = launcher_find_server(l, domain, &server, error);
         if (r < 0)
                 return r;
-        if (r != STORE_DONE)
-                return sd_bus_error_set(error, BUS_ERROR_NOT_CONFIGURED, problem ? problem->detail : "The store cannot be used.");
-        r = store_snapshot_list(store, &ids);
-        if (r < 0)
-                return r;
-
-        STRV_FOREACH(id, ids) {
-                r = find_command_in(store, *id, domain, &named, &command);
-                if (r < 0)
-                        return r;
-                if (named)
-                        break;
-        }
-
-        if (!named)
-                return sd_bus_error_setf(error, BUS_ERROR_NOT_CONFIGURED, "No server is configured to have %s managed.", domain);
-        if (strv_length(command) == 0)
+        if (strv_length(server->command) == 0)
                 return sd_bus_error_setf(error, BUS_ERROR_NOT_CONFIGURED, "The server of %s has no command for events.", domain);
-        if (command[0][0] != '/')
+        if (server->command[0][0] != '/')
                 return sd_bus_error_setf(error, BUS_ERROR_NOT_CONFIGURED, "The server of %s has a command for events that is no absolute path.", domain);
 
-        *ret = take_ptr(command);
-        return 0;
+        *ret = strv_copy(server->command);
+        return *ret ? 0 : -ENOMEM;
 }
 
 /* The unit */
 
 typedef struct Hook {
-        const Event *event;
+        EventKind event;
         const char *domain;
         char **command;
         char **environment;
@@ -306,7 +233,7 @@ static int append_closed_paths(sd_bus_message *m, const Launcher *l, const Hook 
 
         for (size_t i = 0; i < ELEMENTSOF(directories); i++) {
                 /* Taking the new certificate and its key elsewhere is what the privileged event is for. */
-                if (hook->event->as_root && str_equal(directories[i], STORE_DOMAINS))
+                if (event_kind_runs_as_root(hook->event) && str_equal(directories[i], STORE_DOMAINS))
                         continue;
                 r = strv_consume(&paths, str_printf("-%s/%s", l->store_dir, directories[i]));
                 if (r < 0)
@@ -318,7 +245,7 @@ static int append_closed_paths(sd_bus_message *m, const Launcher *l, const Hook 
 static int append_identity(sd_bus_message *m, const Hook *hook) {
         int r;
 
-        if (hook->event->as_root)
+        if (event_kind_runs_as_root(hook->event))
                 return 0;
 
         r = append_text(m, "User", HOOK_USER);
@@ -373,7 +300,7 @@ static int append_service(sd_bus_message *m, const Hook *hook) {
         _auto_free_ char *description = NULL;
         int r;
 
-        description = str_printf("Hook for event %s of %s", hook->event->name, hook->domain);
+        description = str_printf("Hook for event %s of %s", event_kind_to_string(hook->event), hook->domain);
         if (!description)
                 return -ENOMEM;
         r = append_text(m, "Description", description);
@@ -426,23 +353,104 @@ static int on_taken(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return 0;
 }
 
-static int send_hook(Request *q, const Hook *hook) {
+static int start_message(Launcher *l, const char *unit, const Hook *hook, sd_bus_message **ret) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r;
 
-        r = sd_bus_message_new_method_call(q->launcher->bus, &m, BUS_SYSTEMD_NAME, BUS_SYSTEMD_PATH, BUS_SYSTEMD_MANAGER, "StartTransientUnit");
+        r = sd_bus_message_new_method_call(l->bus, &m, BUS_SYSTEMD_NAME, BUS_SYSTEMD_PATH, BUS_SYSTEMD_MANAGER, "StartTransientUnit");
         if (r < 0)
                 return r;
-        r = sd_bus_message_append(m, "ss", q->unit, "fail");
+        r = sd_bus_message_append(m, "ss", unit, "fail");
         if (r < 0)
                 return r;
-        r = append_properties(m, q->launcher, hook);
+        r = append_properties(m, l, hook);
         if (r < 0)
                 return r;
         r = sd_bus_message_append(m, "a(sa(sv))", 0);
         if (r < 0)
                 return r;
-        return sd_bus_call_async(q->launcher->bus, &q->slot, m, on_taken, q, 0);
+
+        *ret = take_ptr(m);
+        return 0;
+}
+
+/* Not too many at a time. Only systemd knows which ones run: an earlier launcher may have started them. It answers in the order of our questions, and those that
+ * it was asked to start since are among our requests. */
+
+/* Whether both are for one event of one domain: all but the number at the end is the same. */
+static bool is_same_hook(const char *a, const char *b) {
+        const char *end = strrchr(a, '-');
+
+        return end && strncmp(a, b, (size_t) (end - a) + 1) == 0 && !strchr(b + (end - a) + 1, '-');
+}
+
+static int read_running(sd_bus_message *m, const Launcher *l, Map *running) {
+        const char *unit;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "(ssssssouso)");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_read(m, "(ssssssouso)", &unit, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)) > 0) {
+                r = map_put(running, unit, running);
+                if (r < 0 && r != -EEXIST)
+                        return r;
+        }
+        if (r < 0)
+                return r;
+        for (const Request *q = l->requests; q; q = q->next)
+                if (q->started && (r = map_put(running, q->unit, running)) < 0 && r != -EEXIST)
+                        return r;
+        return 0;
+}
+
+static bool is_free(const Request *q, Map *running) {
+        const char *unit;
+        void *value;
+
+        if (map_size(running) >= HOOKS_MAX)
+                return false;
+        MAP_FOREACH(running, unit, value)
+                if (is_same_hook(q->unit, unit))
+                        return false;
+        return true;
+}
+
+static int on_running(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        _auto_map_ Map *running = map_new();
+        Request *q = userdata;
+        int r;
+
+        if (sd_bus_message_is_method_error(m, NULL)) {
+                request_fail(q, sd_bus_message_get_error(m));
+                return 0;
+        }
+        r = running ? read_running(m, q->launcher, running) : -ENOMEM;
+        if (r >= 0 && !is_free(q, running)) {
+                request_fail_with(q, BUS_ERROR_BUSY, "A hook for this event and domain is running, or %d others are.", HOOKS_MAX);
+                return 0;
+        }
+        q->slot = sd_bus_slot_unref(q->slot);
+        if (r >= 0)
+                r = sd_bus_call_async(q->launcher->bus, &q->slot, q->start, on_taken, q, 0);
+        if (r < 0)
+                request_fail_errno(q, r);
+        else
+                q->started = true;
+        return 0;
+}
+
+static int ask_running(Request *q) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_call(q->launcher->bus, &m, BUS_SYSTEMD_NAME, BUS_SYSTEMD_PATH, BUS_SYSTEMD_MANAGER, "ListUnitsByPatterns");
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append(m, "asas", 0, 1, UNIT_HOOK_PREFIX "*.service");
+        if (r < 0)
+                return r;
+        return sd_bus_call_async(q->launcher->bus, &q->slot, m, on_running, q, 0);
 }
 
 /* A number that no unit had which may still be there, also when another launcher made it. */
@@ -454,24 +462,24 @@ static uint64_t next_number(Launcher *l) {
 static int prepare(Launcher *l, sd_bus_message *call, Hook *hook, sd_bus_error *error) {
         int r;
 
-        r = make_environment(l, call, hook->domain, hook->event->name, &hook->environment, error);
+        r = make_environment(l, call, hook->domain, event_kind_to_string(hook->event), &hook->environment, error);
         if (r < 0)
                 return r;
         r = find_command(l, hook->domain, &hook->command, error);
         if (r < 0)
                 return r;
-        r = strv_extend(&hook->command, hook->event->name);
+        r = strv_extend(&hook->command, event_kind_to_string(hook->event));
         if (r < 0)
                 return r;
         return strv_extend(&hook->command, hook->domain);
 }
 
 int hook_run(Launcher *l, sd_bus_message *call, const char *domain, const char *event, sd_bus_error *error) {
-        _cleanup_(hook_done) Hook hook = { .event = find_event(event), .domain = domain };
+        _cleanup_(hook_done) Hook hook = { .domain = domain };
         _cleanup_(request_freep) Request *q = NULL;
         int r;
 
-        if (!hook.event)
+        if (!event_kind_from_string(event, &hook.event))
                 return sd_bus_error_set(error, BUS_ERROR_INVALID, "This is no event.");
 
         r = prepare(l, call, &hook, error);
@@ -480,7 +488,10 @@ int hook_run(Launcher *l, sd_bus_message *call, const char *domain, const char *
         r = request_new(l, call, unit_name_for_hook(event, domain, next_number(l)), &q);
         if (r < 0)
                 return r;
-        r = send_hook(q, &hook);
+        r = start_message(l, q->unit, &hook, &q->start);
+        if (r < 0)
+                return r;
+        r = ask_running(q);
         if (r < 0)
                 return r;
 

@@ -7,5 +7,6 @@
 
 /* Reads the fields from 'call', behind the event. Answered with the unit's name once systemd has taken the job; its end is JobRemoved and the unit's own
  * properties. A negative return value means that nothing was begun, with *error set: BUS_ERROR_NOT_CONFIGURED when no snapshot names a command for the
- * domain, BUS_ERROR_INVALID for an unknown event or a field that is none. */
+ * domain, BUS_ERROR_INVALID for an unknown event or a field that is none. BUS_ERROR_BUSY is
+ * answered while a hook of this event and domain runs, or 16 of any. */
 int hook_run(Launcher *l, sd_bus_message *call, const char *domain, const char *event, sd_bus_error *error);

@@ -52,7 +52,22 @@ static int check_domain(const char *domain, sd_bus_error *error) {
         return 0;
 }
 
+int launcher_find_server(Launcher *l, const char *domain, const ConfiguredServer **ret, sd_bus_error *error) {
+        _auto_problem_ Problem *problem = NULL;
+        int r;
+
+        r = configured_find(&l->configured, l->store_dir, domain, ret, &problem);
+        if (r < 0)
+                return r;
+        if (r != CONFIGURED_DONE)
+                return sd_bus_error_set(error, BUS_ERROR_NOT_CONFIGURED, problem ? problem->detail : "The store cannot be used.");
+        if (!*ret)
+                return sd_bus_error_setf(error, BUS_ERROR_NOT_CONFIGURED, "No server is configured to have %s managed.", domain);
+        return 0;
+}
+
 static int method_arm_timer(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        const ConfiguredServer *server;
         Launcher *l = userdata;
         const char *domain;
         uint64_t when_usec;
@@ -65,6 +80,10 @@ static int method_arm_timer(sd_bus_message *call, void *userdata, sd_bus_error *
         if (r < 0)
                 return r;
         r = check_domain(domain, error);
+        if (r < 0)
+                return r;
+
+        r = launcher_find_server(l, domain, &server, error);
         if (r < 0)
                 return r;
 
@@ -149,6 +168,9 @@ int launcher_new(sd_bus *bus, const char *store_dir, uid_t manager_uid, Launcher
         r = unit_subscribe(bus);
         if (r < 0)
                 return r;
+        r = timers_count(l);
+        if (r < 0)
+                return r;
 
         *ret = take_ptr(l);
         return 0;
@@ -162,6 +184,8 @@ Launcher *launcher_free(Launcher *l) {
                 request_free(l->requests);
         sd_bus_slot_unref(l->object);
         sd_bus_unref(l->bus);
+        configured_done(&l->configured);
+        map_free(l->timers);
         free(l->known_caller);
         free(l);
         return NULL;

@@ -7,6 +7,8 @@
 #include <systemd/sd-bus.h>
 
 #include "base/macro.h"
+#include "base/map.h"
+#include "launcher/configured.h"
 
 typedef struct Request Request;
 
@@ -17,6 +19,8 @@ typedef struct Launcher {
         uid_t manager_uid;
         char *known_caller;   /* unique bus name that was found to be allowed; the bus never gives it to another */
         uint64_t hook_number; /* of the last hook */
+        Configured configured;
+        Map *timers;          /* of ours that may be armed: names of units; values mean nothing */
         Request *requests;    /* under way */
         size_t n_requests;
 } Launcher;
@@ -27,3 +31,6 @@ Launcher *launcher_free(Launcher *l);
 DEFINE_CLEANUP(Launcher *, launcher_free)
 
 bool launcher_is_idle(void *launcher);
+
+/* BUS_ERROR_NOT_CONFIGURED in *error when no server names the domain. *ret is borrowed until the next call. */
+int launcher_find_server(Launcher *l, const char *domain, const ConfiguredServer **ret, sd_bus_error *error);

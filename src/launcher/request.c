@@ -55,6 +55,7 @@ Request *request_free(Request *q) {
 
         unit_call_free(q->job);
         sd_bus_slot_unref(q->slot);
+        sd_bus_message_unref(q->start);
         sd_bus_message_unref(q->call);
         free(q->domain);
         free(q->unit);

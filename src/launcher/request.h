@@ -16,6 +16,10 @@ struct Request {
         UnitCall *job;     /* what systemd is doing for it */
         sd_bus_slot *slot; /* or what systemd has not answered yet */
 
+        /* a hook */
+        sd_bus_message *start;
+        bool started; /* systemd has been asked */
+
         /* a timer */
         char *domain;
         uint64_t when_usec;

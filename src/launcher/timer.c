@@ -144,6 +144,65 @@ static void on_stopped(UnitCall *job, const char *result, const sd_bus_error *er
                 request_fail_errno(q, r);
 }
 
+/* How many there are */
+
+static int read_timers(sd_bus_message *m, Map *timers) {
+        const char *unit;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "(ssssssouso)");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_read(m, "(ssssssouso)", &unit, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)) > 0) {
+                r = map_put(timers, unit, timers);
+                if (r < 0 && r != -EEXIST)
+                        return r;
+        }
+        return r;
+}
+
+int timers_count(Launcher *l) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _auto_map_ Map *timers = map_new();
+        int r;
+
+        if (!timers)
+                return -ENOMEM;
+        r = sd_bus_message_new_method_call(l->bus, &m, BUS_SYSTEMD_NAME, BUS_SYSTEMD_PATH, BUS_SYSTEMD_MANAGER, "ListUnitsByPatterns");
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append(m, "asas", 1, "active", 1, UNIT_RENEW_PREFIX "*.timer");
+        if (r < 0)
+                return r;
+        r = sd_bus_call(l->bus, m, STEP_TIMEOUT_USEC, &error, &reply);
+        if (r < 0)
+                return log_failure(r, "Cannot count the timers: %s", str_or(error.message, "no reason given"));
+        r = read_timers(reply, timers);
+        if (r < 0)
+                return r;
+
+        map_free(l->timers);
+        l->timers = take_ptr(timers);
+        return 0;
+}
+
+/* Those that have elapsed are still in our list: looked at again before anybody is refused. */
+static int make_room(Launcher *l, const char *unit, sd_bus_error *error) {
+        int r;
+
+        if (map_get(l->timers, unit))
+                return 0;
+        if (map_size(l->timers) >= TIMERS_MAX) {
+                r = timers_count(l);
+                if (r < 0)
+                        return r;
+        }
+        if (map_size(l->timers) >= TIMERS_MAX)
+                return sd_bus_error_setf(error, BUS_ERROR_BUSY, "There are %d timers already.", TIMERS_MAX);
+        return map_put(l->timers, unit, l);
+}
+
 int timer_arm(Launcher *l, sd_bus_message *call, const char *domain, uint64_t when_usec, sd_bus_error *error) {
         _cleanup_(request_freep) Request *q = NULL;
         int r;
@@ -152,6 +211,9 @@ int timer_arm(Launcher *l, sd_bus_message *call, const char *domain, uint64_t wh
                 return sd_bus_error_set(error, BUS_ERROR_INVALID, "This time is too far in the future.");
 
         r = request_new(l, call, unit_name_for_renewal(domain, ".timer"), &q);
+        if (r < 0)
+                return r;
+        r = make_room(l, q->unit, error);
         if (r < 0)
                 return r;
         q->when_usec = when_usec;
@@ -171,9 +233,10 @@ int timer_arm(Launcher *l, sd_bus_message *call, const char *domain, uint64_t wh
 static void on_cancelled(UnitCall *job, const char *result, const sd_bus_error *error, void *userdata) {
         Request *q = userdata;
 
-        if (result || sd_bus_error_has_name(error, ERROR_NO_SUCH_UNIT))
+        if (result || sd_bus_error_has_name(error, ERROR_NO_SUCH_UNIT)) {
+                (void) map_remove(q->launcher->timers, q->unit);
                 request_succeed(q);
-        else
+        } else
                 request_fail(q, error);
 }
 

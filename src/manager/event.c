@@ -10,35 +10,28 @@
 #include "base/log.h"
 #include "base/message-ids.h"
 #include "base/string-util.h"
-#include "bus/launcher-client.h"
 #include "manager/manager-bus.h"
 
 static const struct {
-        const char *name;
         const char *message_id;
         const char *log_type; /* in job.json, mod_md's words */
         int priority;
-        bool hook; /* runs what MDMessageCmd names */
-} kinds[_EVENT_KIND_MAX] = {
-        [EVENT_RENEWING] = { "renewing", MESSAGE_RENEWAL_STARTED, "starting", LOG_INFO, false },
-        [EVENT_RENEWED] = { "renewed", MESSAGE_RENEWED, "finished", LOG_NOTICE, true },
-        [EVENT_INSTALLED] = { "installed", MESSAGE_INSTALLED, "installed", LOG_NOTICE, true },
-        [EVENT_ERRORED] = { "errored", MESSAGE_RENEWAL_FAILED, "renewal-error", LOG_ERR, true },
-        [EVENT_EXPIRING] = { "expiring", MESSAGE_EXPIRING, "expiring", LOG_WARNING, true },
-        [EVENT_RELOAD_FAILED] = { "reload-failed", MESSAGE_RELOAD_FAILED, "reload-error", LOG_ERR, true },
-        [EVENT_RELOAD_PENDING] = { "reload-pending", MESSAGE_RELOAD_PENDING, "reload-pending", LOG_NOTICE, true },
-        [EVENT_SERVED_DIFFERS] = { "served-differs", MESSAGE_SERVED_DIFFERS, "served-error", LOG_ERR, true },
-        [EVENT_STORE_DAMAGED] = { "store-damaged", MESSAGE_STORE_DAMAGED, "store-error", LOG_WARNING, true },
+} kinds[] = {
+        [EVENT_RENEWING] = { MESSAGE_RENEWAL_STARTED, "starting", LOG_INFO },
+        [EVENT_RENEWED] = { MESSAGE_RENEWED, "finished", LOG_NOTICE },
+        [EVENT_INSTALLED] = { MESSAGE_INSTALLED, "installed", LOG_NOTICE },
+        [EVENT_ERRORED] = { MESSAGE_RENEWAL_FAILED, "renewal-error", LOG_ERR },
+        [EVENT_EXPIRING] = { MESSAGE_EXPIRING, "expiring", LOG_WARNING },
+        [EVENT_RELOAD_FAILED] = { MESSAGE_RELOAD_FAILED, "reload-error", LOG_ERR },
+        [EVENT_RELOAD_PENDING] = { MESSAGE_RELOAD_PENDING, "reload-pending", LOG_NOTICE },
+        [EVENT_SERVED_DIFFERS] = { MESSAGE_SERVED_DIFFERS, "served-error", LOG_ERR },
+        [EVENT_STORE_DAMAGED] = { MESSAGE_STORE_DAMAGED, "store-error", LOG_WARNING },
 };
-
-const char *event_kind_to_string(EventKind kind) {
-        return (size_t) kind < ELEMENTSOF(kinds) ? kinds[kind].name : NULL;
-}
 
 static void tell_journal(Domain *d, EventKind kind, const Problem *problem, const char *text) {
         LogField fields[] = {
                 { "MD_NAME", DOMAIN_NAME(d) },
-                { "MD_EVENT", kinds[kind].name },
+                { "MD_EVENT", event_kind_to_string(kind) },
                 { "MD_CA", d->config->ca_urls ? d->config->ca_urls[0] : NULL },
                 { "MD_PROBLEM", problem ? problem->type : NULL },
                 { "MD_SUBPROBLEMS", problem ? problem->subproblems : NULL },
@@ -47,37 +40,12 @@ static void tell_journal(Domain *d, EventKind kind, const Problem *problem, cons
         log_full(kinds[kind].priority, 0, kinds[kind].message_id, fields, ELEMENTSOF(fields), "%s: %s", DOMAIN_NAME(d), text);
 }
 
-typedef struct HookCall {
-        Manager *manager;
-        char *name, *key;
-        const char *event;
-        sd_bus_slot *slot;
-} HookCall;
-
-static void on_hook(const char *unit, const sd_bus_error *error, void *userdata) {
-        HookCall *call = userdata;
-        LogField fields[] = { { "MD_NAME", call->name }, { "MD_EVENT", call->event } };
-
-        if (!unit)
-                log_full(LOG_ERR, 0, MESSAGE_HOOK_FAILED, fields, ELEMENTSOF(fields), "%s: The hook for '%s' was not started: %s", call->name, call->event,
-                         error && error->message ? error->message : "no reason given");
-        /* The slot is the manager's: it goes with the map's entry. */
-        (void) map_remove(call->manager->calls, call->key);
-        sd_bus_slot_unref(call->slot);
-        free(call->name);
-        free(call->key);
-        free(call);
-}
-
-static bool has_hook(const Domain *d) {
-        for (size_t i = 0; i < d->n_servers; i++)
-                if (d->servers[i].snapshot->message_cmd)
-                        return true;
-        return false;
+/* The launcher takes the command of the first server that names the domain, too. */
+static bool has_command(const Domain *d) {
+        return d->n_servers > 0 && d->servers[0].snapshot->message_cmd;
 }
 
 static void run_hook(Domain *d, EventKind kind, const Problem *problem, const char *text) {
-        Manager *m = d->manager;
         _auto_free_ char *domains = strv_join(d->config->names, " ");
         char *fields[] = {
                 (char *) "MD_DOMAINS", domains,
@@ -85,26 +53,13 @@ static void run_hook(Domain *d, EventKind kind, const Problem *problem, const ch
                 problem ? (char *) "MD_PROBLEM" : NULL, problem ? problem->type : NULL,
                 NULL,
         };
-        HookCall *call;
+        int r;
 
-        if (!domains || !has_hook(d) || map_size(m->calls) >= 1000)
+        if (!has_command(d))
                 return;
-        call = calloc(1, sizeof(*call));
-        if (!call)
-                return;
-        call->manager = m;
-        call->event = kinds[kind].name;
-        call->name = strdup(DOMAIN_NAME(d));
-        call->key = str_printf("%p", (void *) call);
-        if (!call->name || !call->key ||
-            launcher_run_hook(m->bus, DOMAIN_NAME(d), kinds[kind].name, fields, &call->slot, on_hook, call) < 0 ||
-            map_put(m->calls, call->key, call->slot) < 0) {
-                sd_bus_slot_unref(call->slot);
-                free(call->name);
-                free(call->key);
-                free(call);
-                log_error("%s: Cannot ask for the hook for '%s'.", DOMAIN_NAME(d), kinds[kind].name);
-        }
+        r = domains ? hook_queue_add(d->manager->hooks, d->manager->bus, DOMAIN_NAME(d), kind, fields) : -ENOMEM;
+        if (r < 0)
+                (void) log_failure(r, "%s: Cannot ask for the hook for '%s': %m", DOMAIN_NAME(d), event_kind_to_string(kind));
 }
 
 void event_tell(Domain *d, EventKind kind, const Problem *problem, const char *format, ...) {
@@ -113,6 +68,7 @@ void event_tell(Domain *d, EventKind kind, const Problem *problem, const char *f
         int n;
 
         assert(d);
+        assert((size_t) kind < ELEMENTSOF(kinds));
 
         va_start(ap, format);
         n = vasprintf(&text, format, ap);
@@ -129,7 +85,7 @@ void event_tell(Domain *d, EventKind kind, const Problem *problem, const char *f
         }
         tell_journal(d, kind, problem, printable);
         (void) job_log_add(d->job, clock_now_usec(), kinds[kind].log_type, problem ? problem->type : NULL, printable);
-        manager_bus_event(d, kinds[kind].name, problem, printable);
-        if (kinds[kind].hook)
+        manager_bus_event(d, event_kind_to_string(kind), problem, printable);
+        if (event_kind_has_hook(kind))
                 run_hook(d, kind, problem, printable);
 }

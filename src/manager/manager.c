@@ -77,22 +77,20 @@ int manager_new(sd_event *event, Manager **ret) {
         m->workers = map_new();
         m->opens = map_new();
         m->reloads = map_new();
-        m->calls = map_new();
-        if (!m->polkit || !m->domains || !m->units || !m->renewals || !m->workers || !m->opens || !m->reloads || !m->calls)
+        if (!m->polkit || !m->domains || !m->units || !m->renewals || !m->workers || !m->opens || !m->reloads)
                 return log_oom();
         r = key_maker_new(event, &m->keys);
         if (r < 0)
                 return log_failure(r, "Cannot start the thread that makes keys: %m");
+        r = hook_queue_new(event, &m->hooks);
+        if (r < 0)
+                return log_failure(r, "Cannot prepare the queue of hooks: %m");
         r = sd_event_add_defer(event, &m->pump, start_queued, m);
         if (r < 0)
                 return log_failure(r, "Cannot prepare the event loop: %m");
         (void) sd_event_source_set_enabled(m->pump, SD_EVENT_OFF);
         *ret = take_ptr(m);
         return 0;
-}
-
-static void release_slot(void *slot) {
-        sd_bus_slot_unref(slot);
 }
 
 Manager *manager_free(Manager *m) {
@@ -122,7 +120,7 @@ Manager *manager_free(Manager *m) {
         map_free(m->workers);
         map_free(m->opens);
         map_free(m->reloads);
-        map_free_with(m->calls, release_slot);
+        hook_queue_free(m->hooks);
         strv_free(m->left_out);
         polkit_free(m->polkit);
         store_close(m->store);

@@ -9,6 +9,7 @@
 
 #include "base/map.h"
 #include "bus/polkit.h"
+#include "manager/hook-queue.h"
 #include "manager/settings.h"
 #include "manager/keys.h"
 #include "store/store.h"
@@ -34,7 +35,7 @@ typedef struct Manager {
         Map *workers;  /* unique bus name → Renewal that it has open, borrowed */
         Map *opens;    /* key → Open call that is being looked at (manager/worker-bus.c) */
         Map *reloads;  /* unit → Reload (manager/reload.h) */
-        Map *calls;    /* timer calls under way are the schedule's; hooks' are here: key → HookCall */
+        HookQueue *hooks;
         char **left_out; /* configured domains that could not be taken up: name, reason, … */
         uint64_t last_id;
         uid_t acme_uid; /* the workers' user */

@@ -189,6 +189,47 @@ def test_hanging(m):
     apache.reload(m)
 
 
+def test_one_at_a_time(m):
+    """While a hook runs, another one for the same event and domain waits in the manager, and runs when it has ended; the launcher says Busy."""
+    cursor = m.cursor()
+    with other_hook(m, "renewed", "#!/bin/sh\necho \"begun $MD_DETAIL\"\nwhile [ -e /run/hold-hook ]; do sleep 0.05; done\n"):
+        m.write("/run/hold-hook", "")
+        for _ in range(2):
+            before = managed.is_real(m, "example.org")
+            managed.renew(m, "example.org")
+            managed.wait_served(m, "example.org", other_than=before)
+        refused = m.run(["busctl", "call", *LAUNCHER, "RunHook", "ssa{ss}", "example.org", "renewed", "0"], check=False)
+        assert refused.rc != 0 and "is running" in refused.err, refused
+        begun = lambda: [e for e in m.journal("MD_EVENT=renewed", after=cursor) if e["MESSAGE"].startswith("begun ")]
+        assert len(begun()) == 1, begun()
+        m.run("rm /run/hold-hook")
+        m.wait_for(lambda: len(begun()) == 2, 15, "the second one to run")
+    assert not m.journal("_SYSTEMD_UNIT=md-manager.service", "PRIORITY=3", after=cursor)
+
+
+def test_ceiling(m):
+    """No more hooks at a time than sixteen, whichever they are; the hooks' slice has limits for all together; domains that no server names have no timers."""
+    events = re.findall(r'\] = \{ "([a-z-]+)"', (host.SOURCE / "src/domain/event.c").read_text(encoding="utf-8"))
+    managed.add(m, "more.example.org")
+    apache.reload(m)
+    managed.wait_served(m, "more.example.org")
+    m.wait_for(lambda: "md-hook-" not in m.run("systemctl list-units --all --plain 'md-hook-*.service'").out, 10, "no hook to run")
+    m.write("/run/hold-hook", "")
+    for event in events:
+        m.write(f"/etc/md-test/hook-{event}", "#!/bin/sh\nwhile [ -e /run/hold-hook ]; do sleep 0.2; done\n", mode=0o755)
+    outcomes = [m.run(["busctl", "call", *LAUNCHER, "RunHook", "ssa{ss}", name, event, "0"], check=False)
+                for name in ("example.org", "more.example.org") for event in events]
+    assert [outcome.rc == 0 for outcome in outcomes] == [True] * 16 + [False] * (2 * len(events) - 16), outcomes
+    shown = m.unit("system-md\\x2dhook.slice")
+    assert int(shown["MemoryMax"]) == 2 * 1024**3 and shown["TasksMax"] == "1024", shown
+    m.run(["rm", "/run/hold-hook", *(f"/etc/md-test/hook-{event}" for event in events)])
+    m.wait_for(lambda: "md-hook-" not in m.run("systemctl list-units --all --plain 'md-hook-*.service'").out, 10, "the hooks to be gone")
+    refused = m.run(["busctl", "call", *LAUNCHER, "ArmTimer", "st", "unknown.example.org", "4000000000000000"], check=False)
+    assert refused.rc != 0 and "No server is configured" in refused.err, refused
+    managed.remove(m, "more.example.org")
+    apache.reload(m)
+
+
 def test_leaves_no_children(m):
     """What a hook leaves running ends with it."""
     with other_hook(m, "renewed", "#!/bin/sh\nsetsid sleep 98765 &\n"):
@@ -245,8 +286,8 @@ def test_drop_ins(m):
 
 def test_every_event(m):
     """The launcher knows every event for which the manager runs hooks."""
-    source = (host.SOURCE / "src/manager/event.c").read_text(encoding="utf-8")
-    events = [name for name, hook in re.findall(r'\[EVENT_\w+\]\s*=\s*\{\s*"([a-z-]+)",.*?(true|false)', source) if hook == "true"]
+    source = (host.SOURCE / "src/domain/event.c").read_text(encoding="utf-8")
+    events = re.findall(r'\[EVENT_\w+\] = \{ "([a-z-]+)", .hook = true', source)
     assert {"renewed", "installed", "errored", "reload-failed"} <= set(events), events
     cursor = m.cursor()
     for event in events:

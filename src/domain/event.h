@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* The events of a domain: one table for the manager, which tells of them, and the launcher, which runs hooks for them. */
+
+#include "base/macro.h"
+
+typedef enum EventKind {
+        EVENT_RENEWING,       /* an attempt begins */
+        EVENT_RENEWED,        /* a new set is live in the store */
+        EVENT_INSTALLED,      /* a server was seen serving it */
+        EVENT_ERRORED,        /* an attempt failed */
+        EVENT_EXPIRING,       /* the warn window is open, and nothing has renewed it: at most once a day */
+        EVENT_RELOAD_FAILED,
+        EVENT_RELOAD_PENDING, /* no reload is possible or wanted: somebody has to */
+        EVENT_SERVED_DIFFERS, /* after a reload the server still serves something else */
+        EVENT_STORE_DAMAGED,  /* something in the store was missing or torn, and was mended */
+        EVENT_CHALLENGE_SETUP, /* from here on: no part of the manager tells them yet */
+        EVENT_CHALLENGE_TEARDOWN,
+        EVENT_OCSP_RENEWED,
+        EVENT_OCSP_ERRORED,
+        _EVENT_KIND_MAX,
+} EventKind;
+
+const char *event_kind_to_string(EventKind kind) _pure_;
+bool event_kind_from_string(const char *name, EventKind *ret); /* false: this is none */
+
+/* Whether the manager runs what MDMessageCmd names. */
+bool event_kind_has_hook(EventKind kind) _pure_;
+/* Whether the hook is root: in mod_md it is the one that may take certificates to other services. */
+bool event_kind_runs_as_root(EventKind kind) _pure_;

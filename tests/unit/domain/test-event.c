@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "domain/event.h"
+
+#include "lib/test.h"
+
+TEST(names_go_there_and_back) {
+        for (size_t i = 0; i < _EVENT_KIND_MAX; i++) {
+                EventKind kind = _EVENT_KIND_MAX;
+
+                test_case("%zu", i);
+                REQUIRE(event_kind_to_string((EventKind) i));
+                CHECK(event_kind_from_string(event_kind_to_string((EventKind) i), &kind));
+                CHECK_UINT(kind, i);
+        }
+}
+
+TEST(no_events) {
+        static const char *const names[] = { NULL, "", "Renewed", "renewed ", "installed/" };
+        EventKind kind = EVENT_ERRORED;
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                CHECK(!event_kind_from_string(names[i], &kind));
+        CHECK_UINT(kind, EVENT_ERRORED);
+        CHECK_STR(event_kind_to_string(_EVENT_KIND_MAX), NULL);
+        CHECK(!event_kind_has_hook(_EVENT_KIND_MAX) && !event_kind_runs_as_root(_EVENT_KIND_MAX));
+}
+
+TEST(only_installed_is_root) {
+        for (size_t i = 0; i < _EVENT_KIND_MAX; i++)
+                CHECK_INT(event_kind_runs_as_root((EventKind) i), i == EVENT_INSTALLED);
+}
