@@ -11,6 +11,7 @@
 #include "base/parse.h"
 #include "base/string-util.h"
 #include "ca-name.h"
+#include "contact.h"
 #include "pass.h"
 
 /* Where a directive may stand. None of them is for <Directory> or <Location>; RSRC_CONF sees to that. */
@@ -203,6 +204,8 @@ static const char *parse_store_dir(Call *call, char **words, int n) {
         if (!path)
                 return complain(call, "'%s' is not a path", words[0]);
         call->configuration->store_dir = path;
+        call->configuration->store_dir_place =
+                apr_psprintf(call->pool, "%s:%d", call->cmd->directive->filename, call->cmd->directive->line_num);
         return NULL;
 }
 
@@ -267,7 +270,7 @@ static const char *check_ca_url(Call *call, const char *url) {
                 return complain(call, "'%s' is neither a URL nor a CA known by name; known are: %s", url, ca_names_text(names));
         if (apr_uri_parse(call->pool, url, &uri) != APR_SUCCESS || !uri.scheme)
                 return complain(call, "'%s' is not a URL", url);
-        if (!str_equal_nocase(uri.scheme, "https") && !str_equal_nocase(uri.scheme, "http"))
+        if (!str_equal_nocase(uri.scheme, "https"))
                 return complain(call, "'%s' is not an https URL", url);
         if (str_is_empty(uri.hostname))
                 return complain(call, "'%s' names no host", url);
@@ -303,8 +306,8 @@ static const char *parse_ca(Call *call, char **words, int n) {
         if (gone)
                 warn(call, complain(call, "%s issues no certificates any more and is left out", gone));
 
-        /* Without arguments: back to the default. */
-        call->settings->ca_urls = urls->nelts > 0 ? urls : NULL;
+        /* Without arguments the list is empty, and the default counts again, also inside <MDomain>. */
+        call->settings->ca_urls = urls;
         return NULL;
 }
 
@@ -323,13 +326,29 @@ static const char *parse_ca_file(Call *call, char **words, int n) {
         return NULL;
 }
 
+/* A URL of the terms is what the first versions of ACME wanted to hear, and still stands in configurations. */
+static bool is_consent(Call *call, const char *word) {
+        apr_uri_t uri;
+
+        if (str_equal_nocase(word, "accepted"))
+                return true;
+        return apr_uri_parse(call->pool, word, &uri) == APR_SUCCESS && !str_is_empty(uri.hostname) &&
+                (str_equal(uri.scheme, "https") || str_equal(uri.scheme, "http"));
+}
+
 static const char *parse_agreement(Call *call, char **words, int n) {
+        if (!is_consent(call, words[0]))
+                return complain(call, "'%s' is no consent; write accepted, or leave the line out", words[0]);
         call->settings->agreement = words[0];
         return NULL;
 }
 
 static const char *parse_contact(Call *call, char **words, int n) {
-        call->settings->contact = strchr(words[0], ':') ? words[0] : apr_pstrcat(call->pool, "mailto:", words[0], NULL);
+        const char *contact = contact_uri(call->pool, words[0]);
+
+        if (!contact)
+                return complain(call, "'%s' is not an e-mail address; it looks like admin@example.org", words[0]);
+        call->settings->contact = contact;
         return NULL;
 }
 

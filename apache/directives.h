@@ -23,7 +23,7 @@ extern const command_rec directive_table[];
 
 /* What can be set for one domain, for all of them, or (the contact) for a virtual host. */
 typedef struct Settings {
-        apr_array_header_t *ca_urls; /* of const char *; NULL: unset */
+        apr_array_header_t *ca_urls; /* of const char *; NULL: unset; empty: explicitly the default */
         const char *ca_file;         /* absolute; "": explicitly none; NULL: unset */
         const char *agreement;
         const char *contact;            /* a URI */
@@ -50,6 +50,7 @@ typedef struct Configuration {
         server_rec *base;
         apr_array_header_t *definitions; /* of Definition * */
         const char *store_dir;           /* MDStoreDir, absolute; NULL: not given */
+        const char *store_dir_place;     /* where it was given: "FILE:LINE" */
         uint16_t http_port, https_port;  /* MDPortMap; 0: unreachable */
         bool manage_base_server;
         bool match_server_names_only;

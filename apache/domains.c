@@ -9,6 +9,8 @@
 #include "http_log.h"
 
 #include "base/string-util.h"
+#include "contact.h"
+#include "crypto/key.h"
 #include "domain/name.h"
 #include "hosts.h"
 
@@ -60,7 +62,7 @@ static int take_settings(ManagedDomain *d, const Settings *own, const Settings *
         if (keys)
                 d->keys = *keys;
 
-        r = urls ? take_list(&d->ca_urls, urls) : strv_extend(&d->ca_urls, MANAGED_DOMAIN_CA_URL_DEFAULT);
+        r = urls && urls->nelts > 0 ? take_list(&d->ca_urls, urls) : strv_extend(&d->ca_urls, MANAGED_DOMAIN_CA_URL_DEFAULT);
         if (r == 0)
                 r = take_list(&d->challenges, challenges);
         if (r == 0 && !str_is_empty(ca_file))
@@ -93,7 +95,7 @@ static int domain_make(const Configuration *c, const Definition *definition, apr
 static const char *admin_of(const server_rec *s, apr_pool_t *p) {
         if (str_is_empty(s->server_admin) || str_equal(s->server_admin, DEFAULT_ADMIN))
                 return NULL;
-        return strchr(s->server_admin, ':') ? s->server_admin : apr_pstrcat(p, "mailto:", s->server_admin, NULL);
+        return contact_uri_of_admin(p, s->server_admin);
 }
 
 static const char *contact_of_host(const Configuration *c, const server_rec *s, apr_pool_t *p) {
@@ -171,11 +173,48 @@ static const char *why_names(const ManagedDomain *d, apr_pool_t *p) {
         return NULL;
 }
 
+/* Whether a key can be made on this curve is best known by making one. Once for each curve, however many domains want it. */
+static const char *why_curve(const Configuration *c, const KeySpec *spec, apr_pool_t *p) {
+        const char *why = apr_hash_get(c->domains->curves, spec->curve, APR_HASH_KEY_STRING);
+        _auto_problem_ Problem *problem = NULL;
+        _auto_pkey_ EVP_PKEY *key = NULL;
+
+        if (!why) {
+                why = key_make(spec, &key, &problem) == -EINVAL && problem ? apr_psprintf(p, "MDPrivateKeys: %s", problem->detail) : "";
+                apr_hash_set(c->domains->curves, apr_pstrdup(p, spec->curve), APR_HASH_KEY_STRING, why);
+        }
+        return *why ? why : NULL;
+}
+
+static const char *why_keys(const Configuration *c, const ManagedDomain *d, apr_pool_t *p) {
+        for (size_t i = 0; i < key_specs_count(&d->keys); i++) {
+                KeySpec spec = key_specs_get(&d->keys, i);
+                const char *why = spec.type == KEY_TYPE_EC ? why_curve(c, &spec, p) : NULL;
+
+                if (why)
+                        return why;
+        }
+        return NULL;
+}
+
+static const char *why_wildcard(const ManagedDomain *d, apr_pool_t *p) {
+        STRV_FOREACH(name, d->names)
+                if (domain_name_is_wildcard(*name))
+                        return apr_psprintf(
+                                p, "No way to prove %s: a wildcard cannot be proven by http-01 (dns-01 is not there yet)", *name);
+        return NULL;
+}
+
 static const char *why_challenges(const Configuration *c, const ManagedDomain *d, apr_pool_t *p) {
+        const char *why;
+
         if (d->renew_mode == RENEW_MODE_MANUAL)
                 return NULL;
         if (!domain_allows_http01(d))
                 return "MDCAChallenges names no way of proving names that is known here; known is http-01";
+        why = why_wildcard(d, p);
+        if (why)
+                return why;
         if (d->challenges || c->domains->http_reachable)
                 return NULL;
 
@@ -190,6 +229,8 @@ static const char *why_challenges(const Configuration *c, const ManagedDomain *d
 static int refuse_alone(const Configuration *c, ManagedDomain *d, apr_pool_t *p) {
         const char *why = why_names(d, p);
 
+        if (!why)
+                why = why_keys(c, d, p);
         if (!why)
                 why = why_challenges(c, d, p);
         return why ? str_replace(&d->refused, why) : 0;
@@ -220,6 +261,7 @@ int domains_make(Configuration *c, apr_pool_t *p) {
         domains->pool = p;
         domains->all = apr_array_make(p, c->definitions->nelts, sizeof(ManagedDomain *));
         domains->certs = apr_hash_make(p);
+        domains->curves = apr_hash_make(p);
         domains->http_reachable = listens(c->http_port, "http");
         domains->https_reachable = listens(c->https_port, "http");
         c->domains = domains;

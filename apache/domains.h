@@ -12,6 +12,7 @@ typedef struct Domains {
         apr_array_header_t *all; /* of ManagedDomain *, in the order of the configuration */
         apr_hash_t *hosts;       /* server_rec * → MatchHost *; servers that are not to be managed are not there */
         Matching *matching;
+        apr_hash_t *curves;                /* text of MDPrivateKeys → why no key can be made on it; "": one can */
         apr_hash_t *certs;                 /* ManagedDomain * → what certs.c found for it */
         const struct StoreViewPair *spare; /* some pair that the TLS module was given */
         struct StoreView *store; /* in the parent until the server goes to work; in a child for its life; NULL: not open */
