@@ -38,7 +38,7 @@ static const char *host_of(apr_pool_t *p, const char *address) {
         const char *at = strchr(address, '@');
         char *host;
 
-        if (!at || at == address || strpbrk(address, ",?<>") || !is_printable(address))
+        if (!at || at == address || strpbrk(address, ",:?<>") || !is_printable(address))
                 return NULL;
 
         host = apr_pstrdup(p, at + 1);

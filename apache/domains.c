@@ -317,8 +317,9 @@ void domains_tell(Configuration *c) {
         for (; domains->n_notes_told < notes->nelts; domains->n_notes_told++) {
                 const MatchNote *n = &APR_ARRAY_IDX(notes, domains->n_notes_told, MatchNote);
 
-                if (!n->refused)
-                        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, c->base, "%s: %s.", n->domain->name, n->text);
+                if (n->kind != MATCH_NOTE_REFUSED)
+                        ap_log_error(APLOG_MARK, n->kind == MATCH_NOTE_INFO ? APLOG_INFO : APLOG_WARNING, 0, c->base, "%s: %s.",
+                                     n->domain->name, n->text);
                 else if (!first)
                         tell_refused(c, n->domain);
         }

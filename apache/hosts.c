@@ -12,50 +12,81 @@
  * domain, and never happens in a configuration test. So SSLEngine is looked up in the configuration as it was read; where this
  * is not all the truth (another TLS module), the question for certificates corrects it. */
 
-typedef struct TlsMap {
-        apr_pool_t *pool;
-        apr_hash_t *by_place; /* "FILE:LINE" of <VirtualHost> → "on" or "off" */
-        bool fallback;        /* SSLEngine outside of virtual hosts */
-} TlsMap;
+/* What a <VirtualHost> says, or what stands outside of all of them. */
+typedef struct Section {
+        const char *engine; /* "on" or "off"; NULL: nothing is said */
+        bool named;         /* a ServerName is there */
+} Section;
 
-static const char *place_of(apr_pool_t *p, const char *file, int line) {
+/* One place in a file stands for several virtual hosts when the file is included more than once, with another Define each time. httpd
+ * goes through them in the order of the tree, so they are handed out in this order. */
+typedef struct Place {
+        apr_array_header_t *sections; /* of Section */
+        int next;
+} Place;
+
+typedef struct Tree {
+        apr_pool_t *pool;
+        apr_hash_t *places; /* "FILE:LINE" of <VirtualHost> → Place */
+        Section outside;
+} Tree;
+
+static const char *key_of(apr_pool_t *p, const char *file, int line) {
         return apr_psprintf(p, "%s:%d", str_or(file, "?"), line);
 }
 
-/* The last one counts. NULL: it is not there. */
-static const char *engine_of(apr_pool_t *p, const ap_directive_t *d) {
-        const char *found = NULL;
+static const char *engine_of(apr_pool_t *p, const char *arguments) {
+        const char *word = ap_getword_conf(p, &arguments);
+
+        return str_equal_nocase(word, "on") || str_equal_nocase(word, "optional") ? "on" : "off";
+}
+
+/* The last one counts. */
+static Section section_of(apr_pool_t *p, const ap_directive_t *d) {
+        Section section = { 0 };
 
         for (; d; d = d->next)
-                if (str_equal_nocase(d->directive, "SSLEngine")) {
-                        const char *arguments = d->args;
-                        const char *word = ap_getword_conf(p, &arguments);
-
-                        found = str_equal_nocase(word, "on") || str_equal_nocase(word, "optional") ? "on" : "off";
-                }
-        return found;
+                if (str_equal_nocase(d->directive, "SSLEngine"))
+                        section.engine = engine_of(p, d->args);
+                else if (str_equal_nocase(d->directive, "ServerName"))
+                        section.named = true;
+        return section;
 }
 
-static void tls_map_init(TlsMap *map, apr_pool_t *p) {
-        *map = (TlsMap){ .pool = p, .by_place = apr_hash_make(p) };
-        map->fallback = str_equal(engine_of(p, ap_conftree), "on");
+static void tree_add(Tree *tree, const ap_directive_t *d) {
+        const char *key = key_of(tree->pool, d->filename, d->line_num);
+        Place *place = apr_hash_get(tree->places, key, APR_HASH_KEY_STRING);
+
+        if (!place) {
+                place = apr_pcalloc(tree->pool, sizeof(*place));
+                place->sections = apr_array_make(tree->pool, 1, sizeof(Section));
+                apr_hash_set(tree->places, key, APR_HASH_KEY_STRING, place);
+        }
+        APR_ARRAY_PUSH(place->sections, Section) = section_of(tree->pool, d->first_child);
+}
+
+static void tree_init(Tree *tree, apr_pool_t *p) {
+        *tree = (Tree){ .pool = p, .places = apr_hash_make(p), .outside = section_of(p, ap_conftree) };
 
         for (const ap_directive_t *d = ap_conftree; d; d = d->next)
-                if (str_equal_nocase(d->directive, "<VirtualHost")) {
-                        const char *engine = engine_of(p, d->first_child);
-
-                        if (engine)
-                                apr_hash_set(map->by_place, place_of(p, d->filename, d->line_num), APR_HASH_KEY_STRING, engine);
-                }
+                if (str_equal_nocase(d->directive, "<VirtualHost"))
+                        tree_add(tree, d);
 }
 
-static bool tls_map_get(const TlsMap *map, const server_rec *s) {
-        const char *engine = NULL;
+/* To be asked once for each server, in the order of the configuration. One that is not in the tree is taken to have a name. */
+static Section tree_take(Tree *tree, const server_rec *s) {
+        Section section = { .named = true };
+        Place *place;
 
-        if (s->is_virtual)
-                engine = apr_hash_get(map->by_place, place_of(map->pool, s->defn_name, (int) s->defn_line_number),
-                                      APR_HASH_KEY_STRING);
-        return engine ? str_equal(engine, "on") : map->fallback;
+        if (!s->is_virtual)
+                return tree->outside;
+
+        place = apr_hash_get(tree->places, key_of(tree->pool, s->defn_name, (int) s->defn_line_number), APR_HASH_KEY_STRING);
+        if (place && place->next < place->sections->nelts)
+                section = APR_ARRAY_IDX(place->sections, place->next++, Section);
+        if (!section.engine)
+                section.engine = tree->outside.engine;
+        return section;
 }
 
 static const char *lower(apr_pool_t *p, const char *name) {
@@ -92,8 +123,9 @@ static const char *describe(apr_pool_t *p, const server_rec *s) {
         return apr_psprintf(p, "the virtual host %s (%s:%u)", s->server_hostname, str_or(s->defn_name, "?"), s->defn_line_number);
 }
 
-static MatchHost *host_make(apr_pool_t *p, const TlsMap *tls, server_rec *s) {
+static MatchHost *host_make(apr_pool_t *p, Tree *tree, server_rec *s) {
         MatchHost *host = apr_pcalloc(p, sizeof(*host));
+        Section section = tree_take(tree, s);
 
         host->server = s;
         host->name = lower(p, s->server_hostname);
@@ -101,36 +133,42 @@ static MatchHost *host_make(apr_pool_t *p, const TlsMap *tls, server_rec *s) {
         host->patterns = lower_all(p, s->wild_names);
         host->addresses = addresses_of(p, s);
         host->where = describe(p, s);
-        host->tls = tls_map_get(tls, s);
+        host->tls = str_equal(section.engine, "on");
+        host->unnamed = !section.named;
         return host;
 }
 
-/* httpd has them the other way round: the last of the configuration comes first. */
-static void reverse(apr_array_header_t *hosts) {
-        for (int i = 0, j = hosts->nelts - 1; i < j; i++, j--) {
-                MatchHost *host = APR_ARRAY_IDX(hosts, i, MatchHost *);
+/* In the order of the configuration. httpd has them the other way round: the last one comes first, but for the base server. */
+static apr_array_header_t *servers_in_order(apr_pool_t *p, server_rec *base) {
+        apr_array_header_t *servers = apr_array_make(p, 16, sizeof(server_rec *));
 
-                APR_ARRAY_IDX(hosts, i, MatchHost *) = APR_ARRAY_IDX(hosts, j, MatchHost *);
-                APR_ARRAY_IDX(hosts, j, MatchHost *) = host;
+        for (server_rec *s = base; s; s = s->next)
+                APR_ARRAY_PUSH(servers, server_rec *) = s;
+        for (int i = 0, j = servers->nelts - 1; i < j; i++, j--) {
+                server_rec *s = APR_ARRAY_IDX(servers, i, server_rec *);
+
+                APR_ARRAY_IDX(servers, i, server_rec *) = APR_ARRAY_IDX(servers, j, server_rec *);
+                APR_ARRAY_IDX(servers, j, server_rec *) = s;
         }
+        return servers;
 }
 
 apr_array_header_t *hosts_collect(const Configuration *c, apr_pool_t *p, apr_hash_t **ret_by_server) {
-        apr_array_header_t *hosts = apr_array_make(p, 16, sizeof(MatchHost *));
+        apr_array_header_t *servers = servers_in_order(p, c->base), *hosts = apr_array_make(p, servers->nelts, sizeof(MatchHost *));
         apr_hash_t *by_server = apr_hash_make(p);
-        TlsMap tls;
+        Tree tree;
 
-        tls_map_init(&tls, p);
-        for (server_rec *s = c->base; s; s = s->next) {
+        tree_init(&tree, p);
+        for (int i = 0; i < servers->nelts; i++) {
+                server_rec *s = APR_ARRAY_IDX(servers, i, server_rec *);
                 MatchHost *host;
 
                 if (!s->is_virtual && !c->manage_base_server)
                         continue;
-                host = host_make(p, &tls, s);
+                host = host_make(p, &tree, s);
                 APR_ARRAY_PUSH(hosts, MatchHost *) = host;
                 apr_hash_set(by_server, &host->server, sizeof(host->server), host);
         }
-        reverse(hosts);
 
         *ret_by_server = by_server;
         return hosts;

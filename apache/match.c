@@ -35,10 +35,10 @@ static const char *parent_of(const char *name) {
         return dot ? dot + 1 : NULL;
 }
 
-static void note(Matching *m, const ManagedDomain *d, bool refused, const char *text) {
+static void note(Matching *m, const ManagedDomain *d, MatchNoteKind kind, const char *text) {
         MatchNote *n = apr_array_push(m->notes);
 
-        *n = (MatchNote){ .domain = d, .refused = refused, .text = text };
+        *n = (MatchNote){ .domain = d, .kind = kind, .text = text };
 }
 
 static const char *defined_at(const Matching *m, const ManagedDomain *d) {
@@ -56,7 +56,7 @@ static int refuse(Matching *m, ManagedDomain *d, const char *format, ...) {
         text = apr_pvsprintf(m->pool, format, ap);
         va_end(ap);
 
-        note(m, d, true, text);
+        note(m, d, MATCH_NOTE_REFUSED, text);
         return str_replace(&d->refused, text);
 }
 
@@ -197,14 +197,21 @@ static void suffix_add(Matching *m, const char *suffix, Entry *e) {
         APR_ARRAY_PUSH(bucket, Entry *) = e;
 }
 
+/* In the order of the configuration, because the first domain that a pattern meets may be the one that is served. */
 static void index_suffixes(Matching *m) {
         m->by_suffix = apr_hash_make(m->pool);
-        for (apr_hash_index_t *i = apr_hash_first(m->pool, m->by_name); i; i = apr_hash_next(i)) {
-                Entry *e = apr_hash_this_val(i);
+        for (int i = 0; i < m->domains->nelts; i++) {
+                const ManagedDomain *d = APR_ARRAY_IDX(m->domains, i, const ManagedDomain *);
 
-                for (const char *s = parent_of(e->name); s; s = parent_of(s))
-                        suffix_add(m, s, e);
-                suffix_add(m, "", e);
+                STRV_FOREACH(name, d->names) {
+                        Entry *e = index_find(m, *name);
+
+                        if (e->domain != d)
+                                continue; /* came with an earlier domain */
+                        for (const char *s = parent_of(e->name); s; s = parent_of(s))
+                                suffix_add(m, s, e);
+                        suffix_add(m, "", e);
+                }
         }
 }
 
@@ -234,31 +241,43 @@ static void host_add_pattern(Matching *m, MatchHost *host, const char *pattern) 
         }
 }
 
-/* Domains that have the ServerName come first, so that they win a host that serves names of several. */
-static void host_find_domains(Matching *m, MatchHost *host) {
+static void host_add_by_name(Matching *m, MatchHost *host) {
         const Entry *exact = index_find(m, host->name);
 
-        host->domains = apr_array_make(m->pool, 1, sizeof(ManagedDomain *));
         host_add_entries(host, exact);
-        if (m->mode == MATCH_SERVER_NAMES) {
-                if (!exact)
-                        host_add_entries(host, index_find_wildcard(m, host->name));
-                return;
-        }
+        if (m->mode == MATCH_ALL || !exact)
+                host_add_entries(host, index_find_wildcard(m, host->name));
+}
 
-        host_add_entries(host, index_find_wildcard(m, host->name));
-        host_add_names(m, host, host->aliases);
-        host_add_names(m, host, host->addresses);
+/* Domains that have the ServerName come first, so that they win a host that serves names of several. A name that the host was not
+ * given is no better than a pattern, unless there is nothing else to go by: a single <VirtualHost *:443> under the base server's
+ * name is quite common. */
+static void host_find_domains(Matching *m, MatchHost *host) {
+        host->domains = apr_array_make(m->pool, 1, sizeof(ManagedDomain *));
+        if (!host->unnamed || m->mode == MATCH_SERVER_NAMES)
+                host_add_by_name(m, host);
+        if (m->mode == MATCH_ALL) {
+                host_add_names(m, host, host->aliases);
+                host_add_names(m, host, host->addresses);
+        }
+        if (host->domains->nelts == 0)
+                host_add_by_name(m, host);
+        host->n_named = host->domains->nelts;
+        if (m->mode == MATCH_SERVER_NAMES)
+                return;
+
+        host_add_by_name(m, host);
         for (int i = 0; i < host->patterns->nelts; i++)
                 host_add_pattern(m, host, APR_ARRAY_IDX(host->patterns, i, const char *));
 }
 
-/* A host with TLS has one certificate: the first domain that is in order keeps it. */
+/* A host with TLS has one certificate: the first domain that is in order keeps it. Others that the host names can then not be
+ * served; those that are only met by a pattern have, or may get, hosts of their own. */
 static int host_choose_domain(Matching *m, MatchHost *host) {
+        int n = host->n_named > 0 ? host->n_named : host->domains->nelts, r;
         ManagedDomain *chosen = NULL;
-        int r;
 
-        for (int i = 0; i < host->domains->nelts; i++) {
+        for (int i = 0; i < n; i++) {
                 ManagedDomain *d = APR_ARRAY_IDX(host->domains, i, ManagedDomain *);
 
                 if (d->refused)
@@ -267,7 +286,7 @@ static int host_choose_domain(Matching *m, MatchHost *host) {
                         chosen = d;
                         continue;
                 }
-                if (!host->tls)
+                if (!host->tls || host->n_named == 0)
                         break;
                 r = refuse(m, d,
                            "%s has TLS and serves names of the domains %s and %s, but can have one certificate only; "
@@ -304,13 +323,13 @@ static void host_offer_name(Matching *m, const MatchHost *host, const char *name
         ManagedDomain *d = host->domain;
         const Entry *exact = index_find(m, name);
 
-        if (!domain_name_is_valid(name) || entries_have(exact, d) || entries_have(index_find_wildcard(m, name), d))
+        if (!domain_name_is_valid(name) || domain_name_is_wildcard(name) || entries_have(exact, d) || entries_have(index_find_wildcard(m, name), d))
                 return;
         if (exact && m->mode == MATCH_ALL)
                 return;
 
         if (!d->transitive) {
-                note(m, d, false,
+                note(m, d, MATCH_NOTE_WARNING,
                      apr_psprintf(m->pool, "%s serves %s, which the certificate will not cover: its members are 'manual'",
                                   host->where, name));
                 return;
@@ -320,11 +339,31 @@ static void host_offer_name(Matching *m, const MatchHost *host, const char *name
         APR_ARRAY_PUSH(added_to(m, d), const char *) = name;
 }
 
+static bool host_names_domain(const MatchHost *host, const ManagedDomain *d) {
+        for (int i = 0; i < host->n_named; i++)
+                if (APR_ARRAY_IDX(host->domains, i, const ManagedDomain *) == d)
+                        return true;
+        return false;
+}
+
+/* The name that a host was not given is not proven for its sake. */
+static void host_leave_name_out(Matching *m, const MatchHost *host) {
+        const ManagedDomain *d = host->domain;
+
+        if (entries_have(index_find(m, host->name), d) || entries_have(index_find_wildcard(m, host->name), d))
+                return;
+        note(m, d, MATCH_NOTE_INFO,
+             apr_psprintf(m->pool, "%s has no ServerName of its own, so %s does not join the certificate", host->where, host->name));
+}
+
 static void host_offer_names(Matching *m, const MatchHost *host) {
-        if (!host->tls || !host->domain || host->domain->refused)
+        if (!host->tls || !host->domain || host->domain->refused || !host_names_domain(host, host->domain))
                 return;
 
-        host_offer_name(m, host, host->name);
+        if (host->unnamed)
+                host_leave_name_out(m, host);
+        else
+                host_offer_name(m, host, host->name);
         for (int i = 0; i < host->aliases->nelts; i++)
                 host_offer_name(m, host, APR_ARRAY_IDX(host->aliases, i, const char *));
 }

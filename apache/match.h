@@ -19,24 +19,32 @@ typedef enum MatchMode {
 /* A virtual host, or the server outside of them. All names in lower case. */
 typedef struct MatchHost {
         void *server;                  /* the caller's */
-        const char *name;              /* ServerName */
+        const char *name;              /* ServerName, or what httpd made up */
         apr_array_header_t *aliases;   /* of const char *: ServerAlias without wildcards */
         apr_array_header_t *patterns;  /* of const char *: ServerAlias with '*' or '?' */
         apr_array_header_t *addresses; /* of const char *: what stands in <VirtualHost …> */
         const char *where;             /* for messages: "virtual host www.example.org (/etc/…:17)" */
         bool tls;
+        bool unnamed; /* without ServerName: 'name' is the base server's or was guessed */
 
         /* The answers */
         apr_array_header_t *domains; /* of ManagedDomain *: all whose names it serves */
+        int n_named;                 /* so many of them, in front, are named by it; the others are only met by a pattern */
         /* The one whose certificate it gets; NULL: none. One that was refused only if there is no other: what it has goes on
          * being served. */
         ManagedDomain *domain;
 } MatchHost;
 
 /* What an administrator should know. */
+typedef enum MatchNoteKind {
+        MATCH_NOTE_REFUSED, /* the domain was disabled */
+        MATCH_NOTE_WARNING,
+        MATCH_NOTE_INFO,
+} MatchNoteKind;
+
 typedef struct MatchNote {
         const ManagedDomain *domain;
-        bool refused; /* the domain was disabled; else it is a warning */
+        MatchNoteKind kind;
         const char *text;
 } MatchNote;
 

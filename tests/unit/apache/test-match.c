@@ -29,6 +29,7 @@ typedef struct DomainRow {
 typedef struct HostRow {
         const char *name, *aliases, *patterns, *addresses;
         bool plain;         /* without TLS */
+        bool unnamed;       /* 'name' is the base server's */
         const char *domain; /* whose certificate it gets */
 } HostRow;
 
@@ -80,6 +81,7 @@ static MatchHost *make_host(apr_pool_t *p, const HostRow *row) {
         host->addresses = words(p, row->addresses);
         host->where = apr_psprintf(p, "the virtual host %s", row->name);
         host->tls = !row->plain;
+        host->unnamed = row->unnamed;
         return host;
 }
 
@@ -142,6 +144,25 @@ TEST(matching) {
                   .hosts = { { "other.net", .patterns = "www.*", .plain = true, .domain = "www.a.org" } } },
                 { "patterns do not join", .domains = { { "a.org" } },
                   .hosts = { { "a.org", .patterns = "*.a.org", .domain = "a.org" } } },
+                { "a catch-all with TLS disables nothing", .domains = { { "a.org" }, { "x.a.org" }, { "y.a.org" } },
+                  .hosts = { { "all.a.org", .patterns = "*.a.org *.org", .domain = "x.a.org" }, { "x.a.org", .domain = "x.a.org" } } },
+                { "who is named wins over who is met by a pattern", .domains = { { "x.a.org" }, { "a.org", .names_after = "a.org all.a.org" } },
+                  .hosts = { { "all.a.org", .aliases = "a.org", .patterns = "*.a.org", .domain = "a.org" } } },
+                { "names of a host that is met by a pattern do not join", .domains = { { "x.a.org" } },
+                  .hosts = { { "all.a.org", .aliases = "b.org", .patterns = "*.a.org", .domain = "x.a.org" } } },
+                { "patterns of a host that names a refused domain only",
+                  .domains = { { "a.org", .refused_before = "for a reason", .refused = true }, { "x.a.org" } },
+                  .hosts = { { "a.org", .patterns = "*.a.org", .domain = "a.org" } } },
+                { "the base server's name does not join", .domains = { { "a.org", .names_after = "a.org b.org" } },
+                  .hosts = { { "base.org", .unnamed = true, .aliases = "a.org b.org", .domain = "a.org" } } },
+                { "the base server's name disables nothing", .domains = { { "base.org" }, { "a.org" } },
+                  .hosts = { { "base.org", .unnamed = true, .aliases = "a.org", .domain = "a.org" } } },
+                { "the base server's name counts when there is nothing else", .domains = { { "base.org", .names_after = "base.org www.base.org" } },
+                  .hosts = { { "base.org", .unnamed = true, .aliases = "www.base.org", .domain = "base.org" } } },
+                { "ServerNames only: the base server's name", .mode = MATCH_SERVER_NAMES, .domains = { { "base.org" } },
+                  .hosts = { { "base.org", .unnamed = true, .domain = "base.org" } } },
+                { "a ServerName with a wildcard does not join", .domains = { { "a.org" } },
+                  .hosts = { { "*.b.org", .aliases = "a.org", .domain = "a.org" } } },
                 { "by address as it was written", .domains = { { "a.org", .names_after = "a.org other.net" } },
                   .hosts = { { "other.net", .addresses = "a.org", .domain = "a.org" } } },
                 { "a wildcard covers a ServerName of one label more", .domains = { { "*.a.org" } },
@@ -186,6 +207,25 @@ TEST(matching) {
                 run_case(cases + i);
 }
 
+TEST(name_that_is_left_out) {
+        static const HostRow row = { "base.org", .unnamed = true, .aliases = "a.org" };
+        apr_pool_t *p = pool_new();
+        apr_array_header_t *domains = apr_array_make(p, 1, sizeof(ManagedDomain *)),
+                           *hosts = apr_array_make(p, 1, sizeof(MatchHost *));
+        const apr_array_header_t *notes;
+        Matching *m = NULL;
+
+        APR_ARRAY_PUSH(domains, ManagedDomain *) = make_domain(p, "a.org");
+        APR_ARRAY_PUSH(hosts, MatchHost *) = make_host(p, &row);
+        REQUIRE(matching_new(p, MATCH_ALL, domains, hosts, &m) == 0);
+
+        notes = matching_notes(m);
+        REQUIRE(notes->nelts == 1);
+        CHECK(APR_ARRAY_IDX(notes, 0, MatchNote).kind == MATCH_NOTE_INFO);
+        CHECK(strstr(APR_ARRAY_IDX(notes, 0, MatchNote).text, "base.org does not join"));
+        apr_pool_destroy(p);
+}
+
 TEST(tls_is_learned_late) {
         static const HostRow row = { "a.org", .aliases = "www.a.org", .plain = true };
         apr_pool_t *p = pool_new();
@@ -224,9 +264,9 @@ TEST(notes) {
 
         notes = matching_notes(m);
         REQUIRE(notes->nelts == 2);
-        CHECK(APR_ARRAY_IDX(notes, 0, MatchNote).refused);
+        CHECK(APR_ARRAY_IDX(notes, 0, MatchNote).kind == MATCH_NOTE_REFUSED);
         CHECK_STR(APR_ARRAY_IDX(notes, 0, MatchNote).domain->name, "b.org");
-        CHECK(!APR_ARRAY_IDX(notes, 1, MatchNote).refused);
+        CHECK(APR_ARRAY_IDX(notes, 1, MatchNote).kind == MATCH_NOTE_WARNING);
         CHECK(strstr(APR_ARRAY_IDX(notes, 1, MatchNote).text, "www.a.org"));
         apr_pool_destroy(p);
 }
