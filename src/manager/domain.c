@@ -183,13 +183,23 @@ static void keep_settings(Domain *d) {
         tell_unwritten(d, STORE_FILE_MD, r);
 }
 
+/* Our own writes are told here, too: what can be read is left as it is. */
+static void mend_job(Domain *d) {
+        Job *found = NULL;
+        int r = store_domain_read_job(d->manager->store, DOMAIN_NAME(d), &found);
+
+        job_free(found);
+        if (r == STORE_DOMAIN_E_DAMAGED || r == STORE_DOMAIN_E_NOT_FOUND)
+                domain_save_job(d);
+}
+
 void domain_files_changed(Domain *d, const char *file) {
         domain_forget_facts(d);
         if (!file || str_equal(file, STORE_FILE_MD))
                 d->settings_kept = false;
         domain_evaluate(d);
-        if (d->managed && (!file || str_equal(file, STORE_FILE_JOB))) /* what we know is newer than what anybody wrote there */
-                domain_save_job(d);
+        if (d->managed && (!file || str_equal(file, STORE_FILE_JOB)))
+                mend_job(d);
 }
 
 bool domain_is_staged(Domain *d) {
