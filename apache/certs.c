@@ -144,8 +144,10 @@ static const StoreViewPair *find_fallback(const Configuration *c, const ManagedD
         if (fallback_ensure(domains->store, domains->pool, d, pair, &why) == STORE_VIEW_DONE)
                 return pair;
 
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, c->base, "%s has no certificate yet, and no fallback: %s.%s", d->name, why,
-                     domains->spare ? " That of another domain is used." : "");
+        /* Without one the server stops, whatever pass this is. */
+        if (!domains->spare || pass_is_told())
+                ap_log_error(APLOG_MARK, APLOG_ERR, 0, c->base, "%s has no certificate yet, and no fallback: %s.%s", d->name, why,
+                             domains->spare ? " That of another domain is used." : "");
         return domains->spare;
 }
 

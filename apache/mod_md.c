@@ -53,8 +53,8 @@ static int check_store_dir(const Configuration *c) {
                 return OK;
 
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, c->base,
-                     "MDStoreDir is %s, but the store of md-manager is %s. Remove MDStoreDir, or make both the same.", c->store_dir,
-                     STORE_DIR);
+                     "%s: MDStoreDir is %s, but the store of md-manager is %s. Remove MDStoreDir, or make both the same.",
+                     c->store_dir_place, c->store_dir, STORE_DIR);
         return HTTP_INTERNAL_SERVER_ERROR;
 }
 
@@ -65,16 +65,20 @@ static bool some_domain_has_tls(const Domains *domains) {
         return false;
 }
 
-/* Without store there are no certificates, and the TLS module would stop the server with less to go by than this. */
+/* Without store there are no certificates, and the TLS module would stop the server with less to go by than this. What stops the
+ * server is told in any pass, because there will be no other. */
 static int open_store(const Configuration *c, apr_pool_t *p, StoreView **ret) {
+        bool stops = some_domain_has_tls(c->domains);
         const char *why = NULL;
 
         *ret = NULL;
         if (store_view_open_for_server(p, STORE_DIR, ret, &why) == STORE_VIEW_DONE)
                 return OK;
 
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, c->base, "The store of md-manager cannot be used: %s.", why);
-        return some_domain_has_tls(c->domains) ? HTTP_INTERNAL_SERVER_ERROR : OK;
+        if (stops || pass_is_told())
+                ap_log_error(APLOG_MARK, APLOG_ERR, 0, c->base,
+                             "The store of md-manager cannot be used, and challenges cannot be answered: %s.", why);
+        return stops ? HTTP_INTERNAL_SERVER_ERROR : OK;
 }
 
 /* Root in the parent (or whoever tests the configuration). This hook also runs for "apache2 -t", and so before a reload: what would
@@ -89,8 +93,10 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
 
         if (check_store_dir(c) != OK)
                 return HTTP_INTERNAL_SERVER_ERROR;
-        if (domains_make(c, pconf) < 0)
+        if (domains_make(c, pconf) < 0) {
+                ap_log_error(APLOG_MARK, APLOG_ERR, 0, s, "The domains for md-manager cannot be put together: out of memory.");
                 return HTTP_INTERNAL_SERVER_ERROR;
+        }
         if (!pass_is_test())
                 return OK;
 
@@ -119,7 +125,7 @@ static int before_tls(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, se
                 return OK;
 
         apr_pool_cleanup_register(ptemp, c->domains, forget_store, apr_pool_cleanup_null);
-        if (store_view_lock(c->domains->store, ptemp, &why) != STORE_VIEW_DONE)
+        if (store_view_lock(c->domains->store, ptemp, &why) != STORE_VIEW_DONE && pass_is_told())
                 ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "Certificates are read without lock: %s.", why);
         return OK;
 }
@@ -139,13 +145,13 @@ static int after_tls(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
         return OK;
 }
 
-/* The server's user in a child. */
+/* The server's user in a child. There may be many, and the parent has told already what is wrong with the store. */
 static void child_init(apr_pool_t *p, server_rec *s) {
         Configuration *c = server_configuration(s);
         const char *why = NULL;
 
         if (c->domains && store_view_open_for_child(p, STORE_DIR, &c->domains->store, &why) != STORE_VIEW_DONE)
-                ap_log_error(APLOG_MARK, APLOG_ERR, 0, s, "Challenges cannot be answered: %s.", why);
+                ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, s, "Challenges cannot be answered: %s.", why);
 }
 
 static void register_hooks(apr_pool_t *p) {
