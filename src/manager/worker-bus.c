@@ -488,12 +488,12 @@ static int method_order_created(sd_bus_message *call, void *userdata, sd_bus_err
                 return not_now(error, "No new order was signed for");
         if (r->orders++ >= ORDERS_MAX * key_specs_count(&r->settings->keys))
                 return not_now(error, "Too many orders in one run");
-        r->binding.order_signed = false;
         k = keep_order(r, url, finalize, authorizations);
         if (k == -EINVAL)
                 return sd_bus_error_set(error, BUS_ERROR_INVALID, "The order names something that is no https URL");
         if (k < 0)
                 return k;
+        r->binding.order_signed = false;
         return sd_bus_reply_method_return(call, NULL);
 }
 
@@ -554,7 +554,8 @@ static int method_deliver(sd_bus_message *call, void *userdata, sd_bus_error *er
                 return not_now(error, "No certificate is expected");
         k = deliver_chain(r, pem, &p);
         if (k < 0) {
-                job_forget_order(r->domain->job); /* the same order would give the same chain */
+                if (!p || !str_equal(p->type, PROBLEM_TYPE_STORE))
+                        job_forget_order(r->domain->job); /* the same order would give the same chain */
                 return refuse(r, BUS_ERROR_REFUSED, p, error);
         }
         if (renewal_next_spec(r))
