@@ -41,6 +41,7 @@ static int load_job(Domain *d, const char *name) {
                 d->job = job_new(name);
                 return d->job ? 0 : -ENOMEM;
         }
+        d->job_kept = r == 0;
         if (r == STORE_DOMAIN_E_DAMAGED)
                 log_warning("%s: domains/%s/" STORE_FILE_JOB " was damaged; what it knew of earlier attempts is lost.", name, name);
         return r < 0 ? r : 0;
@@ -156,7 +157,10 @@ static void tell_unwritten(Domain *d, const char *file, int r) {
 }
 
 void domain_save_job(Domain *d) {
-        tell_unwritten(d, STORE_FILE_JOB, store_domain_write_job(d->manager->store, d->job));
+        int r = store_domain_write_job(d->manager->store, d->job);
+
+        d->job_kept = r == 0;
+        tell_unwritten(d, STORE_FILE_JOB, r);
 }
 
 /* What failed with other settings says nothing about these. A CA that asked for time gets it all the same. */
@@ -184,22 +188,21 @@ static void keep_settings(Domain *d) {
 }
 
 /* Our own writes are told here, too: what can be read is left as it is. */
-static void mend_job(Domain *d) {
+static bool job_is_kept(Domain *d) {
         Job *found = NULL;
         int r = store_domain_read_job(d->manager->store, DOMAIN_NAME(d), &found);
 
         job_free(found);
-        if (r == STORE_DOMAIN_E_DAMAGED || r == STORE_DOMAIN_E_NOT_FOUND)
-                domain_save_job(d);
+        return r != STORE_DOMAIN_E_DAMAGED && r != STORE_DOMAIN_E_NOT_FOUND;
 }
 
 void domain_files_changed(Domain *d, const char *file) {
         domain_forget_facts(d);
         if (!file || str_equal(file, STORE_FILE_MD))
                 d->settings_kept = false;
+        if (!file || str_equal(file, STORE_FILE_JOB))
+                d->job_kept = d->job_kept && job_is_kept(d);
         domain_evaluate(d);
-        if (d->managed && (!file || str_equal(file, STORE_FILE_JOB)))
-                mend_job(d);
 }
 
 bool domain_is_staged(Domain *d) {
@@ -324,6 +327,8 @@ void domain_evaluate(Domain *d) {
                 return;
         }
         keep_settings(d);
+        if (!d->job_kept)
+                domain_save_job(d);
         if (d->inotify_wd < 0) /* the directory is there now */
                 servers_watch_domain(d->manager->servers, d);
         d->served = is_served(d);

@@ -22,6 +22,7 @@ struct Domain {
         DomainServer *servers; /* all that name it */
         size_t n_servers;
         bool settings_kept; /* md.json in the store says what 'config' says */
+        bool job_kept;      /* job.json what 'job' does */
         bool managed; /* false: no server names it any more; the store keeps it, nothing is done */
 
         Job *job;

@@ -35,6 +35,7 @@ struct Servers {
         sd_event_source *io;
         int servers_wd;
         int top_wd; /* the store's own directory: what comes and goes there is ours to notice */
+        int reserve_wd;
         sd_event_source *settle; /* deferred: one look for a burst of events */
         sd_event_source *rewatch;
         bool servers_dirty;
@@ -83,6 +84,12 @@ static void watch_top(Servers *s) {
         s->top_wd = r < 0 ? -1 : r;
 }
 
+static void watch_reserve(Servers *s) {
+        int r = watch_directory(s, STORE_RESERVE, NULL, IN_DELETE | IN_MOVED_FROM);
+
+        s->reserve_wd = r < 0 ? -1 : r;
+}
+
 static int settle(sd_event_source *source, void *userdata) {
         Servers *s = userdata;
 
@@ -91,6 +98,7 @@ static int settle(sd_event_source *source, void *userdata) {
                 s->top_dirty = s->servers_dirty = false;
                 watch_top(s);
                 watch_servers(s);
+                watch_reserve(s);
                 manager_check(s->manager);
         }
         if (s->servers_dirty) {
@@ -130,11 +138,25 @@ static void on_domain_event(Servers *s, const struct inotify_event *e) {
                 (void) inotify_rm_watch(s->fd, e->wd); /* a set that went to the archive */
 }
 
+/* Somebody took a domain's second copy away. */
+static void on_reserve_event(Servers *s, const struct inotify_event *e) {
+        Domain *d = e->len > 0 ? manager_find_domain(s->manager, e->name) : NULL;
+
+        if (!d)
+                return;
+        domain_forget_facts(d);
+        domain_evaluate(d);
+}
+
 static void on_event(Servers *s, const struct inotify_event *e) {
         if (e->mask & IN_Q_OVERFLOW || e->wd == s->top_wd) {
                 if (e->mask & IN_IGNORED) /* the directory itself went away: watched again when it is back */
                         s->top_wd = -1;
                 s->top_dirty = true;
+                return;
+        }
+        if (e->wd == s->reserve_wd) {
+                on_reserve_event(s, e);
                 return;
         }
         if (e->wd != s->servers_wd) {
@@ -174,7 +196,7 @@ int servers_new(Manager *m, Servers **ret) {
         if (!s)
                 return -ENOMEM;
         s->manager = m;
-        s->servers_wd = -1;
+        s->servers_wd = s->top_wd = s->reserve_wd = -1;
         s->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
         r = s->fd < 0 ? -errno : sd_event_add_io(m->event, &s->io, s->fd, EPOLLIN, on_inotify, s);
         if (r >= 0)
@@ -186,6 +208,7 @@ int servers_new(Manager *m, Servers **ret) {
         (void) sd_event_source_set_enabled(s->settle, SD_EVENT_OFF);
         watch_top(s);
         watch_servers(s);
+        watch_reserve(s);
         s->servers_dirty = false;
         *ret = s;
         return 0;
