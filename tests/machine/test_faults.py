@@ -416,19 +416,16 @@ def test_no_agreement(m):
 
 
 def test_no_ca_url(m):
-    """An MDCertificateAuthority that is neither a CA's name nor a URL is a syntax error; one that is not https is an error of the domain."""
+    """An MDCertificateAuthority that is neither a CA's name nor an https URL is a syntax error; until it is mended nothing changes."""
+    wrong = {"nonsense": "'nonsense' is neither a URL nor a CA known by name; known are: ", "http://ca.test:14000/dir": r"'http://ca\.test:14000/dir' is not an https URL"}
     with served_on(m) as before:
-        alias = want_another(m, directives="MDCertificateAuthority http://ca.test:14000/dir")
-        told(m, OURS + "setting-refused", r"^MDCertificateAuthority 'http://ca\.test:14000/dir' is no https URL$", url="http://ca.test:14000/dir",
-             next_in=(DAY - 60, DAY + 60))
-        assert m.ca.proxy.count() == 0
-
-        managed.add(m, m.site, alias, directives="MDCertificateAuthority nonsense")
-        rc, said = configtest(m)
-        assert rc != 0 and re.search(rf"line 2 of /etc/apache2/sites-enabled/{re.escape(m.site)}\.conf:\s+MDCertificateAuthority: "
-                                     r"'nonsense' is neither a URL nor a CA known by name; known are: ", said), (rc, said)
-        assert apache.reload(m, check=False).rc != 0
-
+        m.aliases += 1
+        alias = f"a{m.aliases}.{m.site}"
+        for url, why in wrong.items():
+            managed.add(m, m.site, alias, directives=f"MDCertificateAuthority {url}")
+            rc, said = configtest(m)
+            assert rc != 0 and re.search(rf"line 2 of /etc/apache2/sites-enabled/{re.escape(m.site)}\.conf:\s+MDCertificateAuthority: {why}", said), (rc, said)
+            assert apache.reload(m, check=False).rc != 0
         managed.add(m, m.site, alias)
         apache.reload(m)
         recovered(m, before, alias)
