@@ -8,6 +8,8 @@ from pathlib import Path
 import apache
 import managed
 
+SUITES = ["trixie", "bookworm"]
+
 SITE = "/etc/apache2/sites-enabled/case.conf"
 LOG = "/var/log/apache2/error.log"
 BASE = "base.example.org"
