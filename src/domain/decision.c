@@ -347,6 +347,7 @@ static uint64_t old_at(const ManagedDomain *d, const CertFactsList *live, const 
                 if (at == 0 || begin < at)
                         at = begin;
         }
+        at = MAX_OF(at, decision_renew_at_usec(d, live)); /* a window that begins later counts, too */
         if (must_wait_to_retry(job, now_usec))
                 at = MAX_OF(at, job->next_run_usec);
         return at > now_usec ? at : 0;
