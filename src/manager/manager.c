@@ -274,6 +274,7 @@ void manager_check(Manager *m) {
         MAP_FOREACH(m->domains, name, d) {
                 domain_forget_facts(d);
                 d->settings_kept = false;
+                d->activation_retry = sd_event_source_disable_unref(d->activation_retry); /* tried again now, not later */
         }
         manager_apply_snapshots(m);
 }

@@ -117,6 +117,8 @@ static void fail(Reload *r, EventKind kind, const char *type, const char *detail
         if (r->failures < 16)
                 r->failures++;
         delay = MIN_OF(RETRY_BASE_USEC << (r->failures - 1), RETRY_MAX_USEC);
+        if (r->again) /* somebody wants it since: do not sit out a long wait */
+                delay = MIN_OF(delay, r->manager->settings.reload_interval_usec);
         if (!r->last || !str_equal(r->last->detail, detail)) {
                 problem_free(r->last);
                 r->last = problem_new(type, "%s", detail);
