@@ -90,8 +90,13 @@ static bool is_used_with_tls(const Domain *d) {
         return false;
 }
 
+/* The times are kept in whole seconds: of two sets within one, the phase knows. */
+static bool is_told(const Job *job) {
+        return job->phase != JOB_PHASE_ACTIVATED && job->installed_usec >= job->activated_usec;
+}
+
 void activation_check_installed(Domain *d) {
-        if (d->job->activated_usec == 0 || d->job->installed_usec >= d->job->activated_usec || d->decision.action == DECISION_ACTIVATE || !d->served)
+        if (is_told(d->job) || d->decision.action == DECISION_ACTIVATE || !d->served)
                 return;
         if (d->job->phase == JOB_PHASE_ACTIVATED)
                 d->job->phase = JOB_PHASE_IDLE;
