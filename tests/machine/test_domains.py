@@ -2,6 +2,7 @@
 """What becomes of domains and their timers when Apache's configuration changes, or somebody asks for a renewal."""
 
 import threading
+import time
 
 import apache
 import managed
@@ -21,20 +22,22 @@ def hold_order(m, name):
 
 
 def test_many_at_once(m):
-    """Ten domains added by one reload of Apache: one account, one reload for all of their certificates."""
+    """Ten domains added by one reload of Apache: one account, and a reload not for each certificate, but for what came within two seconds."""
     names = [f"many{n}.example.org" for n in range(10)]
     for name in names:
         managed.add(m, name)
     m.ca.proxy.clear()
     cursor = m.cursor()
+    began = time.monotonic()
     apache.reload(m)
     for name in names:
         managed.wait_served(m, name)
+    seconds = time.monotonic() - began
     for name in names:
         managed.wait_event(m, name, "installed", cursor)
     counts = m.ca.proxy.counts()
     assert counts["new-account"] == 1 and counts["new-order"] == 10 and counts["finalize"] == 10, counts
-    assert managed.reloads(m, cursor) == 1, managed.reloads(m, cursor)
+    assert managed.reloads(m, cursor) <= 1 + seconds / 2, (managed.reloads(m, cursor), seconds)
     assert managed.files(m, "accounts") == ["ACME-ca.test-0000"]
     for name in names:
         shown = managed.show(m, name)
