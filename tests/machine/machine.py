@@ -361,11 +361,6 @@ class Machine:
         return _get(self.connect(port, timeout), name, path)
 
 
-def is_at(entry, cursor):
-    """Whether a journal entry is the one at a cursor. (--after-cursor leaves out the first match on systemd 252, whichever it is.)"""
-    return cursor is not None and entry["__CURSOR"].split(";")[:2] == cursor.split(";")[:2]
-
-
 def _get(connection, name, path):
     with connection:
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
