@@ -96,6 +96,7 @@ int file_replace_at(int dir_fd, const char *name, const void *data, size_t size,
         if (r < 0)
                 return r;
         r = write_whole(fd, data, size, mode);
+        (void) close(take_fd(fd)); /* under the temporary name: whoever watches the directory is told of one change, the rename */
         if (r == 0 && renameat(dir_fd, temporary, dir_fd, name) < 0)
                 r = -errno;
         if (r < 0) {
