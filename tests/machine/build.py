@@ -86,9 +86,7 @@ class Build:
         with self.tree() as run:
             code, output = run("meson", "test", "-C", "/build", "--no-rebuild", "--print-errorlogs", *names, user=BUILDER)
         if not log.exists():
-            if code != 0:
-                raise Failure(output[-8000:])
-            return []
+            raise Failure(f"no test was run\n{output[-8000:]}")
         results = []
         for line in log.read_text(encoding="utf-8").splitlines():
             entry = json.loads(line)
@@ -97,6 +95,8 @@ class Build:
                 said = (entry.get("stdout") or "") + (entry.get("stderr") or "")
                 failure = f"{entry['result']}, exit status {entry['returncode']}\n{said[-6000:]}"
             results.append((entry["name"], entry["duration"], failure))
+        if code != 0 and not any(failure for _, _, failure in results):
+            raise Failure(f"meson test ended with exit status {code} after {len(results)} tests\n{output[-4000:]}")
         return results
 
     def install(self):
