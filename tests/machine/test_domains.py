@@ -11,6 +11,7 @@ from machine import Visitor
 
 def setup(m):
     managed.install(m)
+    managed.make_reloads_holdable(m)
     managed.settings(m, ReloadIntervalSec=1)
 
 
@@ -55,7 +56,6 @@ def reload_state(m):
 
 def test_one_reload(m):
     """One reload for what it is for: not another one when somebody looks while it runs, or before Apache has told what it serves."""
-    managed.make_reloads_holdable(m)
     name = "one.example.org"
     m.ca.proxy.clear()
     release = hold_order(m, name)
