@@ -355,11 +355,12 @@ def test_due_as_soon_as_issued(m):
         managed.add(m, "old.test")
         apache.reload(m)
         first = managed.wait_event(m, "old.test", "installed", cursor)
+        after_first = first["__CURSOR"]
         shown = managed.show(m, "old.test")
         assert shown["Action"] == "wait" and shown["NextUSec"] / 1e6 > first["at"] / 1e6 + LEFT / 2, shown
-        second = managed.wait_event(m, "old.test", "renewing", m.cursor(), deadline=LEFT)
+        second = managed.wait_event(m, "old.test", "renewing", after_first, deadline=LEFT)
         assert second["at"] - first["at"] > LEFT / 2 * 1e6, "a renewal without pause"
-        managed.wait_event(m, "old.test", "installed", m.cursor())
+        managed.wait_event(m, "old.test", "installed", second["__CURSOR"])
         assert renewals(m, "old.test", cursor) == 2
     finally:
         m.ca.proxy.forget(rule)
