@@ -16,6 +16,13 @@ typedef enum RenewMode {
         RENEW_MODE_ALWAYS,
 } RenewMode;
 
+typedef enum RequireHttps {
+        REQUIRE_HTTPS_OFF,
+        REQUIRE_HTTPS_TEMPORARY,
+        REQUIRE_HTTPS_PERMANENT, /* with Strict-Transport-Security */
+        _REQUIRE_HTTPS_MAX,
+} RequireHttps;
+
 typedef struct ManagedDomain {
         char *name;   /* the first name; also the directory in the store */
         char **names; /* with the name in front; normalized, no duplicates */
@@ -24,17 +31,40 @@ typedef struct ManagedDomain {
 
         char **ca_urls;   /* directory URLs in order; at least one once a snapshot was read */
         char *ca_file;    /* MDCACertificateFile; NULL: the system's trust */
+        char *protocol;   /* MDCertificateProtocol: "tailscale"; NULL: ACME */
         char *agreement;  /* MDCertificateAgreement; NULL: none */
+        char *profile;    /* MDProfile; NULL: the CA's default */
+        bool profile_mandatory;
+        char *preferred_chain; /* MDPreferredChain: common name in a chain's topmost issuer; NULL: the CA's default chain */
+        char *eab_kid, *eab_hmac; /* MDExternalAccountBinding: values (the HMAC key is base64url, and secret); NULL: none */
+        char *eab_credential;     /* … or the name of a systemd credential of md-manager that holds both; NULL: none */
+        char *proxy_url;          /* MDHttpProxy; NULL: what the environment says. May hold a password */
+        char *proxy_ca_file;      /* MDHttpProxyCACertificateFile; NULL: the system's trust */
+
         char **challenges; /* MDCAChallenges; NULL: chosen by what can be reached */
+        char **dns01_cmd;  /* MDChallengeDns01, program and its first arguments; NULL: none */
+        uint64_t dns01_wait_usec; /* MDChallengeDns01Wait: how long a record may take to be visible; 0: it is not looked for */
+        bool challenge_check;     /* MDChallengeCheck: answers are tried by ourselves before the CA is told */
 
         KeySpecs keys;
+        bool key_reuse;   /* MDKeyReuse: a renewal takes the key that there is */
+        bool must_staple; /* MDMustStaple */
+        char **cert_files, **key_files; /* MDCertificateFile, MDCertificateKeyFile: static, by position; NULL: none */
+        RequireHttps require_https;
+        bool stapling;    /* MDStapling */
+
         RenewMode renew_mode;
         Window renew_window;
         Window warn_window;
+        bool ari;                  /* MDRenewViaARI */
+        bool renew_on_ca_change;   /* MDRenewOnCAChange: another MDCertificateAuthority is a reason to renew */
 
         /* What the server found out */
         bool used;      /* some virtual host serves one of its names */
         bool used_tls;  /* … with TLS */
+        char **acme_tls_names; /* names whose virtual host answers acme-tls/1; NULL: none */
+        char **hosts;   /* for people, the virtual hosts that use it: "FILE:LINE (ServerName www.example.org)"; NULL: none */
+        char **origins; /* for people, where names come from that MDomain does not say: "www.example.org: ServerAlias at FILE:LINE"; NULL: none */
         char *defined_file; /* where it was configured; NULL: not by Apache */
         unsigned defined_line;
         char *refused;  /* why the server disabled this domain; NULL: it did not */
@@ -51,7 +81,12 @@ enum {
         MANAGED_DOMAIN_SERVED_MAX = 256,
         MANAGED_DOMAIN_RENEW_PERCENT = 33, /* MDRenewWindow and MDWarnWindow when they are not set */
         MANAGED_DOMAIN_WARN_PERCENT = 10,
+        MANAGED_DOMAIN_COMMAND_MAX = 256, /* words */
+        MANAGED_DOMAIN_FILES_MAX = 64,
+        MANAGED_DOMAIN_TOLD_MAX = 10000,  /* hosts and origins */
 };
+
+#define MANAGED_DOMAIN_DNS01_WAIT_USEC ((uint64_t) 2 * 60 * 1000000) /* MDChallengeDns01Wait when it is not set */
 
 /* With its name as the only one and the defaults of the directives. Lists and windows that are not set stay empty: who reads
  * them knows what that means (managed_domain_from_json() fills in the CA). NULL: out of memory. */
@@ -67,8 +102,10 @@ bool managed_domain_has_name(const ManagedDomain *d, const char *name) _pure_; /
 /* All but what the server found out. Keys count by what they ask for, names whatever the order behind the first. */
 bool managed_domain_settings_equal(const ManagedDomain *a, const ManagedDomain *b) _pure_;
 
-/* The settings, without what the server found out. */
+/* The settings, without what the server found out. Secrets are in it; switches that stand at their default are not. */
 int managed_domain_to_json(const ManagedDomain *d, JsonObject **ret);
+/* The same for everybody's eyes: the HMAC key is "***", and commands, paths and proxies are left out. */
+int managed_domain_to_public_json(const ManagedDomain *d, JsonObject **ret);
 
 /* -EBADMSG with *ret_problem naming the member: no name, a name that is none, a list that is too long, … */
 int managed_domain_from_json(JsonObject *o, ManagedDomain **ret, Problem **ret_problem);
@@ -77,6 +114,12 @@ int managed_domain_from_json(JsonObject *o, ManagedDomain **ret, Problem **ret_p
  * above. */
 int managed_domain_server_to_json(const ManagedDomain *d, JsonObject *o);
 int managed_domain_server_from_json(JsonObject *o, ManagedDomain *d, Problem **ret_problem);
+
+bool managed_domain_is_static(const ManagedDomain *d) _pure_;
+bool managed_domain_has_eab(const ManagedDomain *d) _pure_;
+
+const char *require_https_to_string(RequireHttps r); /* "off", "temporary", "permanent" */
+int require_https_from_string(const char *s, RequireHttps *ret); /* case does not matter; -EINVAL */
 
 const char *renew_mode_to_string(RenewMode mode);
 int renew_mode_from_string(const char *s, RenewMode *ret); /* also "automatic" and "stick"; case does not matter; -EINVAL */

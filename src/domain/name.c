@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "domain/name.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -61,12 +62,35 @@ bool domain_name_is_wildcard(const char *name) {
         return name && name[0] == '*' && name[1] == '.';
 }
 
+/* The one form of an address; false: it is none. */
+static bool format_address(const char *name, char ret[static INET6_ADDRSTRLEN]) {
+        struct in6_addr six;
+        struct in_addr four;
+
+        if (inet_pton(AF_INET, name, &four) == 1)
+                return inet_ntop(AF_INET, &four, ret, INET6_ADDRSTRLEN);
+        return inet_pton(AF_INET6, name, &six) == 1 && inet_ntop(AF_INET6, &six, ret, INET6_ADDRSTRLEN);
+}
+
+bool domain_name_is_address(const char *name) {
+        char address[INET6_ADDRSTRLEN];
+
+        return name && format_address(name, address) && str_equal(name, address);
+}
+
+bool domain_identifier_is_valid(const char *name) {
+        return domain_name_is_valid(name) || domain_name_is_address(name);
+}
+
 char *domain_name_normalize(const char *name) {
+        char address[INET6_ADDRSTRLEN];
         size_t n;
         char *s;
 
         assert(name);
 
+        if (format_address(name, address))
+                return strdup(address);
         n = strlen(name);
         if (n > 0 && name[n - 1] == '.')
                 n--;

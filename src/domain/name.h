@@ -10,7 +10,12 @@
 bool domain_name_is_valid(const char *name) _pure_; /* also a wildcard; the last label is not all digits */
 bool domain_name_is_wildcard(const char *name) _pure_;
 
-/* Lower-case copy without the dot at the end. NULL: out of memory. The result need not be valid. */
+/* An IP address in its one form (RFC 8738 section 3): dotted decimal, or RFC 5952. */
+bool domain_name_is_address(const char *name) _pure_;
+/* What a certificate can be for: a DNS name, a wildcard, or an address. */
+bool domain_identifier_is_valid(const char *name) _pure_;
+
+/* An address comes out in its one form. Otherwise: lower-case copy without the dot at the end. NULL: out of memory. The result need not be valid. */
 char *domain_name_normalize(const char *name);
 
 /* Whether 'pattern' (a name or a wildcard) covers 'name'; both normalized. A wildcard covers itself. */

@@ -28,6 +28,9 @@ Snapshot *snapshot_new(const char *id) {
         s->https_port = 443;
         s->http_reachable = s->https_reachable = true;
         s->retry_delay_usec = SNAPSHOT_RETRY_DELAY_USEC;
+        s->retry_failover = SNAPSHOT_RETRY_FAILOVER;
+        s->check_interval_usec = SNAPSHOT_CHECK_INTERVAL_USEC;
+        s->dns01_version = SNAPSHOT_DNS01_VERSION;
         return take_ptr(s);
 }
 
@@ -170,17 +173,39 @@ static int domains_to_json(const Snapshot *s, JsonObject *o) {
         return json_add_object(o, "managed-domains", take_ptr(list));
 }
 
+static int duration_to_json(JsonObject *o, const char *key, uint64_t usec) {
+        char buffer[WINDOW_STRING_MAX];
+
+        return usec > 0 ? json_add_string(o, key, window_format(&(Window){ .usec = usec }, buffer)) : 0;
+}
+
+static int window_to_json(JsonObject *o, const char *key, const Window *w) {
+        char buffer[WINDOW_STRING_MAX];
+
+        return window_is_set(w) ? json_add_string(o, key, window_format(w, buffer)) : 0;
+}
+
+/* What stands at its default is not written. */
+static int timing_to_json(const Snapshot *s, JsonObject *o) {
+        if (duration_to_json(o, "retry-delay", s->retry_delay_usec) < 0 ||
+            (s->retry_failover != SNAPSHOT_RETRY_FAILOVER && json_add_uint(o, "retry-failover", s->retry_failover) < 0) ||
+            duration_to_json(o, "initial-delay", s->initial_delay_usec) < 0 ||
+            (s->check_interval_usec != SNAPSHOT_CHECK_INTERVAL_USEC && duration_to_json(o, "check-interval", s->check_interval_usec) < 0) ||
+            duration_to_json(o, "activation-delay", s->activation_delay_usec) < 0 ||
+            (s->dns01_version != SNAPSHOT_DNS01_VERSION && json_add_uint(o, "dns-01-version", s->dns01_version) < 0) ||
+            window_to_json(o, "staple-keep", &s->staple_keep) < 0 || window_to_json(o, "staple-renew", &s->staple_renew) < 0)
+                return -ENOMEM;
+        return 0;
+}
+
 static char *format_with_time(const Snapshot *s, uint64_t written_usec) {
         _auto_json_ JsonObject *o = json_object_new_object();
-        char delay[WINDOW_STRING_MAX];
 
-        (void) window_format(&(Window){ .usec = s->retry_delay_usec }, delay);
         if (!o || json_add_int(o, "version", SNAPSHOT_VERSION) < 0 || json_add_string(o, "id", s->id) < 0 ||
             json_add_string(o, "module", s->module) < 0 || json_add_string(o, "server", s->server) < 0 ||
             json_add_string(o, "unit", s->unit) < 0 || json_add_string(o, "store-dir", s->store_dir) < 0 ||
             port_map_to_json(s, o) < 0 || proto_to_json(s, o) < 0 || listeners_to_json(s, o) < 0 ||
-            json_add_string(o, "retry-delay", s->retry_delay_usec > 0 ? delay : NULL) < 0 ||
-            json_add_strv(o, "message-cmd", s->message_cmd) < 0 || json_add_strv(o, "notify-cmd", s->notify_cmd) < 0 ||
+            timing_to_json(s, o) < 0 || json_add_strv(o, "message-cmd", s->message_cmd) < 0 || json_add_strv(o, "notify-cmd", s->notify_cmd) < 0 ||
             json_add_time(o, "written", written_usec) < 0 || domains_to_json(s, o) < 0)
                 return NULL;
         return json_format(o);
@@ -345,14 +370,55 @@ static int read_command(JsonObject *o, const char *key, Snapshot *s, char ***ret
         return r;
 }
 
-static int read_server_settings(JsonObject *o, Snapshot *s, Problem **ret_problem) {
-        const char *delay = json_get_string(o, "retry-delay");
+static int read_duration(JsonObject *o, const char *key, Snapshot *s, uint64_t *ret, Problem **ret_problem) {
+        const char *text = json_get_string(o, key);
+
+        if (json_has(o, key) && (!text || parse_md_duration_usec(text, "s", ret) < 0 || *ret == 0))
+                return refuse(ret_problem, s->id, "member \"%s\" is no duration", key);
+        return 0;
+}
+
+static int read_number(JsonObject *o, const char *key, Snapshot *s, unsigned min, unsigned max, unsigned *ret, Problem **ret_problem) {
+        uint64_t value;
+
+        if (!json_has(o, key))
+                return 0;
+        if (!json_get_uint(o, key, &value) || value < min || value > max)
+                return refuse(ret_problem, s->id, "member \"%s\" is no number from %u to %u", key, min, max);
+        *ret = (unsigned) value;
+        return 0;
+}
+
+static int read_window(JsonObject *o, const char *key, Snapshot *s, Window *ret, Problem **ret_problem) {
+        const char *text = json_get_string(o, key), *why;
+
+        if (json_has(o, key) && (!text || window_parse(text, ret, &why) != WINDOW_DONE))
+                return refuse(ret_problem, s->id, "member \"%s\" is neither a duration nor a percentage", key);
+        return 0;
+}
+
+static int read_timing(JsonObject *o, Snapshot *s, Problem **ret_problem) {
         int r;
 
-        if (json_has(o, "retry-delay") &&
-            (!delay || parse_md_duration_usec(delay, "s", &s->retry_delay_usec) < 0 || s->retry_delay_usec == 0))
-                return refuse(ret_problem, s->id, "member \"retry-delay\" is no duration");
         s->written_usec = json_get_time(o, "written");
+        r = read_duration(o, "retry-delay", s, &s->retry_delay_usec, ret_problem);
+        if (r == 0)
+                r = read_number(o, "retry-failover", s, 1, INT32_MAX, &s->retry_failover, ret_problem);
+        if (r == 0)
+                r = read_duration(o, "initial-delay", s, &s->initial_delay_usec, ret_problem);
+        if (r == 0)
+                r = read_duration(o, "check-interval", s, &s->check_interval_usec, ret_problem);
+        if (r == 0)
+                r = read_duration(o, "activation-delay", s, &s->activation_delay_usec, ret_problem);
+        if (r == 0)
+                r = read_number(o, "dns-01-version", s, 1, 2, &s->dns01_version, ret_problem);
+        if (r == 0)
+                r = read_window(o, "staple-keep", s, &s->staple_keep, ret_problem);
+        return r == 0 ? read_window(o, "staple-renew", s, &s->staple_renew, ret_problem) : r;
+}
+
+static int read_commands(JsonObject *o, Snapshot *s, Problem **ret_problem) {
+        int r;
 
         r = read_command(o, "message-cmd", s, &s->message_cmd, ret_problem);
         if (r != 0)
@@ -447,7 +513,7 @@ static int parse_object(const char *id, const char *data, size_t size, JsonObjec
 
 int snapshot_parse(const char *id, const char *data, size_t size, Snapshot **ret, char ***ret_complaints, Problem **ret_problem) {
         static int (*const steps[])(JsonObject * o, Snapshot * s, Problem * *ret_problem) = {
-                read_version, read_texts, read_reach, read_listeners, read_server_settings,
+                read_version, read_texts, read_reach, read_listeners, read_timing, read_commands,
         };
         _cleanup_(snapshot_freep) Snapshot *s = NULL;
         _auto_json_ JsonObject *o = NULL;

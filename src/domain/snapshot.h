@@ -5,7 +5,8 @@
  * and the launcher.
  *
  * { "version": 1, "id", "module", "server", "unit", "store-dir", "port-map": {"http": 80, "https": 443}, "proto": {"http": true, "https": true},
- *   "listeners": [{"address", "port", "protocol"}], "retry-delay": "30s", "message-cmd": ["/usr/bin/mail", …], "notify-cmd": […],
+ *   "listeners": [{"address", "port", "protocol"}], "retry-delay": "30s", "retry-failover": 13,
+ *   "initial-delay": "10s", "check-interval": "12h", "activation-delay": "1d", "dns-01-version": 1, "staple-keep": "7d", "staple-renew": "33%", "message-cmd": ["/usr/bin/mail", …], "notify-cmd": […],
  *   "written": RFC 822 time, "managed-domains": [ … members of md.json and "used", "used-tls", "defined": {"file", "line"}, "refused", "served": [ … ] ] }
  *
  * A reader of version 1 refuses a later version; unknown members are ignored. "id" is for people: the file's name counts. */
@@ -22,7 +23,11 @@ enum {
         SNAPSHOT_COMPLAINTS_MAX = 100,  /* more are counted only */
 };
 
-#define SNAPSHOT_RETRY_DELAY_USEC ((uint64_t) 30 * 1000000) /* MDRetryDelay when it is not set */
+/* When they are not set: MDRetryDelay, MDRetryFailover, MDCheckInterval, MDChallengeDns01Version. */
+#define SNAPSHOT_RETRY_DELAY_USEC ((uint64_t) 30 * 1000000)
+#define SNAPSHOT_RETRY_FAILOVER 13
+#define SNAPSHOT_CHECK_INTERVAL_USEC ((uint64_t) 12 * 60 * 60 * 1000000)
+#define SNAPSHOT_DNS01_VERSION 1
 
 typedef struct SnapshotListener {
         char *address; /* NULL: every address */
@@ -40,7 +45,14 @@ typedef struct Snapshot {
         bool http_reachable, https_reachable; /* some listener is there */
         SnapshotListener *listeners;
         size_t n_listeners;
-        uint64_t retry_delay_usec;
+        uint64_t retry_delay_usec;      /* MDRetryDelay */
+        unsigned retry_failover;        /* MDRetryFailover: failures at one CA before the next is tried */
+        uint64_t initial_delay_usec;    /* MDInitialDelay */
+        uint64_t check_interval_usec;   /* MDCheckInterval */
+        uint64_t activation_delay_usec; /* MDActivationDelay */
+        unsigned dns01_version;         /* MDChallengeDns01Version: with 2 the teardown gets the value, too */
+        Window staple_keep;             /* MDStaplingKeepResponse; percent is of 7 days */
+        Window staple_renew;            /* MDStaplingRenewWindow */
         char **message_cmd, **notify_cmd; /* hook commands with their first arguments; NULL: none */
         uint64_t written_usec;
         ManagedDomain **domains;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "domain/domain-internal.h"
 #include "domain/domain.h"
 
 #include <errno.h>
@@ -84,9 +85,9 @@ TEST(json_has_the_members_of_mod_md) {
 
         CHECK_STR(text,
                   "{\"name\":\"example.org\",\"domains\":[\"example.org\",\"www.example.org\"],"
-                  "\"contacts\":[\"mailto:admin@example.org\"],\"transitive\":0,"
+                  "\"transitive\":0,"
                   "\"ca\":{\"proto\":\"ACME\",\"urls\":[\"https://ca.example/dir\",\"https://other.example/dir\"],"
-                  "\"agreement\":\"accepted\",\"challenges\":[\"http-01\",\"dns-01\"]},\"ca-certs\":\"/etc/ca.pem\","
+                  "\"agreement\":\"accepted\",\"challenges\":[\"http-01\",\"dns-01\"]},\"contacts\":[\"mailto:admin@example.org\"],\"ca-certs\":\"/etc/ca.pem\","
                   "\"privkey\":[{\"type\":\"RSA\",\"bits\":3072},{\"type\":\"EC\",\"curve\":\"P-384\"}],"
                   "\"renew-mode\":2,\"renew-window\":\"40%\",\"warn-window\":\"7d\"}");
 }
@@ -268,7 +269,7 @@ TEST(from_json_refuses_and_names_the_member) {
                 { "{\"name\":\"a.org\",\"transitive\":2}", "transitive" },
                 { "{\"name\":\"a.org\",\"transitive\":\"yes\"}", "transitive" },
                 { "{\"name\":\"a.org\",\"ca\":[]}", "ca" },
-                { "{\"name\":\"a.org\",\"ca\":{\"proto\":\"tailscale\"}}", "proto" },
+                { "{\"name\":\"a.org\",\"ca\":{\"proto\":\"gopher\"}}", "proto" },
                 { "{\"name\":\"a.org\",\"ca\":{\"proto\":null}}", "proto" },
                 { "{\"name\":\"a.org\",\"ca\":{\"urls\":[\"ftp://x\"]}}", "urls" },
                 { "{\"name\":\"a.org\",\"ca\":{\"urls\":[\"https://\"]}}", "urls" },
@@ -370,6 +371,117 @@ TEST(refused_is_made_printable) {
         REQUIRE(d && o && json_add_string(o, "refused", "line one\nline\033 two") == 0);
         CHECK_INT(managed_domain_server_from_json(o, d, NULL), 0);
         CHECK_STR(d->refused, "line one line? two");
+}
+
+/* Another value than the default, of a form that is accepted. */
+static const char *sample(const DomainMember *m) {
+        if (m->is_valid == domain_url_is_plausible)
+                return "https://ca.example/dir";
+        return m->is_valid == domain_fingerprint_is_valid ? FINGERPRINT : "sample";
+}
+
+static void set_member(ManagedDomain *d, const DomainMember *m) {
+        switch (m->type) {
+        case DOMAIN_MEMBER_TEXT:
+                (void) str_replace(domain_member_text(d, m), m->flags & DOMAIN_MEMBER_BY_HAND ? "tailscale" : sample(m));
+                break;
+        case DOMAIN_MEMBER_LIST:
+                *domain_member_list(d, m) = strv_free(*domain_member_list(d, m));
+                (void) strv_extend(domain_member_list(d, m), sample(m));
+                break;
+        case DOMAIN_MEMBER_SWITCH:
+                *domain_member_switch(d, m) = !m->number;
+                break;
+        }
+}
+
+static bool is_set(ManagedDomain *d, const DomainMember *m) {
+        switch (m->type) {
+        case DOMAIN_MEMBER_TEXT:
+                return *domain_member_text(d, m);
+        case DOMAIN_MEMBER_LIST:
+                return *domain_member_list(d, m) && str_equal(**domain_member_list(d, m), sample(m));
+        case DOMAIN_MEMBER_SWITCH:
+                return *domain_member_switch(d, m) == !m->number;
+        }
+        return false;
+}
+
+TEST(every_member_is_written_read_copied_and_compared) {
+        for (size_t i = 0; i < domain_n_members; i++) {
+                const DomainMember *m = &domain_members[i];
+                _cleanup_(managed_domain_freep) ManagedDomain *d = managed_domain_new("a.org"), *plain = managed_domain_new("a.org"), *again = NULL, *copy = NULL;
+                _auto_json_ JsonObject *o = NULL;
+                _auto_problem_ Problem *p = NULL;
+
+                test_case("%s", m->key);
+                REQUIRE(d && plain);
+                set_member(d, m);
+                REQUIRE(managed_domain_to_json(d, &o) == 0 && managed_domain_server_to_json(d, o) == 0);
+                REQUIRE(managed_domain_from_json(o, &again, &p) == 0 && managed_domain_server_from_json(o, again, &p) == 0);
+                CHECK(is_set(again, m));
+                copy = managed_domain_copy(again);
+                REQUIRE(copy);
+                CHECK(is_set(copy, m));
+                CHECK(managed_domain_settings_equal(d, plain) == !(m->flags & DOMAIN_MEMBER_SETTING));
+        }
+}
+
+TEST(public_json_tells_no_secrets) {
+        _cleanup_(managed_domain_freep) ManagedDomain *d = managed_domain_new("a.org");
+        _auto_json_ JsonObject *o = NULL;
+        _auto_free_ char *text = NULL;
+
+        REQUIRE(d);
+        for (size_t i = 0; i < domain_n_members; i++)
+                if (domain_members[i].flags & (DOMAIN_MEMBER_SECRET | DOMAIN_MEMBER_PRIVATE) && domain_members[i].type != DOMAIN_MEMBER_SWITCH)
+                        set_member(d, &domain_members[i]);
+        (void) str_replace(&d->eab_kid, "kid-1");
+        REQUIRE(managed_domain_to_public_json(d, &o) == 0);
+        text = json_format_short(o);
+        REQUIRE(text);
+        CHECK(!strstr(text, "sample"));
+        CHECK(strstr(text, "\"eab\":{\"kid\":\"kid-1\",\"hmac\":\"***\"}"));
+}
+
+TEST(times_and_enforcement) {
+        static const struct {
+                const char *json;
+                int result;
+                uint64_t wait_usec;
+                RequireHttps https;
+        } cases[] = {
+                { "{\"name\":\"a.org\"}", 0, MANAGED_DOMAIN_DNS01_WAIT_USEC, REQUIRE_HTTPS_OFF },
+                { "{\"name\":\"a.org\",\"dns-01-wait\":\"0s\",\"require-https\":\"permanent\"}", 0, 0, REQUIRE_HTTPS_PERMANENT },
+                { "{\"name\":\"a.org\",\"dns-01-wait\":\"5s\",\"require-https\":\"temporary\"}", 0, 5000000, REQUIRE_HTTPS_TEMPORARY },
+                { "{\"name\":\"a.org\",\"dns-01-wait\":5}", -EBADMSG, 0, 0 },
+                { "{\"name\":\"a.org\",\"require-https\":\"always\"}", -EBADMSG, 0, 0 },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_(managed_domain_freep) ManagedDomain *d = NULL, *again = NULL;
+                _auto_problem_ Problem *p = NULL;
+                _auto_json_ JsonObject *o = NULL;
+
+                test_case("%s", cases[i].json);
+                CHECK_INT(parse(cases[i].json, &d, &p), cases[i].result);
+                if (!d)
+                        continue;
+                CHECK_UINT(d->dns01_wait_usec, cases[i].wait_usec);
+                CHECK(d->require_https == cases[i].https);
+                REQUIRE(managed_domain_to_json(d, &o) == 0 && managed_domain_from_json(o, &again, &p) == 0);
+                CHECK(managed_domain_settings_equal(d, again));
+        }
+}
+
+TEST(addresses_are_names) {
+        _cleanup_(managed_domain_freep) ManagedDomain *d = NULL;
+        _auto_problem_ Problem *p = NULL;
+
+        CHECK_INT(parse("{\"name\":\"2001:DB8:0::1\",\"domains\":[\"192.0.2.7\"]}", &d, &p), 0);
+        REQUIRE(d);
+        CHECK_STR(d->name, "2001:db8::1");
+        CHECK_STR(d->names[1], "192.0.2.7");
 }
 
 TEST(renew_modes) {
