@@ -405,7 +405,7 @@ static int remote_deliver(void *userdata, const char *pem, Problem **ret_problem
 
         r = new_call(remote, "Deliver", &m);
         if (r >= 0)
-                r = sd_bus_message_append(m, "s", pem);
+                r = sd_bus_message_append(m, "as", 1, pem);
         if (r >= 0)
                 r = call(remote, m, CALL_TIMEOUT_USEC, "The certificate is refused", &reply, ret_problem);
         if (r >= 0)

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/string-util.h"
+#include "bus/names.h"
 #include "crypto/jws.h"
 #include "domain/name.h"
 #include "manager/event.h"
@@ -49,7 +50,7 @@ int challenges_available(Domain *d, char ***ret_types, Problem **ret_problem) {
         return 0;
 }
 
-int challenges_set_up(Renewal *r, const char *identifier, const char *type, const char *token, const char *url, Problem **ret_problem) {
+static int set_up_http(Renewal *r, const char *identifier, const char *type, const char *token, const char *url, Problem **ret_problem) {
         _auto_free_ char *answer = NULL;
         int k;
 
@@ -78,6 +79,19 @@ int challenges_set_up(Renewal *r, const char *identifier, const char *type, cons
             strv_extend(&r->binding.challenge_urls, url) < 0)
                 return -ENOMEM;
         return 0;
+}
+
+int challenges_set_up(Renewal *r, sd_bus_message *call, const char *identifier_type, const char *identifier, const char *type, const char *token,
+                      const char *url, sd_bus_error *error) {
+        _auto_problem_ Problem *p = NULL;
+        int k;
+
+        if (!str_equal(identifier_type, "dns"))
+                return sd_bus_error_set(error, BUS_ERROR_INVALID, "This challenge makes no sense");
+        k = set_up_http(r, identifier, type, token, url, &p);
+        if (k < 0)
+                return renewal_refuse(r, BUS_ERROR_REFUSED, p, error);
+        return sd_bus_reply_method_return(call, "a{sv}", 0);
 }
 
 static bool is_proven_by_another(const Renewal *me, const char *name) {

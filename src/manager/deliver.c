@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/string-util.h"
 #include "crypto/cert.h"
 #include "crypto/key.h"
@@ -90,7 +91,42 @@ int deliver_read_facts(Domain *d, int set, CertFactsList *ret, char **ret_damage
         return 0;
 }
 
-int deliver_chain(Renewal *r, const char *pem, Problem **ret_problem) {
+/* Whether its topmost certificate was issued by somebody of this name. */
+static bool chain_leads_to(const CertChain *chain, const char *issuer) {
+        for (size_t i = chain->n; i-- > 0;) {
+                CertInfo info = { 0 };
+                bool found;
+
+                if (cert_info_read(chain->certs[i], &info) < 0)
+                        continue;
+                found = str_equal_nocase(info.issuer, issuer);
+                cert_info_done(&info);
+                if (found)
+                        return true;
+        }
+        return false;
+}
+
+/* The alternates are only looked through for one that is wanted: a chain among them that makes no sense is as good as none. */
+static int choose_chain(Renewal *r, char *const *chains, CertChain *ret, Problem **ret_problem) {
+        const char *issuer = r->settings->preferred_chain;
+
+        for (char *const *pem = chains; issuer && *pem; pem++) {
+                CertChain chain = { 0 };
+
+                if (cert_chain_from_pem(*pem, strlen(*pem), &chain, NULL) == 0 && chain_leads_to(&chain, issuer)) {
+                        *ret = chain;
+                        return 0;
+                }
+                cert_chain_done(&chain);
+        }
+        if (issuer)
+                log_warning("%s: %s offers no chain that leads to '%s' (MDPreferredChain); the one that it prefers is used.", DOMAIN_NAME(r->domain), r->ca_url,
+                            issuer);
+        return cert_chain_from_pem(chains[0], strlen(chains[0]), ret, ret_problem);
+}
+
+int deliver_chain(Renewal *r, char *const *chains, Problem **ret_problem) {
         Domain *d = r->domain;
         KeySpec spec = renewal_spec(r);
         CertExpectation expected = { .key = r->keys[r->current].key, .names = r->settings->names, .now_usec = clock_now_usec() };
@@ -102,7 +138,7 @@ int deliver_chain(Renewal *r, const char *pem, Problem **ret_problem) {
                 (void) problem_set(ret_problem, PROBLEM_TYPE_CHAIN, "A certificate came before there was a key");
                 return -EBADMSG;
         }
-        k = cert_chain_from_pem(pem, strlen(pem), &chain, ret_problem);
+        k = choose_chain(r, chains, &chain, ret_problem);
         if (k == 0)
                 k = cert_chain_verify(&chain, &expected, ret_problem);
         if (k == 0)

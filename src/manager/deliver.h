@@ -5,8 +5,9 @@
 
 #include "manager/renewal.h"
 
-/* Verifies and stages the certificate for the current key spec. -EBADMSG with a problem: refused. */
-int deliver_chain(Renewal *r, const char *pem, Problem **ret_problem);
+/* Verifies and stages the certificate for the current key spec. 'chains': the one that the CA chose, then its alternates; the one with the preferred
+ * issuer is taken, when there is one. -EBADMSG with a problem: refused. */
+int deliver_chain(Renewal *r, char *const *chains, Problem **ret_problem);
 
 /* Reads and checks the set of 'set' for domain 'd': facts for each key spec whose certificate is there and readable. A damaged file counts as missing, and *ret_damaged (may be NULL,
  * the caller frees it) names the first. */

@@ -462,6 +462,12 @@ void renewal_wake_waiting(Manager *m, const char *ca_url) {
         }
 }
 
+int renewal_refuse(Renewal *r, const char *name, const Problem *p, sd_bus_error *error) {
+        if (p && !r->refusal)
+                r->refusal = problem_copy(p);
+        return bus_error_from_problem(error, name, p);
+}
+
 /* --- The end --- */
 
 static void count_failure(Renewal *r, const Problem *problem) {

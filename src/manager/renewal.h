@@ -87,6 +87,10 @@ bool renewal_next_spec(Renewal *r);
 /* The end: tells, counts errors, sets the retry time, frees 'r', and has the domain looked at again. 'problem' NULL: all was delivered. */
 void renewal_end(Renewal *r, const Problem *problem);
 
+/* Refuses what the worker asked, with a problem: what we refuse is better known here than by the worker, which only passes our words on. 'p' is
+ * borrowed, may be NULL. Returns the negative errno for sd-bus. */
+int renewal_refuse(Renewal *r, const char *name, const Problem *p, sd_bus_error *error);
+
 /* An account for the CA is there now, or somebody gave up registering: whoever waits goes on. */
 void renewal_wake_waiting(Manager *m, const char *ca_url);
 

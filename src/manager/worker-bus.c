@@ -27,6 +27,7 @@ enum {
         CALLS_PER_NAME_MAX = 100,
         CHALLENGES_PER_NAME_MAX = 4,
         ORDERS_MAX = 3,          /* for each key */
+        CHAINS_MAX = 16,         /* the CA's own choice and its alternates */
 };
 
 /* --- Open: who is it? Asked of the bus and of systemd, without waiting. --- */
@@ -284,13 +285,6 @@ static Renewal *job_of(Manager *m, sd_bus_message *call, sd_bus_error *error) {
         return NULL;
 }
 
-/* What we refuse is better known here than by the worker, which only passes our words on. */
-static int refuse(Renewal *r, const char *name, Problem *p, sd_bus_error *error) {
-        if (p && !r->refusal)
-                r->refusal = problem_copy(p);
-        return bus_error_from_problem(error, name, p);
-}
-
 static int not_now(sd_bus_error *error, const char *text) {
         return sd_bus_error_set(error, BUS_ERROR_NOT_NOW, text);
 }
@@ -361,7 +355,7 @@ static int reply_signed(Renewal *r, sd_bus_message *call, const char *kind, cons
                 return bus_error_from_problem(error, BUS_ERROR_NOT_NOW, p);
 
         case SIGN_E_REFUSED:
-                return refuse(r, BUS_ERROR_REFUSED, p, error);
+                return renewal_refuse(r, BUS_ERROR_REFUSED, p, error);
 
         case SIGN_E_WAIT:
                 if (r->finalize)
@@ -375,7 +369,7 @@ static int reply_signed(Renewal *r, sd_bus_message *call, const char *kind, cons
         default:
                 if (!p)
                         p = problem_new(PROBLEM_TYPE_INTERNAL, "Cannot sign: %s", strerror(-k));
-                return refuse(r, BUS_ERROR_FAILED, p, error);
+                return renewal_refuse(r, BUS_ERROR_FAILED, p, error);
         }
 }
 
@@ -421,7 +415,7 @@ static int method_account_created(sd_bus_message *call, void *userdata, sd_bus_e
                 return sd_bus_error_set(error, BUS_ERROR_INVALID, "The account's URL is no https URL of this CA");
         k = accounts_created(r, url, &p);
         if (k < 0)
-                return refuse(r, BUS_ERROR_FAILED, p, error);
+                return renewal_refuse(r, BUS_ERROR_FAILED, p, error);
         r->registering = false;
         k = sd_bus_reply_method_return(call, NULL);
         renewal_wake_waiting(r->domain->manager, r->ca_url);
@@ -444,7 +438,7 @@ static int method_account_rejected(sd_bus_message *call, void *userdata, sd_bus_
         r->binding.account_rejected = true;
         k = accounts_rejected(r, &p);
         if (k < 0)
-                return refuse(r, BUS_ERROR_FAILED, p, error);
+                return renewal_refuse(r, BUS_ERROR_FAILED, p, error);
         job_forget_order(r->domain->job); /* it was the old account's */
         r->registering = !r->account->url;
         (void) str_replace(&r->domain->job->account, r->account->id);
@@ -519,7 +513,6 @@ static int method_order_gone(sd_bus_message *call, void *userdata, sd_bus_error 
 static int method_set_up_challenge(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         Renewal *r = job_of(userdata, call, error);
         const char *identifier_type, *identifier, *type, *token, *url;
-        _auto_problem_ Problem *p = NULL;
         int k;
 
         if (!r)
@@ -529,34 +522,33 @@ static int method_set_up_challenge(sd_bus_message *call, void *userdata, sd_bus_
                 return k;
         if (!r->domain->job->order_url)
                 return not_now(error, "There is no order yet");
-        if (!str_equal(identifier_type, "dns") || !sign_url_is_valid(url))
+        if (!sign_url_is_valid(url))
                 return sd_bus_error_set(error, BUS_ERROR_INVALID, "This challenge makes no sense");
         if (strv_length(r->binding.challenge_urls) >= CHALLENGES_PER_NAME_MAX * count_names(r))
                 return not_now(error, "Too many challenges for one order");
-        k = challenges_set_up(r, identifier, type, token, url, &p);
-        if (k < 0)
-                return refuse(r, BUS_ERROR_REFUSED, p, error);
-        return sd_bus_reply_method_return(call, NULL);
+        return challenges_set_up(r, call, identifier_type, identifier, type, token, url, error);
 }
 
 static int method_deliver(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         Renewal *r = job_of(userdata, call, error);
         _auto_problem_ Problem *p = NULL;
-        const char *pem;
+        _auto_strv_ char **chains = NULL;
         int k;
 
         if (!r)
                 return -EACCES;
-        k = sd_bus_message_read(call, "s", &pem);
+        k = sd_bus_message_read_strv(call, &chains);
         if (k < 0)
                 return k;
+        if (!chains || strv_length(chains) > CHAINS_MAX)
+                return sd_bus_error_set(error, BUS_ERROR_INVALID, "No chain, or too many");
         if (r->binding.delivered || (!r->binding.finalized && !r->binding.resumed))
                 return not_now(error, "No certificate is expected");
-        k = deliver_chain(r, pem, &p);
+        k = deliver_chain(r, chains, &p);
         if (k < 0) {
                 if (!p || !str_equal(p->type, PROBLEM_TYPE_STORE))
                         job_forget_order(r->domain->job); /* the same order would give the same chain */
-                return refuse(r, BUS_ERROR_REFUSED, p, error);
+                return renewal_refuse(r, BUS_ERROR_REFUSED, p, error);
         }
         if (renewal_next_spec(r))
                 return sd_bus_reply_method_return(call, "b", (int) true);
@@ -621,9 +613,10 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("OrderCreated", SD_BUS_ARGS("s", url, "s", finalize, "as", authorizations, "t", expires_usec), SD_BUS_NO_RESULT,
                                 method_order_created, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("OrderGone", SD_BUS_ARGS("s", why), SD_BUS_NO_RESULT, method_order_gone, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("SetUpChallenge", SD_BUS_ARGS("s", identifier_type, "s", identifier, "s", type, "s", token, "s", url), SD_BUS_NO_RESULT,
+        SD_BUS_METHOD_WITH_ARGS("SetUpChallenge", SD_BUS_ARGS("s", identifier_type, "s", identifier, "s", type, "s", token, "s", url),
+                                SD_BUS_RESULT("a{sv}", checks),
                                 method_set_up_challenge, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("Deliver", SD_BUS_ARGS("s", chain), SD_BUS_RESULT("b", more), method_deliver, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Deliver", SD_BUS_ARGS("as", chains), SD_BUS_RESULT("b", more), method_deliver, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Progress", SD_BUS_ARGS("s", activity), SD_BUS_NO_RESULT, method_progress, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Close", SD_BUS_ARGS("s", problem), SD_BUS_NO_RESULT, method_close, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
