@@ -331,7 +331,7 @@ def test_worker_starts_nothing(m):
 WORKER_CALLS = (("Open",), ("Directory", "a{sv}", {}), ("Sign", "sss", "new-order", "https://ca.test:14000/order-plz", "bm9uY2U"),
                 ("AccountCreated", "s", "https://ca.test:14000/a"), ("AccountRejected", "s", ""),
                 ("OrderCreated", "ssast", "https://ca.test:14000/o", "https://ca.test:14000/f", [], 0), ("OrderGone", "s", ""),
-                ("SetUpChallenge", "sssss", "dns", "example.org", "http-01", "token", "https://ca.test:14000/c"), ("Deliver", "as", "1", "x"),
+                ("SetUpChallenge", "sssss", "dns", "example.org", "http-01", "token", "https://ca.test:14000/c"), ("Deliver", "as", ["x"]),
                 ("Progress", "s", "x"), ("Close", "s", ""))
 
 
@@ -437,7 +437,7 @@ def test_worker_goes_step_by_step(m):
         protected, payload = sign(hand, "new-order", new_order)
         assert protected["kid"] == f"{ca}/me" and "jwk" not in protected, protected
         assert sorted(entry["value"] for entry in payload["identifiers"]) == ["job.example", "www.job.example"], payload
-        assert hand.call_error(*WORKER, "Deliver", "as", "1", "x") == NOT_NOW, "a certificate without an order"
+        assert hand.call_error(*WORKER, "Deliver", "as", ["x"]) == NOT_NOW, "a certificate without an order"
         assert hand.call_error(*WORKER, "OrderCreated", "ssast", order, "http://insecure/", [authorization], 0) == INVALID
         hand.call(*WORKER, "OrderCreated", "ssast", order, finalize, [authorization], 0)
         assert hand.call_error(*WORKER, "OrderCreated", "ssast", f"{ca}/o/2", finalize, [authorization], 0) == NOT_NOW, "another order"
@@ -455,12 +455,12 @@ def test_worker_goes_step_by_step(m):
         known += [("challenge", challenge), ("post-as-get", challenge)]
         refuses_all_but(*known)
         assert sign(hand, "challenge", challenge)[1] == {} and sign(hand, "post-as-get", order)[1] is None
-        assert hand.call_error(*WORKER, "Deliver", "as", "1", "x") == NOT_NOW, "a certificate before the order was finalized"
+        assert hand.call_error(*WORKER, "Deliver", "as", ["x"]) == NOT_NOW, "a certificate before the order was finalized"
         assert set(sign(hand, "finalize", finalize)[1]) == {"csr"}
         # The certificate's URL comes from the order: it is at the CA, and nowhere else.
         for url in ("https://evil.example/cert", f"{ca}.evil.example/cert", "https://other-ca.test:444/cert", "https://other-ca.test@evil.example/"):
             assert sign_error(hand, "post-as-get", url) == NOT_NOW, url
-        assert hand.call_error(*WORKER, "Deliver", "as", "1", m.read(f"{STORE}/domains/example.org/pubcert.pem")) == REFUSED_BY_US, "another domain's certificate"
+        assert hand.call_error(*WORKER, "Deliver", "as", [m.read(f"{STORE}/domains/example.org/pubcert.pem")]) == REFUSED_BY_US, "another domain's certificate"
 
 
 def test_worker_has_its_own_job_only(m):
