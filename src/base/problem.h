@@ -28,6 +28,7 @@ typedef struct Problem {
 #define PROBLEM_TYPE_CHALLENGE_SETUP PROBLEM_OURS_PREFIX "challenge-setup-failure"
 #define PROBLEM_TYPE_AGREEMENT PROBLEM_ACME_PREFIX "agreementRequired"
 #define PROBLEM_TYPE_CONTACT PROBLEM_OURS_PREFIX "contact-missing"
+#define PROBLEM_TYPE_EAB PROBLEM_OURS_PREFIX "eab-invalid"                    /* MDExternalAccountBinding is of no use */
 #define PROBLEM_TYPE_CHAIN PROBLEM_OURS_PREFIX "chain-refused"                /* what the CA sent is not what was ordered */
 #define PROBLEM_TYPE_STORE PROBLEM_OURS_PREFIX "store-error"
 #define PROBLEM_TYPE_WORKER PROBLEM_OURS_PREFIX "worker-died"

@@ -2,10 +2,12 @@
 #include "crypto/jws.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
+#include <openssl/hmac.h>
 
 #include "base/cleanup.h"
 #include "base/encoding.h"
@@ -166,9 +168,18 @@ int jws_key_authorization(EVP_PKEY *account_key, const char *token, char **ret) 
         return 0;
 }
 
+static int encode_json(JsonObject *o, char **ret_base64url) {
+        _auto_free_ char *text = json_format_short(o);
+        char *encoded = text ? base64url_encode(text, strlen(text)) : NULL;
+
+        if (!encoded)
+                return -ENOMEM;
+        *ret_base64url = encoded;
+        return 0;
+}
+
 static int make_header(EVP_PKEY *key, const Algorithm *a, const JwsHeader *header, char **ret_base64url) {
         _auto_json_ JsonObject *o = json_object_new_object();
-        _auto_free_ char *text = NULL;
         JsonObject *jwk = NULL;
         int r;
 
@@ -183,16 +194,10 @@ static int make_header(EVP_PKEY *key, const Algorithm *a, const JwsHeader *heade
                         r = json_add_object(o, "jwk", jwk);
         }
         if (r == 0)
-                r = json_add_string(o, "nonce", header->nonce);
+                r = json_add_string(o, "nonce", header->nonce); /* NULL adds nothing */
         if (r == 0)
                 r = json_add_string(o, "url", header->url);
-        if (r < 0)
-                return r;
-        text = json_format_short(o);
-        if (!text)
-                return -ENOMEM;
-        *ret_base64url = base64url_encode(text, strlen(text));
-        return *ret_base64url ? 0 : -ENOMEM;
+        return r < 0 ? r : encode_json(o, ret_base64url);
 }
 
 /* What OpenSSL makes of ECDSA is a DER sequence; RFC 7518 section 3.4 wants both numbers side by side. */
@@ -272,4 +277,77 @@ int jws_sign(EVP_PKEY *key, const JwsHeader *header, const char *payload, char *
         if (r < 0)
                 return r;
         return format_jws(protected, body, signature, ret);
+}
+
+int jws_key_change(EVP_PKEY *new_key, EVP_PKEY *old_key, const char *url, const char *account_url, char **ret) {
+        _auto_json_ JsonObject *o = json_object_new_object();
+        _auto_free_ char *payload = NULL;
+        JsonObject *old = NULL;
+        JwsHeader header = { .url = url };
+        int r;
+
+        assert(new_key);
+        assert(old_key);
+        assert(account_url);
+        assert(ret);
+
+        r = o ? json_add_string(o, "account", account_url) : -ENOMEM;
+        if (r == 0)
+                r = jwk_from_key(old_key, &old);
+        if (r == 0)
+                r = json_add_object(o, "oldKey", old);
+        if (r < 0)
+                return r;
+        payload = json_format_short(o);
+        return payload ? jws_sign(new_key, &header, payload, ret) : -ENOMEM;
+}
+
+static int make_binding_header(const char *kid, const char *url, char **ret_base64url) {
+        _auto_json_ JsonObject *o = json_object_new_object();
+
+        if (!o || json_add_string(o, "alg", "HS256") < 0 || json_add_string(o, "kid", kid) < 0 || json_add_string(o, "url", url) < 0)
+                return -ENOMEM;
+        return encode_json(o, ret_base64url);
+}
+
+static int make_mac(const Secret *key, const char *input, char **ret_base64url) {
+        uint8_t mac[EVP_MAX_MD_SIZE];
+        unsigned n = 0;
+
+        if (!HMAC(EVP_sha256(), key->data, (int) key->size, (const uint8_t *) input, strlen(input), mac, &n))
+                return openssl_failure();
+        *ret_base64url = base64url_encode(mac, n);
+        return *ret_base64url ? 0 : -ENOMEM;
+}
+
+int jws_bind_account(EVP_PKEY *account_key, const char *kid, const Secret *mac_key, const char *url, JsonObject **ret) {
+        _auto_error_queue_ int queue = openssl_queue_clear();
+        _auto_free_ char *protected = NULL, *body = NULL, *input = NULL, *signature = NULL;
+        _auto_json_ JsonObject *jwk = NULL, *o = json_object_new_object();
+        int r;
+
+        assert(account_key);
+        assert(kid);
+        assert(mac_key && mac_key->size <= INT_MAX);
+        assert(url);
+        assert(ret);
+
+        r = jwk_from_key(account_key, &jwk);
+        if (r == 0)
+                r = encode_json(jwk, &body);
+        if (r == 0)
+                r = make_binding_header(kid, url, &protected);
+        if (r < 0)
+                return r;
+        input = str_printf("%s.%s", protected, body);
+        if (!input)
+                return -ENOMEM;
+        r = make_mac(mac_key, input, &signature);
+        if (r < 0)
+                return r;
+        if (!o || json_add_string(o, "protected", protected) < 0 || json_add_string(o, "payload", body) < 0 ||
+            json_add_string(o, "signature", signature) < 0)
+                return -ENOMEM;
+        *ret = take_ptr(o);
+        return 0;
 }

@@ -44,6 +44,7 @@ bool problem_needs_administrator(const Problem *p) {
                 PROBLEM_ACME_PREFIX "userActionRequired",
                 PROBLEM_ACME_PREFIX "badRevocationReason",
                 PROBLEM_TYPE_CONTACT,
+                PROBLEM_TYPE_EAB,
                 PROBLEM_TYPE_SETTING,
         };
 

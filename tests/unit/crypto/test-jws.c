@@ -269,3 +269,74 @@ TEST(key_authorization) {
                 CHECK(!none);
         }
 }
+
+/* An account binding carries the account's public key, is signed with the MAC key, and has neither nonce nor key in its header. */
+TEST(account_binding) {
+        static const char url[] = "https://ca.example/new-account", mac_key[] = "\x00 any bytes, of any length";
+        _auto_pkey_ EVP_PKEY *key = issue_key();
+        _auto_secret_ Secret *mac = secret_new(mac_key, sizeof(mac_key) - 1);
+        _auto_json_ JsonObject *binding = NULL, *header = NULL, *jwk = NULL;
+        _auto_free_ char *input = NULL, *embedded = NULL;
+        _auto_free_ void *protected = NULL, *payload = NULL, *signature = NULL;
+        _auto_pkey_ EVP_PKEY *hmac = EVP_PKEY_new_raw_private_key(EVP_PKEY_HMAC, NULL, (const uint8_t *) mac_key, sizeof(mac_key) - 1);
+        _auto_md_ctx_ EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+        uint8_t expected[32];
+        size_t n, n_payload, n_signature, n_expected = sizeof(expected);
+
+        REQUIRE(key && mac && hmac && ctx);
+        REQUIRE(jws_bind_account(key, "kid \"1\"", mac, url, &binding) == 0);
+        CHECK_INT(json_object_object_length(binding), 3);
+        REQUIRE(decode(json_get_string(binding, "protected"), &protected, &n) && json_parse(protected, n, &header, NULL) == 0);
+        CHECK_STR(json_get_string(header, "alg"), "HS256");
+        CHECK_STR(json_get_string(header, "kid"), "kid \"1\"");
+        CHECK_STR(json_get_string(header, "url"), url);
+        CHECK_INT(json_object_object_length(header), 3);
+        REQUIRE(decode(json_get_string(binding, "payload"), &payload, &n_payload));
+        REQUIRE(jwk_from_key(key, &jwk) == 0);
+        embedded = json_format_short(jwk);
+        CHECK_UINT(n_payload, strlen(embedded));
+        CHECK_MEM(payload, embedded, n_payload);
+
+        input = str_printf("%s.%s", json_get_string(binding, "protected"), json_get_string(binding, "payload"));
+        REQUIRE(decode(json_get_string(binding, "signature"), &signature, &n_signature));
+        REQUIRE(EVP_DigestSignInit_ex(ctx, NULL, "SHA256", NULL, NULL, hmac, NULL) == 1);
+        REQUIRE(EVP_DigestSign(ctx, expected, &n_expected, (const uint8_t *) input, strlen(input)) == 1);
+        CHECK_UINT(n_signature, 32);
+        CHECK_MEM(signature, expected, 32);
+}
+
+TEST(account_binding_needs_a_key_that_signs) {
+        _auto_pkey_ EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+        _auto_secret_ Secret *mac = secret_new("k", 1);
+        JsonObject *binding = NULL;
+
+        CHECK_INT(jws_bind_account(key, "kid", mac, "https://ca.example/", &binding), -EINVAL);
+        CHECK(!binding);
+}
+
+/* The new key signs for itself; what it says is which account, and which key it takes the place of. */
+TEST(key_change) {
+        static const char url[] = "https://ca.example/key-change", account[] = "https://ca.example/acct/1";
+
+        for (size_t i = 0; i < ELEMENTSOF(algorithms); i++) {
+                _auto_pkey_ EVP_PKEY *key = algorithms[i].curve ? EVP_PKEY_Q_keygen(NULL, NULL, "EC", algorithms[i].curve) : issue_rsa_key();
+                _auto_pkey_ EVP_PKEY *old = issue_key();
+                _cleanup_(jws_done) Jws j = { 0 };
+                _auto_json_ JsonObject *payload = NULL, *jwk = NULL;
+                _auto_free_ char *text = NULL, *said = NULL, *real = NULL;
+
+                test_case("to %s", algorithms[i].alg);
+                REQUIRE(jws_key_change(key, old, url, account, &text) == 0);
+                REQUIRE(open_jws(key, algorithms[i].digest, text, &j));
+                CHECK_STR(json_get_string(j.header, "url"), url);
+                CHECK(!json_has(j.header, "nonce") && !json_has(j.header, "kid"));
+                REQUIRE(json_get_object(j.header, "jwk"));
+                REQUIRE(json_parse(j.payload, j.payload_size, &payload, NULL) == 0);
+                CHECK_STR(json_get_string(payload, "account"), account);
+                CHECK_INT(json_object_object_length(payload), 2);
+                REQUIRE(jwk_from_key(old, &jwk) == 0);
+                said = json_format_short(json_get_object(payload, "oldKey"));
+                real = json_format_short(jwk);
+                CHECK_STR(said, real);
+        }
+}
