@@ -20,7 +20,6 @@ enum {
         KEY_ID_BYTES_MAX = 64,
         URL_MAX = 1024,
         TLS_FEATURE_STATUS_REQUEST = 5,
-        SERIAL_BITS = 159, /* what 20 octets hold without a sign */
 };
 
 void cert_info_done(CertInfo *i) {
@@ -31,6 +30,7 @@ void cert_info_done(CertInfo *i) {
         free(i->sha256);
         free(i->ari_id);
         free(i->ocsp_url);
+        free(i->issuer_url);
         *i = (CertInfo){ 0 };
 }
 
@@ -196,6 +196,33 @@ static int read_ocsp_url(X509 *cert, char **ret) {
         return r;
 }
 
+/* RFC 5280 section 4.2.2.1, id-ad-caIssuers: the first http URL. */
+static int read_issuer_url(X509 *cert, char **ret) {
+        AUTHORITY_INFO_ACCESS *access;
+        void *extension;
+        int r;
+
+        r = get_extension(cert, NID_info_access, &extension);
+        if (r < 0 || !extension)
+                return r;
+        access = extension;
+        for (int i = 0; r == 0 && !*ret && i < sk_ACCESS_DESCRIPTION_num(access); i++) {
+                const ACCESS_DESCRIPTION *d = sk_ACCESS_DESCRIPTION_value(access, i);
+                _auto_free_ char *url = NULL;
+
+                if (OBJ_obj2nid(d->method) != NID_ad_ca_issuers || d->location->type != GEN_URI)
+                        continue;
+                url = strndup((const char *) ASN1_STRING_get0_data(d->location->d.uniformResourceIdentifier),
+                              (size_t) ASN1_STRING_length(d->location->d.uniformResourceIdentifier));
+                if (!url)
+                        r = -ENOMEM;
+                else if (is_http_url(url))
+                        *ret = take_ptr(url);
+        }
+        AUTHORITY_INFO_ACCESS_free(access);
+        return r;
+}
+
 static int read_must_staple(X509 *cert, bool *ret) {
         TLS_FEATURE *features;
         void *extension;
@@ -244,6 +271,8 @@ static int read_extensions(X509 *cert, CertInfo *i) {
                 r = read_ari_id(cert, &i->ari_id);
         if (r == 0)
                 r = read_ocsp_url(cert, &i->ocsp_url);
+        if (r == 0)
+                r = read_issuer_url(cert, &i->issuer_url);
         if (r == 0)
                 r = read_must_staple(cert, &i->must_staple);
         return r;
@@ -299,110 +328,4 @@ bool cert_matches_key(X509 *cert, EVP_PKEY *key) {
 
         own = X509_get0_pubkey(cert);
         return own && EVP_PKEY_eq(own, key) == 1;
-}
-
-static int set_serial(X509 *cert) {
-        _auto_bn_ BIGNUM *bn = BN_new();
-
-        if (!bn || BN_rand(bn, SERIAL_BITS, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ANY) != 1 ||
-            !BN_to_ASN1_INTEGER(bn, X509_get_serialNumber(cert)))
-                return openssl_failure();
-        return 0;
-}
-
-static int set_dates(X509 *cert, uint64_t not_before_usec, uint64_t not_after_usec) {
-        ASN1_TIME *t = ASN1_TIME_new();
-        bool done;
-
-        done = t && ASN1_TIME_set(t, (time_t) (not_before_usec / USEC_PER_SEC)) && X509_set1_notBefore(cert, t) == 1 &&
-                ASN1_TIME_set(t, (time_t) (not_after_usec / USEC_PER_SEC)) && X509_set1_notAfter(cert, t) == 1;
-        ASN1_TIME_free(t);
-        return done ? 0 : openssl_failure();
-}
-
-static int set_own_name(X509 *cert, const char *common_name) {
-        X509_NAME *name = X509_NAME_new();
-        int r = 0;
-
-        if (!name)
-                return openssl_failure();
-        if (common_name)
-                r = san_set_common_name(name, common_name);
-        if (r == 0 && (X509_set_subject_name(cert, name) != 1 || X509_set_issuer_name(cert, name) != 1))
-                r = openssl_failure();
-        X509_NAME_free(name);
-        return r;
-}
-
-static int add_extension(X509 *cert, int nid, void *value, bool critical) {
-        if (!value || X509_add1_ext_i2d(cert, nid, value, critical, X509V3_ADD_DEFAULT) != 1)
-                return openssl_failure();
-        return 0;
-}
-
-static int add_not_a_ca(X509 *cert) {
-        BASIC_CONSTRAINTS *constraints = BASIC_CONSTRAINTS_new(); /* cA is FALSE */
-        int r = add_extension(cert, NID_basic_constraints, constraints, true);
-
-        BASIC_CONSTRAINTS_free(constraints);
-        return r;
-}
-
-static int add_server_auth(X509 *cert) {
-        EXTENDED_KEY_USAGE *usage = EXTENDED_KEY_USAGE_new();
-        int r;
-
-        if (!usage || sk_ASN1_OBJECT_push(usage, OBJ_nid2obj(NID_server_auth)) <= 0) /* a static object */
-                r = openssl_failure();
-        else
-                r = add_extension(cert, NID_ext_key_usage, usage, false);
-        EXTENDED_KEY_USAGE_free(usage);
-        return r;
-}
-
-static int add_names(X509 *cert, char *const *names, bool critical) {
-        _auto_general_names_ GENERAL_NAMES *san = NULL;
-        int r;
-
-        r = san_make(names, &san, NULL);
-        if (r < 0)
-                return r;
-        return add_extension(cert, NID_subject_alt_name, san, critical);
-}
-
-int cert_make_self_signed(EVP_PKEY *key, const char *common_name, char *const *names, uint64_t not_before_usec,
-                          uint64_t not_after_usec, X509 **ret) {
-        _auto_error_queue_ int queue = openssl_queue_clear();
-        _auto_x509_ X509 *cert = NULL;
-        const char *cn;
-        int r;
-
-        assert(key);
-        assert(ret);
-
-        if (not_before_usec >= not_after_usec)
-                return -EINVAL;
-        cn = common_name ? san_common_name((char *const[]){ (char *) common_name, NULL }) : NULL;
-        if (!cn)
-                cn = san_common_name(names);
-        cert = X509_new();
-        if (!cert || X509_set_version(cert, X509_VERSION_3) != 1 || X509_set_pubkey(cert, key) != 1)
-                return openssl_failure();
-        r = set_serial(cert);
-        if (r == 0)
-                r = set_dates(cert, not_before_usec, not_after_usec);
-        if (r == 0)
-                r = set_own_name(cert, cn);
-        if (r == 0)
-                r = add_not_a_ca(cert);
-        if (r == 0)
-                r = add_server_auth(cert);
-        if (r == 0)
-                r = add_names(cert, names, !cn); /* RFC 5280 section 4.2.1.6: critical beside an empty subject */
-        if (r < 0)
-                return r;
-        if (X509_sign(cert, key, openssl_signing_digest(key)) <= 0)
-                return openssl_failure();
-        *ret = take_ptr(cert);
-        return 0;
 }
