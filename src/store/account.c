@@ -26,7 +26,14 @@ Account *account_free(Account *a) {
         free(a->ca_url);
         (void) strv_free(a->contacts);
         free(a->agreement);
+        free(a->terms);
         free(a->orders);
+        free(a->eab_kid);
+        free(a->eab_sha256);
+        if (a->eab_hmac)
+                secret_wipe(a->eab_hmac, strlen(a->eab_hmac));
+        free(a->eab_hmac);
+        free(a->key_of);
         free(a);
         return NULL;
 }
@@ -63,8 +70,36 @@ static const char *known_status(const char *status) {
         return "unknown";
 }
 
+/* Old accounts of mod_md say it with a switch. */
+static const char *read_status(JsonObject *o) {
+        if (!json_has(o, "status") && json_has(o, "disabled"))
+                return json_get_bool(o, "disabled", true) ? "deactivated" : "valid";
+        return known_status(json_get_string(o, "status"));
+}
+
+/* Below "registration" in old accounts of mod_md. */
+static int read_contacts(JsonObject *o, Account *a) {
+        JsonObject *registration = json_get_object(o, "registration");
+
+        if (!json_has(o, "contact") && registration)
+                return json_get_strv(registration, "contact", CONTACTS_MAX, &a->contacts);
+        return json_get_strv(o, "contact", CONTACTS_MAX, &a->contacts);
+}
+
+static int read_eab(JsonObject *o, Account *a) {
+        JsonObject *eab = json_get_object(o, "eab");
+
+        if (!eab)
+                return 0;
+        if (str_replace(&a->eab_kid, json_get_string(eab, "kid")) < 0 || str_replace(&a->eab_sha256, json_get_string(eab, "hmac-sha256")) < 0 ||
+            str_replace(&a->eab_hmac, json_get_string(eab, "hmac")) < 0)
+                return -ENOMEM;
+        return 0;
+}
+
 static int account_from_json(const char *id, JsonObject *o, Account **ret) {
         _cleanup_(account_freep) Account *a = NULL;
+        const char *agreement;
         int r;
 
         if (!json_object_is_type(o, json_type_object) || !json_get_string(o, "ca-url"))
@@ -73,12 +108,18 @@ static int account_from_json(const char *id, JsonObject *o, Account **ret) {
         a = calloc(1, sizeof(*a));
         if (!a)
                 return -ENOMEM;
-        if (str_replace(&a->id, id) < 0 || str_replace(&a->status, known_status(json_get_string(o, "status"))) < 0 ||
-            str_replace(&a->url, json_get_string(o, "url")) < 0 || str_replace(&a->ca_url, json_get_string(o, "ca-url")) < 0 ||
-            str_replace(&a->agreement, json_get_string(o, "agreement")) < 0 || str_replace(&a->orders, json_get_string(o, "orders")) < 0)
+        agreement = json_get_string(o, "agreement");
+        if (!agreement)
+                agreement = json_get_string(o, "terms-of-service");
+        if (str_replace(&a->id, id) < 0 || str_replace(&a->status, read_status(o)) < 0 || str_replace(&a->url, json_get_string(o, "url")) < 0 ||
+            str_replace(&a->ca_url, json_get_string(o, "ca-url")) < 0 || str_replace(&a->agreement, agreement) < 0 ||
+            str_replace(&a->terms, json_get_string(o, "published-terms")) < 0 || str_replace(&a->orders, json_get_string(o, "orders")) < 0 ||
+            str_replace(&a->key_of, json_get_string(o, "key-of")) < 0)
                 return -ENOMEM;
 
-        r = json_get_strv(o, "contact", CONTACTS_MAX, &a->contacts);
+        r = read_contacts(o, a);
+        if (r == 0)
+                r = read_eab(o, a);
         if (r < 0)
                 return r == -EBADMSG ? STORE_ACCOUNT_E_DAMAGED : r;
 
@@ -109,7 +150,7 @@ int store_account_read(Store *s, const char *id, Account **ret) {
         return account_from_json(id, o, ret);
 }
 
-int store_account_read_key(Store *s, const char *id, Secret **ret_pem) {
+static int read_key(Store *s, const char *id, const char *file, Secret **ret_pem) {
         _auto_close_ int fd = -1;
         int r;
 
@@ -119,7 +160,30 @@ int store_account_read_key(Store *s, const char *id, Secret **ret_pem) {
         r = store_open_sub(s, STORE_ACCOUNTS, id, &fd);
         if (r != 0)
                 return from_directory(r);
-        return from_file(store_read_secret(fd, STORE_FILE_ACCOUNT_KEY, ret_pem));
+        return from_file(store_read_secret(fd, file, ret_pem));
+}
+
+int store_account_read_key(Store *s, const char *id, Secret **ret_pem) {
+        return read_key(s, id, STORE_FILE_ACCOUNT_KEY, ret_pem);
+}
+
+int store_account_read_next_key(Store *s, const char *id, Secret **ret_pem) {
+        return read_key(s, id, STORE_FILE_ACCOUNT_NEXT_KEY, ret_pem);
+}
+
+/* mod_md's own form is kept until there is a better one: nothing is lost. */
+static int add_eab(JsonObject *o, const Account *a) {
+        JsonObject *eab;
+
+        if (!a->eab_kid)
+                return 0;
+        eab = json_object_new_object();
+        if (!eab || json_add_string(eab, "kid", a->eab_kid) < 0 || json_add_string(eab, "hmac-sha256", a->eab_sha256) < 0 ||
+            json_add_string(eab, "hmac", a->eab_sha256 ? NULL : a->eab_hmac) < 0) {
+                json_object_put(eab);
+                return -ENOMEM;
+        }
+        return json_add_object(o, "eab", eab);
 }
 
 static int write_account(int dir_fd, const Account *a) {
@@ -131,7 +195,8 @@ static int write_account(int dir_fd, const Account *a) {
                 return -ENOMEM;
         if (json_add_string(o, "status", str_or(a->status, "valid")) < 0 || json_add_string(o, "url", a->url) < 0 ||
             json_add_string(o, "ca-url", a->ca_url) < 0 || json_add_strv(o, "contact", a->contacts) < 0 ||
-            json_add_string(o, "agreement", a->agreement) < 0 || json_add_string(o, "orders", a->orders) < 0)
+            json_add_string(o, "agreement", a->agreement) < 0 || json_add_string(o, "published-terms", a->terms) < 0 ||
+            json_add_string(o, "orders", a->orders) < 0 || add_eab(o, a) < 0 || json_add_string(o, "key-of", a->key_of) < 0)
                 return -ENOMEM;
         text = json_format(o);
         if (!text)
@@ -247,4 +312,45 @@ int store_account_write(Store *s, const Account *a) {
         if (r != 0)
                 return from_directory(r);
         return write_account(fd, a);
+}
+
+int store_account_write_next_key(Store *s, const char *id, const Secret *key_pem) {
+        _auto_close_ int fd = -1;
+        int r;
+
+        assert(s);
+        assert(key_pem);
+
+        r = store_open_sub(s, STORE_ACCOUNTS, id, &fd);
+        if (r != 0)
+                return from_directory(r);
+        return file_replace_at(fd, STORE_FILE_ACCOUNT_NEXT_KEY, key_pem->data, key_pem->size, &STORE_PRIVATE_FILE);
+}
+
+int store_account_take_next_key(Store *s, const char *id) {
+        _auto_close_ int fd = -1;
+        int r;
+
+        assert(s);
+
+        r = store_open_sub(s, STORE_ACCOUNTS, id, &fd);
+        if (r != 0)
+                return from_directory(r);
+        if (!store_has_file(fd, STORE_FILE_ACCOUNT_NEXT_KEY))
+                return STORE_ACCOUNT_E_NOT_FOUND;
+        if (renameat(fd, STORE_FILE_ACCOUNT_NEXT_KEY, fd, STORE_FILE_ACCOUNT_KEY) < 0)
+                return -errno;
+        return dir_sync(fd);
+}
+
+int store_account_drop_next_key(Store *s, const char *id) {
+        _auto_close_ int fd = -1;
+        int r;
+
+        assert(s);
+
+        r = store_open_sub(s, STORE_ACCOUNTS, id, &fd);
+        if (r != 0)
+                return from_directory(r);
+        return from_file(file_remove_at(fd, STORE_FILE_ACCOUNT_NEXT_KEY));
 }

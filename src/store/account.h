@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Accounts: accounts/ACME-HOST-NNNN/ with account.json and account.pem. Role MANAGER. HOST is the last 16 characters of the CA's host name, NNNN counts from 0000. */
+/* Accounts: accounts/ACME-HOST-NNNN/ with account.json and account.pem. Role MANAGER. HOST is the last 16 characters of the CA's host name, NNNN counts from 0000.
+ *
+ * account.next.pem is a key that is to take account.pem's place: it lies there from before the CA is asked until the CA has answered. Whoever
+ * finds it does not know which of the two the CA knows. */
 
 #include "base/json.h"
 #include "base/secret.h"
@@ -13,9 +16,14 @@ typedef struct Account {
         char *status;   /* "valid", "deactivated", "revoked", "unknown": the CA did not know it */
         char *url;      /* the CA's name for it ('kid'); NULL: made, but the CA has not answered yet */
         char *ca_url;   /* directory */
-        char **contacts;
-        char *agreement;
-        char *orders;   /* may be NULL */
+        char **contacts; /* as the CA was told last */
+        char *agreement; /* the terms of service that were agreed to, or "accepted"; NULL: none */
+        char *terms;     /* those that the CA publishes, where they are not what was agreed to; NULL: nothing new */
+        char *orders;    /* may be NULL */
+        char *eab_kid;   /* external account that it was bound to; NULL: none */
+        char *eab_sha256; /* of that one's MAC key, hex: never the key itself */
+        char *eab_hmac;  /* as mod_md keeps it, until eab_sha256 takes its place */
+        char *key_of;    /* the account that lent its key to this one; NULL: it has its own */
 } Account;
 
 Account *account_free(Account *a);
@@ -36,3 +44,9 @@ int store_account_read_key(Store *s, const char *id, Secret **ret_pem);
 /* Makes the directory with a free number and writes both files; sets a->id. The key is on disk before the CA hears of it. */
 int store_account_create(Store *s, Account *a, const Secret *key_pem);
 int store_account_write(Store *s, const Account *a);
+
+/* The next key. Taken: account.pem is the new one from now on, with one rename. E_NOT_FOUND: there is none. */
+int store_account_write_next_key(Store *s, const char *id, const Secret *key_pem);
+int store_account_read_next_key(Store *s, const char *id, Secret **ret_pem);
+int store_account_take_next_key(Store *s, const char *id);
+int store_account_drop_next_key(Store *s, const char *id);

@@ -12,7 +12,7 @@
  *   staging/NAME/           md-manager        0700   the set in the making
  *   reserve/NAME/          md-manager        0700   a second copy of the live set: mends what is deleted or torn by hand
  *   archive/NAME.N/         md-manager        0700   previous sets
- *   accounts/ACME-HOST-N/   md-manager        0700   account.json, account.pem
+ *   accounts/ACME-HOST-N/   md-manager        0700   account.json, account.pem, account.next.pem
  *   tmp/NAME/               md-manager        0700   activation's scratch: the set that is changing places (store/activate.h)
  *   challenges/NAME/        md-manager:httpd  2750   acme-http-01.txt 0640: one key authorization a line
  *   ocsp/  status/          md-manager:httpd  2750
@@ -38,6 +38,7 @@
 #define STORE_FILE_HTTP01 "acme-http-01.txt"
 #define STORE_FILE_ACCOUNT "account.json"
 #define STORE_FILE_ACCOUNT_KEY "account.pem"
+#define STORE_FILE_ACCOUNT_NEXT_KEY "account.next.pem"
 
 /* For key_spec_file(). */
 #define STORE_STEM_KEY "privkey"

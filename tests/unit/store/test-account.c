@@ -147,3 +147,112 @@ TEST(a_crash_leaves_no_half_account) {
         CHECK(tree_holds(&dir, "accounts/ACME-ca.test-0000/account.pem", "KEY"));
         CHECK_UINT(tmp_dir_count(&dir, "accounts"), 1);
 }
+
+TEST(everything_is_kept) {
+        _auto_tmp_dir_ TmpDir dir = tmp_dir_make();
+        _auto_store_ Store *s = tree_open(&dir, STORE_ROLE_MANAGER);
+        _auto_account_ Account *a = make("https://ca.test/dir"), *b = NULL;
+        _auto_secret_ Secret *key = make_key();
+        _auto_free_ char *text = NULL;
+
+        a->terms = strdup("https://ca.test/tos-2");
+        a->orders = strdup("https://ca.test/orders");
+        a->eab_kid = strdup("kid-1");
+        a->eab_sha256 = strdup("abcdef");
+        a->eab_hmac = strdup("SECRET");
+        a->key_of = strdup("ACME-ca.test-0007");
+        REQUIRE(store_account_create(s, a, key) == 0);
+        REQUIRE(store_account_read(s, a->id, &b) == 0);
+        CHECK_STR(b->terms, a->terms);
+        CHECK_STR(b->orders, a->orders);
+        CHECK_STR(b->eab_kid, "kid-1");
+        CHECK_STR(b->eab_sha256, "abcdef");
+        CHECK_STR(b->eab_hmac, NULL); /* the hash says enough */
+        CHECK_STR(b->key_of, a->key_of);
+        text = tmp_dir_read(&dir, "accounts/ACME-ca.test-0000/account.json");
+        REQUIRE(text);
+        CHECK(!strstr(text, "SECRET"));
+}
+
+/* Accounts as mod_md made them, in its old forms and the one of today. */
+TEST(accounts_of_mod_md) {
+        static const struct {
+                const char *text, *status, *contact, *agreement, *kid, *hmac;
+        } cases[] = {
+                { "{\"status\": \"valid\", \"ca-url\": \"x\", \"url\": \"u\", \"contact\": [\"mailto:a@b\"], \"agreement\": \"t\", \"orders\": \"o\","
+                  " \"registration\": {\"contact\": [\"mailto:old@b\"]}, \"eab\": {\"kid\": \"k\", \"hmac\": \"h\"}}",
+                  "valid", "mailto:a@b", "t", "k", "h" },
+                { "{\"ca-url\": \"x\", \"url\": \"u\", \"disabled\": false, \"registration\": {\"contact\": [\"mailto:a@b\"]}, \"terms-of-service\": \"t\"}",
+                  "valid", "mailto:a@b", "t", NULL, NULL },
+                { "{\"ca-url\": \"x\", \"disabled\": true}", "deactivated", NULL, NULL, NULL, NULL },
+                { "{\"ca-url\": \"x\", \"disabled\": \"maybe\"}", "deactivated", NULL, NULL, NULL, NULL },
+                { "{\"ca-url\": \"x\", \"status\": \"revoked\", \"registration\": [], \"eab\": 7}", "revoked", NULL, NULL, NULL, NULL },
+        };
+        _auto_tmp_dir_ TmpDir dir = tmp_dir_make();
+        _auto_store_ Store *s = tree_open(&dir, STORE_ROLE_MANAGER);
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _auto_account_ Account *a = NULL, *b = NULL;
+
+                test_case("%s", cases[i].text);
+                tree_put(&dir, "accounts/X/account.json", cases[i].text);
+                REQUIRE(store_account_read(s, "X", &a) == 0);
+                for (size_t k = 0; k < 2; k++) { /* as found, and as written again */
+                        CHECK_STR(a->status, cases[i].status);
+                        CHECK_STR(a->contacts ? a->contacts[0] : NULL, cases[i].contact);
+                        CHECK_STR(a->agreement, cases[i].agreement);
+                        CHECK_STR(a->eab_kid, cases[i].kid);
+                        CHECK_STR(a->eab_hmac, cases[i].hmac);
+                        if (k > 0)
+                                break;
+                        REQUIRE(store_account_write(s, a) == 0);
+                        REQUIRE(store_account_read(s, "X", &b) == 0);
+                        account_free(a);
+                        a = take_ptr(b);
+                }
+        }
+}
+
+TEST(next_key) {
+        _auto_tmp_dir_ TmpDir dir = tmp_dir_make();
+        _auto_store_ Store *s = tree_open(&dir, STORE_ROLE_MANAGER);
+        _auto_account_ Account *a = make("https://ca.test/dir");
+        _auto_secret_ Secret *key = make_key(), *next = secret_new("NEXT", 4), *none = NULL, *read = NULL;
+
+        REQUIRE(store_account_create(s, a, key) == 0);
+        CHECK_INT(store_account_read_next_key(s, a->id, &none), STORE_ACCOUNT_E_NOT_FOUND);
+        CHECK_INT(store_account_take_next_key(s, a->id), STORE_ACCOUNT_E_NOT_FOUND);
+        CHECK_INT(store_account_drop_next_key(s, a->id), STORE_ACCOUNT_E_NOT_FOUND);
+        CHECK_INT(store_account_write_next_key(s, "elsewhere", next), STORE_ACCOUNT_E_NOT_FOUND);
+        CHECK_INT(store_account_write_next_key(s, "..", next), STORE_ACCOUNT_E_NOT_FOUND);
+        CHECK(tree_holds(&dir, "accounts/ACME-ca.test-0000/account.pem", "KEY"));
+
+        CHECK_INT(store_account_write_next_key(s, a->id, next), 0);
+        CHECK_UINT(tree_mode(&dir, "accounts/ACME-ca.test-0000/account.next.pem"), 0600);
+        CHECK(tree_holds(&dir, "accounts/ACME-ca.test-0000/account.pem", "KEY"));
+        REQUIRE(store_account_read_next_key(s, a->id, &read) == 0);
+        CHECK_MEM(read->data, "NEXT", 4);
+        CHECK_INT(store_account_drop_next_key(s, a->id), 0);
+        CHECK_INT(store_account_take_next_key(s, a->id), STORE_ACCOUNT_E_NOT_FOUND);
+
+        CHECK_INT(store_account_write_next_key(s, a->id, next), 0);
+        CHECK_INT(store_account_take_next_key(s, a->id), 0);
+        CHECK(tree_holds(&dir, "accounts/ACME-ca.test-0000/account.pem", "NEXT"));
+        CHECK_UINT(tmp_dir_count(&dir, "accounts/ACME-ca.test-0000"), 2);
+        CHECK(!none);
+}
+
+static bool next_key_fails(Store *s) {
+        _auto_secret_ Secret *next = secret_new("NEXT", 4);
+
+        return store_account_write_next_key(s, "X", next) < 0;
+}
+
+TEST(next_key_and_a_full_disk) {
+        _auto_tmp_dir_ TmpDir dir = tmp_dir_make();
+        _auto_store_ Store *s = tree_open(&dir, STORE_ROLE_MANAGER);
+
+        tree_put(&dir, "accounts/X/account.pem", "KEY");
+        CHECK(tree_when_disk_is_full(next_key_fails, s, 2));
+        CHECK_UINT(tmp_dir_count(&dir, "accounts/X"), 1);
+}
