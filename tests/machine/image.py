@@ -14,9 +14,9 @@ import host
 SUITES = ("bookworm", "trixie", "testing")
 
 RUN = """systemd systemd-sysv dbus polkitd apache2 openssl ca-certificates curl procps iproute2 libcap2-bin python3
-         libsystemd0 libjson-c5 libinih1 caddy""".split()
+         libsystemd0 libjson-c5 libinih1 caddy knot bind9-dnsutils""".split()
 BUILD = """meson ninja-build gcc libc6-dev pkg-config apache2-dev libsystemd-dev libssl-dev libcurl4-openssl-dev
-           libjson-c-dev libinih-dev mandoc""".split()
+           libc-ares-dev libjson-c-dev libinih-dev mandoc""".split()
 # The directories that systemd's own pkg-config file names moved to a package of their own after Debian 12.
 ONLY = {"bookworm": [], "trixie": ["systemd-dev"], "testing": ["systemd-dev"]}
 
@@ -29,7 +29,7 @@ MASKED = """apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer fstrim.
             e2scrub_all.timer e2scrub_reap.service systemd-pstore.service systemd-firstboot.service
             systemd-networkd-wait-online.service systemd-timesyncd.service systemd-resolved.service getty.target
             getty@.service console-getty.service container-getty@.service dev-hugepages.mount sys-fs-fuse-connections.mount""".split()
-DISABLED = ["caddy.service", "apache-htcacheclean.service"]
+DISABLED = ["caddy.service", "knot.service", "apache-htcacheclean.service"]
 
 
 def _mmdebstrap(suite, variant, packages, target):
