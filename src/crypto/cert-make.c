@@ -2,9 +2,11 @@
 #include "crypto/cert.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "crypto/digest.h"
 #include "crypto/san.h"
 
 enum { SERIAL_BITS = 159 }; /* what 20 octets hold without a sign */
@@ -78,6 +80,38 @@ static int add_names(X509 *cert, char *const *names, bool critical) {
         return add_extension(cert, NID_subject_alt_name, san, critical);
 }
 
+/* All but the signature. */
+static int make_unsigned(EVP_PKEY *key, const char *common_name, char *const *names, uint64_t not_before_usec, uint64_t not_after_usec, X509 **ret) {
+        _auto_x509_ X509 *cert = NULL;
+        int r;
+
+        if (not_before_usec >= not_after_usec)
+                return -EINVAL;
+        cert = X509_new();
+        if (!cert || X509_set_version(cert, X509_VERSION_3) != 1 || X509_set_pubkey(cert, key) != 1)
+                return openssl_failure();
+        r = set_serial(cert);
+        if (r == 0)
+                r = set_dates(cert, not_before_usec, not_after_usec);
+        if (r == 0)
+                r = set_own_name(cert, common_name);
+        if (r == 0)
+                r = add_not_a_ca(cert);
+        if (r == 0)
+                r = add_server_auth(cert);
+        if (r == 0)
+                r = add_names(cert, names, !common_name); /* RFC 5280 section 4.2.1.6: critical beside an empty subject */
+        if (r < 0)
+                return r;
+
+        *ret = take_ptr(cert);
+        return 0;
+}
+
+static int sign(X509 *cert, EVP_PKEY *key) {
+        return X509_sign(cert, key, openssl_signing_digest(key)) > 0 ? 0 : openssl_failure();
+}
+
 int cert_make_self_signed(EVP_PKEY *key, const char *common_name, char *const *names, uint64_t not_before_usec,
                           uint64_t not_after_usec, X509 **ret) {
         _auto_error_queue_ int queue = openssl_queue_clear();
@@ -88,29 +122,56 @@ int cert_make_self_signed(EVP_PKEY *key, const char *common_name, char *const *n
         assert(key);
         assert(ret);
 
-        if (not_before_usec >= not_after_usec)
-                return -EINVAL;
         cn = common_name ? san_common_name((char *const[]){ (char *) common_name, NULL }) : NULL;
         if (!cn)
                 cn = san_common_name(names);
-        cert = X509_new();
-        if (!cert || X509_set_version(cert, X509_VERSION_3) != 1 || X509_set_pubkey(cert, key) != 1)
-                return openssl_failure();
-        r = set_serial(cert);
+        r = make_unsigned(key, cn, names, not_before_usec, not_after_usec, &cert);
         if (r == 0)
-                r = set_dates(cert, not_before_usec, not_after_usec);
-        if (r == 0)
-                r = set_own_name(cert, cn);
-        if (r == 0)
-                r = add_not_a_ca(cert);
-        if (r == 0)
-                r = add_server_auth(cert);
-        if (r == 0)
-                r = add_names(cert, names, !cn); /* RFC 5280 section 4.2.1.6: critical beside an empty subject */
+                r = sign(cert, key);
         if (r < 0)
                 return r;
-        if (X509_sign(cert, key, openssl_signing_digest(key)) <= 0)
-                return openssl_failure();
+        *ret = take_ptr(cert);
+        return 0;
+}
+
+/* Authorization ::= OCTET STRING (SIZE (32)) */
+static int add_acme_identifier(X509 *cert, const uint8_t digest[static DIGEST_SHA256_SIZE]) {
+        ASN1_OBJECT *id = OBJ_txt2obj("1.3.6.1.5.5.7.1.31", 1);
+        ASN1_OCTET_STRING *value = ASN1_OCTET_STRING_new();
+        X509_EXTENSION *extension = NULL;
+        uint8_t der[2 + DIGEST_SHA256_SIZE] = { V_ASN1_OCTET_STRING, DIGEST_SHA256_SIZE };
+        bool done;
+
+        memcpy(der + 2, digest, DIGEST_SHA256_SIZE);
+        done = id && value && ASN1_OCTET_STRING_set(value, der, sizeof(der)) == 1 &&
+                (extension = X509_EXTENSION_create_by_OBJ(NULL, id, true, value)) && X509_add_ext(cert, extension, -1) == 1;
+        X509_EXTENSION_free(extension);
+        ASN1_OCTET_STRING_free(value);
+        ASN1_OBJECT_free(id);
+        return done ? 0 : openssl_failure();
+}
+
+int cert_make_acme_tls(EVP_PKEY *key, const char *identifier, const char *key_authorization, uint64_t not_before_usec, uint64_t not_after_usec, X509 **ret) {
+        _auto_error_queue_ int queue = openssl_queue_clear();
+        char *const names[] = { (char *) identifier, NULL };
+        uint8_t digest[DIGEST_SHA256_SIZE];
+        _auto_x509_ X509 *cert = NULL;
+        int r;
+
+        assert(key);
+        assert(identifier);
+        assert(key_authorization);
+        assert(ret);
+
+        r = digest_sha256(key_authorization, strlen(key_authorization), digest);
+        if (r == 0)
+                r = make_unsigned(key, san_common_name(names), names, not_before_usec, not_after_usec, &cert);
+        if (r == 0)
+                r = add_acme_identifier(cert, digest);
+        if (r == 0)
+                r = sign(cert, key);
+        if (r < 0)
+                return r;
         *ret = take_ptr(cert);
         return 0;
 }

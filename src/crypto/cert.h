@@ -33,6 +33,7 @@ typedef struct CertInfo {
         char *sha256;      /* lower-case hex */
         char *ari_id;      /* RFC 9773 section 4.1; NULL without authority key identifier */
         char *ocsp_url;    /* first one; NULL: none */
+        char *issuer_url;  /* where the issuer's certificate can be had; NULL: it does not say */
         uint64_t not_before_usec, not_after_usec;
         KeyType key_type;  /* KEY_TYPE_DEFAULT: neither RSA nor EC */
         unsigned key_bits;
@@ -65,3 +66,7 @@ int cert_chain_verify(const CertChain *c, const CertExpectation *expected, Probl
  * certificate, or it would end before it begins. */
 int cert_make_self_signed(EVP_PKEY *key, const char *common_name, char *const *names, uint64_t not_before_usec,
                           uint64_t not_after_usec, X509 **ret);
+
+/* The self-signed certificate that answers tls-alpn-01 (RFC 8737 section 3, for addresses RFC 8738 section 6): 'identifier' alone in subjectAltName, and the
+ * SHA-256 of the key authorization. -EINVAL as above. */
+int cert_make_acme_tls(EVP_PKEY *key, const char *identifier, const char *key_authorization, uint64_t not_before_usec, uint64_t not_after_usec, X509 **ret);
