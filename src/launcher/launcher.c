@@ -47,7 +47,7 @@ static int check_request(Launcher *l, sd_bus_message *call, sd_bus_error *error)
 }
 
 static int check_domain(const char *domain, sd_bus_error *error) {
-        if (!domain_name_is_valid(domain))
+        if (!domain_identifier_is_valid(domain))
                 return sd_bus_error_set(error, BUS_ERROR_INVALID, "This is no domain name.");
         return 0;
 }

@@ -49,9 +49,8 @@ static bool answers(const char *line, const char *token) {
         return rest && *rest == '.';
 }
 
-/* "*.example.org" is proven as "example.org". NULL: that is no name. */
-static const char *directory_name(const char *name) {
-        if (!domain_name_is_valid(name))
+const char *store_challenge_directory(const char *name) {
+        if (!domain_identifier_is_valid(name))
                 return NULL;
         return domain_name_is_wildcard(name) ? name + 2 : name;
 }
@@ -91,7 +90,7 @@ int store_challenge_read(Store *s, const char *name, const char *token, char **r
         assert(s);
         assert(ret_answer);
 
-        name = directory_name(name);
+        name = store_challenge_directory(name);
         if (!name || !store_challenge_token_is_valid(token))
                 return STORE_CHALLENGE_E_NOT_FOUND;
 
@@ -156,9 +155,8 @@ static int write_lines(int dir_fd, const Buffer *b) {
         return file_replace_at(dir_fd, STORE_FILE_HTTP01, b->data, b->size, &mode);
 }
 
-/* What stands there may be of no use: a file, or a directory that has lost the bit that hands down the group and cannot get it back. Then it
- * is made anew; an answer in it that a CA is about to fetch would not have been readable anyway. */
-static int ensure_directory(Store *s, const char *name, int *ret_fd) {
+/* An answer in a directory that is made anew would not have been readable for the CA anyway. */
+int store_challenge_ensure(Store *s, const char *name, int *ret_fd) {
         int r;
 
         r = store_ensure_sub(s, STORE_CHALLENGES, name, 02750, ret_fd);
@@ -186,14 +184,14 @@ int store_challenge_add(Store *s, const char *name, const char *key_authorizatio
         assert(s);
         assert(key_authorization);
 
-        name = directory_name(name);
+        name = store_challenge_directory(name);
         if (!name || !is_key_authorization(key_authorization))
                 return -EINVAL;
         token = strndup(key_authorization, word_length(key_authorization));
         if (!token)
                 return -ENOMEM;
 
-        r = ensure_directory(s, name, &fd);
+        r = store_challenge_ensure(s, name, &fd);
         if (r != 0)
                 return r;
 
@@ -206,12 +204,7 @@ int store_challenge_add(Store *s, const char *name, const char *key_authorizatio
         return write_lines(fd, &text);
 }
 
-static int remove_answers(int challenges_fd, const char *name, int fd) {
-        int r;
-
-        r = file_remove_at(fd, STORE_FILE_HTTP01);
-        if (r < 0)
-                return r;
+int store_challenge_leave(int challenges_fd, const char *name) {
         if (unlinkat(challenges_fd, name, AT_REMOVEDIR) < 0 && errno != ENOTEMPTY && errno != EEXIST && errno != ENOENT)
                 return -errno;
         return 0;
@@ -226,7 +219,7 @@ int store_challenge_remove(Store *s, const char *name, const char *token) {
 
         assert(s);
 
-        name = directory_name(name);
+        name = store_challenge_directory(name);
         if (!name || !store_challenge_token_is_valid(token))
                 return STORE_CHALLENGE_E_NOT_FOUND;
 
@@ -242,8 +235,10 @@ int store_challenge_remove(Store *s, const char *name, const char *token) {
         r = format_lines(lines, token, NULL, &text, &n);
         if (r < 0)
                 return r;
-        if (n == 0 && lines)
-                return remove_answers(challenges_fd, name, fd);
+        if (n == 0 && lines) {
+                r = file_remove_at(fd, STORE_FILE_HTTP01);
+                return r < 0 ? r : store_challenge_leave(challenges_fd, name);
+        }
         if (n == strv_length(lines))
                 return STORE_CHALLENGE_E_NOT_FOUND;
         return write_lines(fd, &text);
@@ -268,7 +263,7 @@ int store_challenge_purge(Store *s, const char *name) {
 
         assert(s);
 
-        name = directory_name(name);
+        name = store_challenge_directory(name);
         if (!name)
                 return 0;
         r = store_open_dir(s, STORE_CHALLENGES, &fd);

@@ -59,3 +59,11 @@ int store_read_secret(int dir_fd, const char *name, Secret **ret);
 int store_archive_take(Store *s, int from_fd, const char *name, char ret_entry[static STORE_ARCHIVE_ENTRY_SIZE]);
 
 bool store_set_has_certificate(int dir_fd); /* some pubcert*.pem */
+
+/* challenges/NAME/ of an identifier: "*.example.org" is proven as "example.org". NULL: that is no name. */
+const char *store_challenge_directory(const char *name);
+/* Opens it for writing. What stands there may be of no use: a file, or a directory that has lost the bit that hands down the group and cannot get it back;
+ * then it is made anew. STORE_CHALLENGE_E_NOT_FOUND as in store/challenge.h. */
+int store_challenge_ensure(Store *s, const char *name, int *ret_fd);
+/* Removes it, unless there is another answer in it. */
+int store_challenge_leave(int challenges_fd, const char *name);

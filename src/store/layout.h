@@ -14,8 +14,10 @@
  *   archive/NAME.N/         md-manager        0700   previous sets
  *   accounts/ACME-HOST-N/   md-manager        0700   account.json, account.pem, account.next.pem
  *   tmp/NAME/               md-manager        0700   activation's scratch: the set that is changing places (store/activate.h)
- *   challenges/NAME/        md-manager:httpd  2750   acme-http-01.txt 0640: one key authorization a line
- *   ocsp/  status/          md-manager:httpd  2750
+ *   challenges/NAME/        md-manager:httpd  2750   acme-http-01.txt 0640: one key authorization a line;
+ *                                                    acme-tls-alpn-01-privkey.pem, acme-tls-alpn-01-pubcert.pem 0640
+ *   ocsp/                   md-manager:httpd  2750
+ *   status/                 md-manager:httpd  2750   NAME.json 0640: what the status pages show of a domain (store/status.h); .manager.json
  *
  * The manager can write where it owns, never in '.': directories that root made stay where they are. */
 
@@ -36,6 +38,8 @@
 #define STORE_FILE_JOB "job.json"
 #define STORE_FILE_ACTIVATED "activated"
 #define STORE_FILE_HTTP01 "acme-http-01.txt"
+#define STORE_FILE_ALPN_KEY "acme-tls-alpn-01-privkey.pem"
+#define STORE_FILE_ALPN_CERT "acme-tls-alpn-01-pubcert.pem"
 #define STORE_FILE_ACCOUNT "account.json"
 #define STORE_FILE_ACCOUNT_KEY "account.pem"
 #define STORE_FILE_ACCOUNT_NEXT_KEY "account.next.pem"

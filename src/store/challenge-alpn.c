@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <string.h>
+
+#include "base/string-util.h"
+#include "store/challenge.h"
+#include "store/internal.h"
+
+/* Two files, replaced one after the other while somebody reads. The writer takes the certificate away before it changes the key; a reader that finds the same
+ * certificate before and after it has read the key has a pair. */
+
+enum { READ_TRIES = 3 };
+
+/* What is not to be believed is not there. */
+static int read_cert(int dir_fd, char **ret) {
+        int r;
+
+        r = store_read_text(dir_fd, STORE_FILE_ALPN_CERT, STORE_CHALLENGE_MAX, ret, NULL);
+        return r <= 0 ? r : STORE_CHALLENGE_E_NOT_FOUND;
+}
+
+static int read_pair(int dir_fd, char **ret_cert, Secret **ret_key) {
+        _auto_free_ char *before = NULL, *after = NULL;
+        _auto_secret_ Secret *key = NULL;
+        int r;
+
+        r = read_cert(dir_fd, &before);
+        if (r != 0)
+                return r;
+        r = store_read_secret(dir_fd, STORE_FILE_ALPN_KEY, &key);
+        if (r != 0)
+                return r < 0 ? r : STORE_CHALLENGE_E_NOT_FOUND;
+        r = read_cert(dir_fd, &after);
+        if (r != 0)
+                return r;
+        if (!str_equal(before, after))
+                return STORE_CHALLENGE_E_NOT_FOUND;
+
+        *ret_cert = take_ptr(before);
+        *ret_key = take_ptr(key);
+        return 0;
+}
+
+int store_challenge_read_alpn(Store *s, const char *name, char **ret_cert, Secret **ret_key) {
+        _auto_close_ int fd = -1;
+        int r;
+
+        assert(s);
+        assert(ret_cert);
+        assert(ret_key);
+
+        name = store_challenge_directory(name);
+        if (!name)
+                return STORE_CHALLENGE_E_NOT_FOUND;
+        r = store_open_sub(s, STORE_CHALLENGES, name, &fd);
+        if (r != 0)
+                return r < 0 ? r : STORE_CHALLENGE_E_NOT_FOUND;
+        for (unsigned i = 0; i < READ_TRIES; i++) {
+                r = read_pair(fd, ret_cert, ret_key);
+                if (r <= 0)
+                        return r;
+        }
+        return r;
+}
+
+static int write_file(int dir_fd, const char *file, const void *data, size_t size) {
+        /* The group is that of the directory: Apache's children. */
+        static const FileMode mode = { .mode = 0640, .uid = (uid_t) -1, .gid = (gid_t) -1 };
+
+        return file_replace_at(dir_fd, file, data, size, &mode);
+}
+
+int store_challenge_write_alpn(Store *s, const char *name, const char *cert, const Secret *key) {
+        _auto_close_ int fd = -1;
+        int r;
+
+        assert(s);
+        assert(cert);
+        assert(key);
+
+        name = store_challenge_directory(name);
+        if (!name || strlen(cert) > STORE_CHALLENGE_MAX || key->size > STORE_KEY_MAX)
+                return -EINVAL;
+        r = store_challenge_ensure(s, name, &fd);
+        if (r != 0)
+                return r;
+
+        r = file_remove_at(fd, STORE_FILE_ALPN_CERT);
+        if (r < 0)
+                return r;
+        r = write_file(fd, STORE_FILE_ALPN_KEY, key->data, key->size);
+        if (r != 0)
+                return r;
+        return write_file(fd, STORE_FILE_ALPN_CERT, cert, strlen(cert));
+}
+
+int store_challenge_remove_alpn(Store *s, const char *name, const char *cert) {
+        _auto_close_ int challenges_fd = -1, fd = -1;
+        _auto_free_ char *present = NULL;
+        int r;
+
+        assert(s);
+        assert(cert);
+
+        name = store_challenge_directory(name);
+        if (!name)
+                return STORE_CHALLENGE_E_NOT_FOUND;
+        r = store_open_dir(s, STORE_CHALLENGES, &challenges_fd);
+        if (r == 0)
+                r = dir_open_at(challenges_fd, name, &fd);
+        if (r != 0)
+                return r < 0 ? r : STORE_CHALLENGE_E_NOT_FOUND;
+
+        r = read_cert(fd, &present);
+        if (r != 0)
+                return r;
+        if (!str_equal(present, cert))
+                return STORE_CHALLENGE_E_NOT_FOUND;
+        r = file_remove_at(fd, STORE_FILE_ALPN_CERT);
+        if (r >= 0)
+                r = file_remove_at(fd, STORE_FILE_ALPN_KEY);
+        return r < 0 ? r : store_challenge_leave(challenges_fd, name);
+}
