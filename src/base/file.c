@@ -49,7 +49,7 @@ int file_read_at(int dir_fd, const char *name, size_t max, char **ret_data, size
         return r == FD_READ_E_TOO_LARGE ? FILE_E_TOO_LARGE : r;
 }
 
-static int write_whole(int fd, const void *data, size_t size, const FileMode *mode) {
+static int write_whole(int fd, const void *data, size_t size, const FileMode *mode, bool durable) {
         int r;
 
         r = fd_write_all(fd, data, size);
@@ -60,7 +60,7 @@ static int write_whole(int fd, const void *data, size_t size, const FileMode *mo
                 return -errno;
         if (fchmod(fd, mode->mode) < 0)
                 return -errno;
-        return fsync(fd) < 0 ? -errno : 0;
+        return durable && fsync(fd) < 0 ? -errno : 0;
 }
 
 static int create_temporary(int dir_fd, const char *name, char temporary[static NAME_COMPONENT_SIZE], int *ret_fd) {
@@ -81,7 +81,7 @@ static int create_temporary(int dir_fd, const char *name, char temporary[static 
         return -EEXIST;
 }
 
-int file_replace_at(int dir_fd, const char *name, const void *data, size_t size, const FileMode *mode) {
+static int replace_at(int dir_fd, const char *name, const void *data, size_t size, const FileMode *mode, bool durable) {
         char temporary[NAME_COMPONENT_SIZE];
         _auto_close_ int fd = -1;
         int r;
@@ -95,7 +95,7 @@ int file_replace_at(int dir_fd, const char *name, const void *data, size_t size,
         r = create_temporary(dir_fd, name, temporary, &fd);
         if (r < 0)
                 return r;
-        r = write_whole(fd, data, size, mode);
+        r = write_whole(fd, data, size, mode, durable);
         (void) close(take_fd(fd)); /* under the temporary name: whoever watches the directory is told of one change, the rename */
         if (r == 0 && renameat(dir_fd, temporary, dir_fd, name) < 0)
                 r = -errno;
@@ -103,7 +103,15 @@ int file_replace_at(int dir_fd, const char *name, const void *data, size_t size,
                 (void) unlinkat(dir_fd, temporary, 0);
                 return r;
         }
-        return dir_sync(dir_fd);
+        return durable ? dir_sync(dir_fd) : 0;
+}
+
+int file_replace_at(int dir_fd, const char *name, const void *data, size_t size, const FileMode *mode) {
+        return replace_at(dir_fd, name, data, size, mode, true);
+}
+
+int file_replace_derived_at(int dir_fd, const char *name, const void *data, size_t size, const FileMode *mode) {
+        return replace_at(dir_fd, name, data, size, mode, false);
 }
 
 int file_remove_at(int dir_fd, const char *name) {

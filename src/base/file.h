@@ -30,6 +30,9 @@ typedef struct FileMode {
  * directory. After a crash at any point 'name' holds the old content or the new, whole. On failure nothing is left behind. */
 int file_replace_at(int dir_fd, const char *name, const void *data, size_t size, const FileMode *mode);
 
+/* The same for what can be made again at any time, without waiting for the disk: a crash of the machine may leave 'name' empty or torn. */
+int file_replace_derived_at(int dir_fd, const char *name, const void *data, size_t size, const FileMode *mode);
+
 /* Removes a file and syncs the directory. FILE_E_NOT_FOUND when there is none. */
 int file_remove_at(int dir_fd, const char *name);
 

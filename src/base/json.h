@@ -26,6 +26,10 @@ enum {
  * the caller frees it. */
 int json_parse(const char *data, size_t size, JsonObject **ret, char **ret_where);
 
+/* Whether 'data' is one whole JSON object that json_parse() takes (but for the size of numbers), without building it: for text that is handed
+ * on as it is. In json-check.c. */
+bool json_is_object(const char *data, size_t size) _pure_;
+
 /* Text with two blanks of indentation and a newline at the end, as mod_md writes it. NULL: out of memory. */
 char *json_format(JsonObject *o);
 char *json_format_short(JsonObject *o); /* one line, no newline at the end */

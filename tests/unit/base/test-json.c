@@ -30,7 +30,29 @@ TEST(parse_takes_json) {
                 test_case("%s", cases[i]);
                 CHECK_INT(json_parse(cases[i], strlen(cases[i]), &o, &where), 0);
                 CHECK_STR(where, NULL);
+                CHECK_INT(json_is_object(cases[i], strlen(cases[i])), json_object_is_type(o, json_type_object));
         }
+}
+
+TEST(is_object) {
+        static const struct {
+                const char *text;
+                bool is;
+        } cases[] = {
+                { "{\"a\":[{}, [], \"\\u00e9\\n\", -1.5e+3, true, false, null]}\n", true },
+                { "{\"a\":{\"b\":{}},\"c\":\"\xe2\x82\xac\"}", true },
+                { "[1]", false }, { "\"{}\"", false }, { "{}}", false }, { "{\"a\":1]", false }, { "{\"a\":[1}", false }, { "{\"a\":1 \"b\":2}", false },
+                { "{\"a\":01}", false }, { "{\"a\":1.}", false }, { "{\"a\":-}", false }, { "{\"a\":\"\xff\"}", false }, { "{\"a\":\"\\u12g4\"}", false },
+                { "{\"a\":\"\n\"}", false }, { "{\"a\":truth}", false }, { "{\"a\":tru", false }, { "{\"a\":\"", false }, { "{\"a\":\"\\", false },
+                { "{\"a\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}", false },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                test_case("%s", cases[i].text);
+                CHECK_INT(json_is_object(cases[i].text, strlen(cases[i].text)), cases[i].is);
+        }
+        CHECK(!json_is_object("{}\0", 3));
+        CHECK(!json_is_object("{\"a\\\0\":1}", 9));
 }
 
 TEST(parse_refuses) {
@@ -65,6 +87,7 @@ TEST(parse_refuses) {
                 CHECK(untouched == (JsonObject *) cases);
                 CHECK(str_has_prefix(where, "line "));
                 CHECK_INT(json_parse(cases[i].text, size, &untouched, NULL), JSON_E_INVALID);
+                CHECK(!json_is_object(cases[i].text, size));
         }
 }
 
