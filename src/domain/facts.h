@@ -12,6 +12,8 @@ typedef struct CertFacts {
         unsigned key_bits;
         char **names;        /* subjectAltName: dNSName in lower case, and addresses */
         char *issuer;        /* issuer's common name, for people */
+        char *issuer_url;    /* where the issuer's certificate can be had; NULL: not said */
+        char *ari_id;        /* RFC 9773 section 4.1; NULL: it can have none */
         char *serial;        /* hex */
         char *sha256;        /* fingerprint of the DER, lower-case hex */
         uint64_t not_before_usec, not_after_usec;
