@@ -13,6 +13,7 @@
 #include "http_protocol.h"
 #include "http_ssl.h"
 
+#include "alpn.h"
 #include "base/string-util.h"
 #include "certs.h"
 #include "challenge.h"
@@ -167,4 +168,5 @@ static void register_hooks(apr_pool_t *p) {
         /* In a child, as the server's user. Challenges come before redirects, passwords and proxies, and before mod_ssl's 503. */
         ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
         ap_hook_post_read_request(challenge_answer, NULL, tls, APR_HOOK_FIRST);
+        alpn_register(p);
 }

@@ -7,6 +7,7 @@
 #include "apr_strings.h"
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/string-util.h"
 #include "base/strv.h"
 #include "store/challenge.h"
@@ -211,6 +212,41 @@ int store_view_read_challenge(StoreView *v, apr_pool_t *p, const char *name, con
                 return STORE_VIEW_E_NOT_FOUND;
 
         *ret_answer = apr_pstrdup(p, answer);
+        return STORE_VIEW_DONE;
+}
+
+static apr_status_t free_secret(void *data) {
+        (void) secret_free(data);
+        return APR_SUCCESS;
+}
+
+static int read_alpn_file(int dir_fd, const KeySpec *spec, const char *stem, size_t max, char **ret, size_t *ret_size) {
+        char file[KEY_SPEC_FILE_MAX];
+
+        return file_read_at(dir_fd, key_spec_file(spec, stem, file), max, ret, ret_size);
+}
+
+int store_view_read_alpn(StoreView *v, apr_pool_t *p, const char *name, const KeySpec *spec, StoreViewAnswer *ret) {
+        _auto_close_ int all_fd = -1, dir_fd = -1;
+        _auto_free_ char *cert = NULL, *key = NULL;
+        size_t size = 0;
+        Secret *secret;
+
+        if (!store_name_is_valid(name) || store_open_dir(v->store, STORE_CHALLENGES, &all_fd) != 0 ||
+            dir_open_at(all_fd, name, &dir_fd) != 0)
+                return STORE_VIEW_E_NOT_FOUND;
+        if (read_alpn_file(dir_fd, spec, "acme-tls-alpn-01-pubcert", STORE_CERT_MAX, &cert, NULL) != 0 ||
+            read_alpn_file(dir_fd, spec, "acme-tls-alpn-01-privkey", STORE_KEY_MAX, &key, &size) != 0)
+                return STORE_VIEW_E_NOT_FOUND;
+
+        secret = secret_new(key, size);
+        secret_wipe(key, size);
+        if (!secret)
+                return STORE_VIEW_E_NOT_FOUND;
+        apr_pool_cleanup_register(p, secret, free_secret, free_secret);
+
+        ret->cert_pem = apr_pstrdup(p, cert);
+        ret->key_pem = secret;
         return STORE_VIEW_DONE;
 }
 

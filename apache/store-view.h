@@ -51,5 +51,13 @@ int store_view_write_fallback(StoreView *v, apr_pool_t *p, const char *name, con
 /* Never fails louder than 'not found': the request is then somebody else's. */
 int store_view_read_challenge(StoreView *v, apr_pool_t *p, const char *name, const char *token, const char **ret_answer);
 
+typedef struct StoreViewAnswer {
+        const char *cert_pem;
+        const Secret *key_pem;
+} StoreViewAnswer;
+
+/* The same for tls-alpn-01; the key, which proves nothing once the challenge is over, is wiped with the pool. */
+int store_view_read_alpn(StoreView *v, apr_pool_t *p, const char *name, const KeySpec *spec, StoreViewAnswer *ret);
+
 int store_view_has_snapshot(StoreView *v, const char *id, bool *ret);
 int store_view_write_snapshot(StoreView *v, apr_pool_t *p, const Snapshot *snapshot, gid_t group, const char **ret_why);
