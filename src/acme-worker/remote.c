@@ -391,21 +391,69 @@ static int remote_order_gone(void *userdata, const char *why, Problem **ret_prob
                                  STRINGS((char *) why), ret_problem);
 }
 
-static int remote_set_up_challenge(void *userdata, const char *identifier_type, const char *identifier, const char *type,
-                                   const char *token, const char *url, Problem **ret_problem) {
-        return call_with_strings(
-                userdata, "SetUpChallenge", CHALLENGE_TIMEOUT_USEC, "The challenge cannot be set up",
-                STRINGS((char *) identifier_type, (char *) identifier, (char *) type, (char *) token, (char *) url), ret_problem);
+static int read_check_detail(sd_bus_message *m, const char *key, AcmeChallengeCheck *check) {
+        if (str_equal(key, "check"))
+                return read_text(m, &check->type);
+        if (str_equal(key, "expect"))
+                return read_text(m, &check->expect);
+        if (str_equal(key, "record"))
+                return read_text(m, &check->record);
+        if (str_equal(key, "port"))
+                return sd_bus_message_read(m, "v", "q", &check->port);
+        if (str_equal(key, "wait"))
+                return sd_bus_message_read(m, "v", "t", &check->wait_usec);
+        return sd_bus_message_skip(m, "v");
 }
 
-static int remote_deliver(void *userdata, const char *pem, Problem **ret_problem) {
+static int read_check(sd_bus_message *m, AcmeChallengeCheck *ret) {
+        _auto_acme_challenge_check_ AcmeChallengeCheck check = {};
+        const char *key;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+                r = sd_bus_message_read(m, "s", &key);
+                if (r >= 0)
+                        r = read_check_detail(m, key, &check);
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(m);
+                if (r < 0)
+                        return r;
+        }
+        if (r < 0)
+                return r;
+        *ret = check;
+        check = (AcmeChallengeCheck){};
+        return 0;
+}
+
+static int remote_set_up_challenge(void *userdata, const char *identifier_type, const char *identifier, const char *type,
+                                   const char *token, const char *url, AcmeChallengeCheck *ret_check, Problem **ret_problem) {
+        _auto_message_ sd_bus_message *m = NULL, *reply = NULL;
+        Remote *remote = userdata;
+        int r;
+
+        r = new_call(remote, "SetUpChallenge", &m);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "sssss", identifier_type, identifier, type, token, url);
+        if (r < 0)
+                return r;
+        r = call(remote, m, CHALLENGE_TIMEOUT_USEC, "The challenge cannot be set up", &reply, ret_problem);
+        if (r < 0)
+                return remote->gone || !*ret_problem ? r : ACME_SIGNER_E_FAILED;
+        return read_check(reply, ret_check);
+}
+
+static int remote_deliver(void *userdata, char *const *chains, Problem **ret_problem) {
         _auto_message_ sd_bus_message *m = NULL, *reply = NULL;
         Remote *remote = userdata;
         int r, more;
 
         r = new_call(remote, "Deliver", &m);
         if (r >= 0)
-                r = sd_bus_message_append(m, "as", 1, pem);
+                r = sd_bus_message_append_strv(m, (char **) chains);
         if (r >= 0)
                 r = call(remote, m, CALL_TIMEOUT_USEC, "The certificate is refused", &reply, ret_problem);
         if (r >= 0)

@@ -24,6 +24,8 @@ AcmeAuthz *acme_authz_free(AcmeAuthz *a) {
 
         for (size_t i = 0; i < a->n_challenges; i++)
                 acme_challenge_done(&a->challenges[i]);
+        acme_challenge_check_done(&a->check);
+        free(a->reasons);
         free(a->challenges);
         free(a->url);
         free(a->identifier_type);
@@ -136,23 +138,37 @@ static char *list_offered(const AcmeAuthz *a) {
         return types ? strv_join(types, ", ") : strdup("nothing that can be used");
 }
 
-int acme_authz_choose(AcmeAuthz *a, char *const *allowed, Problem **ret_problem) {
-        _auto_free_ char *on_offer = NULL, *wanted = NULL;
+static const AcmeChallenge *under_way(const AcmeAuthz *a, char *const *allowed) {
+        for (size_t i = 0; i < a->n_challenges; i++)
+                if (a->challenges[i].status == ACME_CHALLENGE_PROCESSING && a->challenges[i].token &&
+                    strv_contains(allowed, a->challenges[i].type))
+                        return &a->challenges[i];
+        return NULL;
+}
 
-        STRV_FOREACH(type, allowed) {
-                a->chosen = offered(a, *type);
-                if (a->chosen)
-                        return 0;
+int acme_authz_choose(AcmeAuthz *a, char *const *allowed) {
+        const AcmeChallenge *before = a->chosen;
+        size_t n = strv_length(allowed);
+
+        acme_challenge_check_done(&a->check);
+        a->chosen = !before && a->n_tried == 0 ? under_way(a, allowed) : NULL;
+        while (!a->chosen && a->n_tried < n) {
+                a->chosen = offered(a, allowed[a->n_tried++]);
+                if (a->chosen == before) /* it was under way, and did not do */
+                        a->chosen = NULL;
         }
+        return a->chosen ? ACME_AUTHZ_DONE : ACME_AUTHZ_E_NONE_LEFT;
+}
 
-        on_offer = list_offered(a);
+Problem *acme_authz_mismatch(const AcmeAuthz *a, char *const *allowed) {
+        _auto_free_ char *on_offer = list_offered(a), *wanted = NULL;
+
         wanted = strv_length(allowed) > 0 ? strv_join(allowed, ", ") : strdup("nothing");
         if (!on_offer || !wanted)
-                return -ENOMEM;
-        problem_set(ret_problem, PROBLEM_TYPE_CHALLENGE_MISMATCH,
-                    "There is no challenge for %s%s that both sides can do: the CA offers %s, allowed here: %s (MDCAChallenges)",
-                    a->wildcard ? "*." : "", a->identifier, on_offer, wanted);
-        return -EPROTO;
+                return NULL;
+        return problem_new(PROBLEM_TYPE_CHALLENGE_MISMATCH,
+                           "There is no challenge for %s%s that both sides can do: the CA offers %s, allowed here: %s (MDCAChallenges)",
+                           a->wildcard ? "*." : "", a->identifier, on_offer, wanted);
 }
 
 static const AcmeChallenge *failed_challenge(const AcmeAuthz *a) {

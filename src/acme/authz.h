@@ -26,6 +26,9 @@ typedef struct AcmeAuthz {
         AcmeChallenge *challenges; /* the usable ones */
         size_t n_challenges;
         const AcmeChallenge *chosen; /* one of them; NULL: not chosen yet */
+        size_t n_tried;              /* of the allowed types */
+        AcmeChallengeCheck check;    /* what can be tried of the chosen one */
+        char *reasons;               /* why those that were chosen before did not do; NULL: none */
 } AcmeAuthz;
 
 AcmeAuthz *acme_authz_free(AcmeAuthz *a);
@@ -41,8 +44,14 @@ enum {
 
 int acme_authz_fetch(AcmeClient *c, const char *url, AcmeAuthz **ret, Problem **ret_problem);
 
-/* Chooses the first of the allowed types that is on offer. Negative errno with *ret_problem: none is. */
-int acme_authz_choose(AcmeAuthz *a, char *const *allowed, Problem **ret_problem);
+enum { ACME_AUTHZ_E_NONE_LEFT = 1 };
+
+/* Chooses the next of the allowed types that is on offer: the first time, the first of them, or the one that the CA is looking at already.
+ * DONE or NONE_LEFT. */
+int acme_authz_choose(AcmeAuthz *a, char *const *allowed);
+
+/* What is on offer and what is allowed have nothing in common. NULL: out of memory. */
+Problem *acme_authz_mismatch(const AcmeAuthz *a, char *const *allowed);
 
 /* Why it is not valid, in the CA's words as far as there are some. NULL: out of memory. */
 Problem *acme_authz_problem(const AcmeAuthz *a);

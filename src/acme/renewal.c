@@ -4,10 +4,10 @@
 #include <errno.h>
 
 #include "acme/account.h"
-#include "acme/authz.h"
 #include "acme/certificate.h"
 #include "acme/order.h"
 #include "acme/problem.h"
+#include "acme/proofs.h"
 #include "acme/retry.h"
 #include "acme/session.h"
 #include "acme/url.h"
@@ -29,8 +29,7 @@ typedef struct Run {
         uint64_t step_timeout_usec;
 
         AcmeOrder *order;
-        AcmeAuthz **pending; /* what the CA wants proved, NULL-terminated */
-        size_t n_pending;
+        AcmeProofs proofs; /* of the order */
 
         bool registered; /* an account, in this run: once is enough */
         bool replaced;   /* the order, likewise */
@@ -39,11 +38,7 @@ typedef struct Run {
 } Run;
 
 static void forget_order(Run *run) {
-        for (size_t i = 0; i < run->n_pending; i++)
-                acme_authz_free(run->pending[i]);
-        free(run->pending);
-        run->pending = NULL;
-        run->n_pending = 0;
+        acme_proofs_done(&run->proofs);
         run->order = acme_order_free(run->order);
         run->touched = false;
 }
@@ -142,129 +137,6 @@ static int replace_order(Run *run, Problem *why, Problem **ret_problem) {
 
 /* Proofs */
 
-static const char *star(const AcmeAuthz *a) {
-        return a->wildcard ? "*." : "";
-}
-
-/* What is being done, with the names that it is done for. */
-static void set_activity(Run *run, const char *what) {
-        const AcmeAuthz *first = run->n_pending > 0 ? run->pending[0] : NULL;
-
-        if (!first)
-                acme_client_set_activity(run->client, "%s", what);
-        else if (run->n_pending == 1)
-                acme_client_set_activity(run->client, "%s %s%s", what, star(first), first->identifier);
-        else
-                acme_client_set_activity(run->client, "%s %s%s and %zu more", what, star(first), first->identifier,
-                                         run->n_pending - 1);
-}
-
-enum { RUN_E_DEAD = 1 }; /* this authorization will never be valid: *ret_problem says why */
-
-static int look_at_authorization(Run *run, const char *url, Problem **ret_problem) {
-        _auto_acme_authz_ AcmeAuthz *a = NULL;
-        int r;
-
-        r = acme_authz_fetch(run->client, url, &a, ret_problem);
-        if (r != 0)
-                return r == ACME_AUTHZ_E_GONE ? RUN_E_DEAD : r;
-        if (a->status == ACME_AUTHZ_VALID)
-                return 0;
-        if (a->status == ACME_AUTHZ_PENDING) {
-                run->pending[run->n_pending++] = take_ptr(a);
-                return 0;
-        }
-        *ret_problem = acme_authz_problem(a);
-        return *ret_problem ? RUN_E_DEAD : -ENOMEM;
-}
-
-static int look_at_authorizations(Run *run, Problem **ret_problem) {
-        int r;
-
-        acme_client_set_activity(run->client, "asking what is to be proved");
-        run->pending = calloc(strv_length(run->order->authorizations) + 1, sizeof(*run->pending));
-        if (!run->pending)
-                return -ENOMEM;
-        STRV_FOREACH(url, run->order->authorizations) {
-                r = look_at_authorization(run, *url, ret_problem);
-                if (r != 0)
-                        return r;
-        }
-        return 0;
-}
-
-static int set_up_challenge(Run *run, const AcmeAuthz *a, Problem **ret_problem) {
-        const AcmeChallenge *ch = a->chosen;
-
-        acme_client_set_activity(run->client, "setting up %s for %s%s", ch->type, star(a), a->identifier);
-        return run->signer->set_up_challenge(run->signer->userdata, a->identifier_type, a->identifier, ch->type, ch->token, ch->url,
-                                             ret_problem);
-}
-
-/* First everything is put in its place, then the CA is told: it may begin to look at all names as soon as it hears of one. */
-static int answer_challenges(Run *run, Problem **ret_problem) {
-        int r;
-
-        for (size_t i = 0; i < run->n_pending; i++) {
-                r = acme_authz_choose(run->pending[i], run->renewal->challenge_types, ret_problem);
-                if (r < 0)
-                        return r;
-        }
-        for (size_t i = 0; i < run->n_pending; i++) {
-                r = set_up_challenge(run, run->pending[i], ret_problem);
-                if (r < 0)
-                        return r;
-        }
-
-        set_activity(run, "validating");
-        for (size_t i = 0; i < run->n_pending; i++) {
-                run->touched = true;
-                if (run->pending[i]->chosen->status != ACME_CHALLENGE_PENDING)
-                        continue; /* an earlier run has told already */
-                r = acme_challenge_tell(run->client, run->pending[i]->chosen, ret_problem);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
-/* Looks once more at what was to be proved. The first failure stands for all; when there are several, all are told as subproblems.
- * *ret_failure is NULL when nothing failed. */
-static int collect_failures(Run *run, Problem **ret_failure, size_t *ret_n_pending) {
-        _auto_json_ JsonObject *all = json_object_new_array();
-        _auto_problem_ Problem *first = NULL;
-        size_t n_failed = 0, n_pending = 0;
-
-        if (!all)
-                return -ENOMEM;
-        for (size_t i = 0; i < run->n_pending; i++) {
-                _auto_problem_ Problem *p = NULL;
-                _auto_acme_authz_ AcmeAuthz *a = NULL;
-
-                /* What cannot be read tells nothing: the order's own words will have to do. */
-                if (acme_authz_fetch(run->client, run->pending[i]->url, &a, &p) != 0 || a->status == ACME_AUTHZ_VALID)
-                        continue;
-                if (a->status == ACME_AUTHZ_PENDING) {
-                        n_pending++;
-                        continue;
-                }
-                p = acme_authz_problem(a);
-                if (!p || acme_problem_append(p, a->identifier_type, a->identifier, all) < 0)
-                        return -ENOMEM;
-                if (n_failed++ == 0)
-                        first = take_ptr(p);
-        }
-        if (n_failed > 1) {
-                free(first->subproblems);
-                first->subproblems = json_format_short(all);
-                if (!first->subproblems)
-                        return -ENOMEM;
-        }
-        *ret_failure = take_ptr(first);
-        *ret_n_pending = n_pending;
-        return 0;
-}
-
 static int timed_out(Run *run, Problem **ret_problem) {
         _auto_problem_ Problem *trouble = take_ptr(*ret_problem);
         const char *activity = acme_client_activity(run->client);
@@ -297,11 +169,11 @@ static int wait_for_proofs(Run *run, Problem **ret_problem) {
         int r;
 
         r = wait_while(run, 1U << ACME_ORDER_PENDING, ret_problem);
-        if (r != -ETIMEDOUT || run->order->retry_after_usec > 0 || run->n_pending == 0)
+        if (r != -ETIMEDOUT || run->order->retry_after_usec > 0 || run->proofs.n_pending == 0)
                 return r;
 
         /* Which of them was it? */
-        r = collect_failures(run, &failure, &n_pending);
+        r = acme_proofs_find_failures(&run->proofs, &failure, &n_pending);
         if (r < 0)
                 return r;
         if (!failure && n_pending > 0)
@@ -320,14 +192,15 @@ static int prove(Run *run, Problem **ret_problem) {
         int r;
 
         if (!run->touched) {
-                r = look_at_authorizations(run, &why);
-                if (r == RUN_E_DEAD)
+                acme_proofs_init(&run->proofs, run->client, run->renewal->challenge_types);
+                r = acme_proofs_collect(&run->proofs, run->order->authorizations, &why);
+                if (r == ACME_PROOFS_E_DEAD)
                         return replace_order(run, take_ptr(why), ret_problem);
                 if (r < 0) {
                         *ret_problem = take_ptr(why);
                         return r;
                 }
-                r = answer_challenges(run, ret_problem);
+                r = acme_proofs_answer(&run->proofs, ret_problem);
                 if (r < 0)
                         return r;
         }
@@ -339,7 +212,7 @@ static int tell_failure(Run *run, Problem **ret_problem) {
         size_t n_pending;
         int r;
 
-        r = collect_failures(run, &failure, &n_pending);
+        r = acme_proofs_find_failures(&run->proofs, &failure, &n_pending);
         if (r < 0)
                 return r;
         *ret_problem = failure ? take_ptr(failure) : acme_order_problem(run->order);
@@ -395,7 +268,7 @@ static int deliver(Run *run, Problem **ret_problem) {
         if (r < 0)
                 return r;
         acme_client_set_activity(run->client, "delivering the certificate");
-        return run->signer->deliver(run->signer->userdata, pem, ret_problem);
+        return run->signer->deliver(run->signer->userdata, (char *const[]){ pem, NULL }, ret_problem);
 }
 
 static int move_on(Run *run, Problem **ret_problem) {

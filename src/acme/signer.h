@@ -8,15 +8,20 @@
 #include "base/strv.h"
 
 typedef enum AcmeRequestKind {
-        ACME_REQUEST_NEW_ACCOUNT, /* RFC 8555 7.3 */
-        ACME_REQUEST_NEW_ORDER,   /* 7.4 */
-        ACME_REQUEST_CHALLENGE,   /* 7.5.1: tell the CA to look */
-        ACME_REQUEST_FINALIZE,    /* 7.4: with our CSR */
-        ACME_REQUEST_POST_AS_GET, /* 6.3 */
+        ACME_REQUEST_NEW_ACCOUNT,        /* RFC 8555 7.3 */
+        ACME_REQUEST_ACCOUNT_UPDATE,     /* 7.3.2 */
+        ACME_REQUEST_ACCOUNT_DEACTIVATE, /* 7.3.6 */
+        ACME_REQUEST_KEY_CHANGE,         /* 7.3.5 */
+        ACME_REQUEST_NEW_ORDER,          /* 7.4 */
+        ACME_REQUEST_CHALLENGE,          /* 7.5.1: tell the CA to look */
+        ACME_REQUEST_FINALIZE,           /* 7.4: with our CSR */
+        ACME_REQUEST_REVOKE,             /* 7.6 */
+        ACME_REQUEST_POST_AS_GET,        /* 6.3 */
         _ACME_REQUEST_KIND_MAX,
 } AcmeRequestKind;
 
-/* "new-account", "new-order", "challenge", "finalize", "post-as-get": the words of org.mdmanager1.Worker.Sign(). */
+/* "new-account", "account-update", "account-deactivate", "key-change", "new-order", "challenge", "finalize", "revoke", "post-as-get": the words
+ * of org.mdmanager1.Worker.Sign(). */
 const char *acme_request_kind_to_string(AcmeRequestKind kind);
 int acme_request_kind_from_string(const char *s, AcmeRequestKind *ret);
 
@@ -27,6 +32,23 @@ typedef struct AcmeDirectory {
         bool external_account_required;
         char **profiles;
 } AcmeDirectory;
+
+/* What can be tried of a challenge that is set up, before the CA is told of it. */
+typedef struct AcmeChallengeCheck {
+        char *type;         /* of challenge; NULL: there is nothing to try */
+        char *expect;       /* what must be found: http-01 the key authorization, dns-01 the TXT value, tls-alpn-01 the SHA-256 digest in hex */
+        char *record;       /* dns-01: the record's full name */
+        uint16_t port;      /* http-01, tls-alpn-01: where connections to the internet's port 80 or 443 arrive here */
+        uint64_t wait_usec; /* dns-01: how long the record may take to become visible */
+} AcmeChallengeCheck;
+
+void acme_challenge_check_done(AcmeChallengeCheck *check);
+#define _auto_acme_challenge_check_ _cleanup_(acme_challenge_check_done)
+
+enum {
+        ACME_SIGNER_DONE,
+        ACME_SIGNER_E_FAILED, /* this challenge cannot be used: *ret_problem says why. Another type may do. */
+};
 
 typedef struct AcmeSigner {
         void *userdata;
@@ -49,12 +71,15 @@ typedef struct AcmeSigner {
         /* The order that was to be resumed is not usable any more. Afterwards one new-order request may be signed. */
         int (*order_gone)(void *userdata, const char *why, Problem **ret_problem);
 
-        /* Puts the answer where the CA will look; returns when it is there. */
+        /* Puts the answer where the CA will look; returns when it is there. DONE or FAILED. */
         int (*set_up_challenge)(void *userdata, const char *identifier_type, const char *identifier, const char *type,
-                                const char *token, const char *url, Problem **ret_problem);
+                                const char *token, const char *url, AcmeChallengeCheck *ret_check, Problem **ret_problem);
+        /* Tries what the CA will try. DONE (also: there was nothing to find out) or FAILED. NULL: nothing is tried. */
+        int (*check_challenge)(void *userdata, const AcmeChallengeCheck *check, const char *identifier_type, const char *identifier,
+                               const char *token, Problem **ret_problem);
 
-        /* The chain in PEM as the CA sent it: verified and staged when this returns 0. */
-        int (*deliver)(void *userdata, const char *pem, Problem **ret_problem);
+        /* The chains in PEM as the CA sent them, its own choice first: one is verified and staged when this returns 0. */
+        int (*deliver)(void *userdata, char *const *chains, Problem **ret_problem);
 
         /* For people: what is being done. Must not fail. */
         void (*progress)(void *userdata, const char *activity);

@@ -175,7 +175,7 @@ static int holder_order_gone(void *userdata, const char *why, Problem **ret_prob
 }
 
 static int holder_set_up_challenge(void *userdata, const char *identifier_type, const char *identifier, const char *type,
-                                   const char *token, const char *url, Problem **ret_problem) {
+                                   const char *token, const char *url, AcmeChallengeCheck *ret_check, Problem **ret_problem) {
         const Holder *h = userdata;
         _auto_free_ char *answer = NULL;
         int r;
@@ -184,7 +184,7 @@ static int holder_set_up_challenge(void *userdata, const char *identifier_type, 
         return r < 0 ? r : write_file(h->challenge_fd, token, answer, 0644);
 }
 
-static int holder_deliver(void *userdata, const char *pem, Problem **ret_problem) {
+static int holder_deliver(void *userdata, char *const *chains, Problem **ret_problem) {
         Holder *h = userdata;
 
         h->delivered = true;

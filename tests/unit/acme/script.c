@@ -161,16 +161,47 @@ static int script_order_gone(void *userdata, const char *why, Problem **ret_prob
         return record(userdata, ret_problem, "gone", why);
 }
 
-static int script_set_up_challenge(void *userdata, const char *identifier_type, const char *identifier, const char *type, const char *token,
-                                   const char *url, Problem **ret_problem) {
-        _auto_free_ char *text = str_printf("%s:%s %s %s", identifier_type, identifier, type, token);
+static int fail_type(Script *s, const char *types, const char *what, const char *type, const char *identifier, Problem **ret_problem) {
+        _auto_strv_ char **list = strv_split(str_or(types, ""), " ");
+        _auto_free_ char *both = str_printf("%s:%s", type, identifier);
 
-        return text ? record(userdata, ret_problem, "setup", text) : -ENOMEM;
+        if (!strv_contains(list, type) && !strv_contains(list, both))
+                return ACME_SIGNER_DONE;
+        problem_set(ret_problem, PROBLEM_TYPE_CHALLENGE_SETUP, "%s of %s failed", what, type);
+        return ACME_SIGNER_E_FAILED;
 }
 
-static int script_deliver(void *userdata, const char *pem, Problem **ret_problem) {
-        CHECK_STR(pem, SCRIPT_CHAIN);
-        return record(userdata, ret_problem, "deliver", NULL);
+static int script_set_up_challenge(void *userdata, const char *identifier_type, const char *identifier, const char *type, const char *token,
+                                   const char *url, AcmeChallengeCheck *ret_check, Problem **ret_problem) {
+        _auto_free_ char *text = str_printf("%s:%s %s %s", identifier_type, identifier, type, token);
+        Script *s = userdata;
+        int r;
+
+        r = text ? record(s, ret_problem, "setup", text) : -ENOMEM;
+        if (r == 0)
+                r = fail_type(s, s->failing_setups, "setup", type, identifier, ret_problem);
+        if (r == 0 && s->checking)
+                ret_check->type = strdup(type);
+        return r;
+}
+
+static int script_check_challenge(void *userdata, const AcmeChallengeCheck *check, const char *identifier_type, const char *identifier,
+                                  const char *token, Problem **ret_problem) {
+        _auto_free_ char *text = str_printf("%s:%s %s", identifier_type, identifier, check->type);
+        Script *s = userdata;
+        int r;
+
+        r = text ? record(s, ret_problem, "check", text) : -ENOMEM;
+        return r != 0 ? r : fail_type(s, s->failing_checks, "check", check->type, identifier, ret_problem);
+}
+
+static int script_deliver(void *userdata, char *const *chains, Problem **ret_problem) {
+        _auto_free_ char *n = NULL;
+
+        CHECK_STR(chains[0], SCRIPT_CHAIN);
+        if (strv_length(chains) > 1)
+                n = str_printf("%zu", strv_length(chains));
+        return record(userdata, ret_problem, "deliver", n);
 }
 
 static void script_progress(void *userdata, const char *activity) {
@@ -189,6 +220,7 @@ AcmeSigner script_signer(Script *s) {
                 .order_created = script_order_created,
                 .order_gone = script_order_gone,
                 .set_up_challenge = script_set_up_challenge,
+                .check_challenge = script_check_challenge,
                 .deliver = script_deliver,
                 .progress = script_progress,
         };

@@ -33,7 +33,10 @@ typedef struct Script {
         char activity[256];
         uint64_t last_timeout_usec;
 
-        const char *failing; /* the callback that fails, by the first word that it writes down */
+        const char *failing;        /* the callback that fails, by the first word that it writes down */
+        const char *failing_setups; /* "http-01 dns-01:a.test": types of challenge, for all names or for one */
+        const char *failing_checks; /* likewise */
+        bool checking;              /* each challenge can be checked */
 } Script;
 
 void script_init(Script *s, const ScriptLine *lines, size_t n_lines);
