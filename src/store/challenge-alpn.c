@@ -12,25 +12,27 @@
 enum { READ_TRIES = 3 };
 
 /* What is not to be believed is not there. */
-static int read_cert(int dir_fd, char **ret) {
+static int read_cert(int dir_fd, const KeySpec *spec, char **ret) {
+        char file[KEY_SPEC_FILE_MAX];
         int r;
 
-        r = store_read_text(dir_fd, STORE_FILE_ALPN_CERT, STORE_CHALLENGE_MAX, ret, NULL);
+        r = store_read_text(dir_fd, key_spec_file(spec, STORE_STEM_ALPN_CERT, file), STORE_CHALLENGE_MAX, ret, NULL);
         return r <= 0 ? r : STORE_CHALLENGE_E_NOT_FOUND;
 }
 
-static int read_pair(int dir_fd, char **ret_cert, Secret **ret_key) {
+static int read_pair(int dir_fd, const KeySpec *spec, char **ret_cert, Secret **ret_key) {
+        char file[KEY_SPEC_FILE_MAX];
         _auto_free_ char *before = NULL, *after = NULL;
         _auto_secret_ Secret *key = NULL;
         int r;
 
-        r = read_cert(dir_fd, &before);
+        r = read_cert(dir_fd, spec, &before);
         if (r != 0)
                 return r;
-        r = store_read_secret(dir_fd, STORE_FILE_ALPN_KEY, &key);
+        r = store_read_secret(dir_fd, key_spec_file(spec, STORE_STEM_ALPN_KEY, file), &key);
         if (r != 0)
                 return r < 0 ? r : STORE_CHALLENGE_E_NOT_FOUND;
-        r = read_cert(dir_fd, &after);
+        r = read_cert(dir_fd, spec, &after);
         if (r != 0)
                 return r;
         if (!str_equal(before, after))
@@ -41,11 +43,12 @@ static int read_pair(int dir_fd, char **ret_cert, Secret **ret_key) {
         return 0;
 }
 
-int store_challenge_read_alpn(Store *s, const char *name, char **ret_cert, Secret **ret_key) {
+int store_challenge_read_alpn(Store *s, const char *name, const KeySpec *spec, char **ret_cert, Secret **ret_key) {
         _auto_close_ int fd = -1;
         int r;
 
         assert(s);
+        assert(spec);
         assert(ret_cert);
         assert(ret_key);
 
@@ -56,7 +59,7 @@ int store_challenge_read_alpn(Store *s, const char *name, char **ret_cert, Secre
         if (r != 0)
                 return r < 0 ? r : STORE_CHALLENGE_E_NOT_FOUND;
         for (unsigned i = 0; i < READ_TRIES; i++) {
-                r = read_pair(fd, ret_cert, ret_key);
+                r = read_pair(fd, spec, ret_cert, ret_key);
                 if (r <= 0)
                         return r;
         }
@@ -70,11 +73,13 @@ static int write_file(int dir_fd, const char *file, const void *data, size_t siz
         return file_replace_at(dir_fd, file, data, size, &mode);
 }
 
-int store_challenge_write_alpn(Store *s, const char *name, const char *cert, const Secret *key) {
+int store_challenge_write_alpn(Store *s, const char *name, const KeySpec *spec, const char *cert, const Secret *key) {
+        char cert_file[KEY_SPEC_FILE_MAX], key_file[KEY_SPEC_FILE_MAX];
         _auto_close_ int fd = -1;
         int r;
 
         assert(s);
+        assert(spec);
         assert(cert);
         assert(key);
 
@@ -85,21 +90,25 @@ int store_challenge_write_alpn(Store *s, const char *name, const char *cert, con
         if (r != 0)
                 return r;
 
-        r = file_remove_at(fd, STORE_FILE_ALPN_CERT);
+        (void) key_spec_file(spec, STORE_STEM_ALPN_CERT, cert_file);
+        (void) key_spec_file(spec, STORE_STEM_ALPN_KEY, key_file);
+        r = file_remove_at(fd, cert_file);
         if (r < 0)
                 return r;
-        r = write_file(fd, STORE_FILE_ALPN_KEY, key->data, key->size);
+        r = write_file(fd, key_file, key->data, key->size);
         if (r != 0)
                 return r;
-        return write_file(fd, STORE_FILE_ALPN_CERT, cert, strlen(cert));
+        return write_file(fd, cert_file, cert, strlen(cert));
 }
 
-int store_challenge_remove_alpn(Store *s, const char *name, const char *cert) {
+int store_challenge_remove_alpn(Store *s, const char *name, const KeySpec *spec, const char *cert) {
+        char file[KEY_SPEC_FILE_MAX];
         _auto_close_ int challenges_fd = -1, fd = -1;
         _auto_free_ char *present = NULL;
         int r;
 
         assert(s);
+        assert(spec);
         assert(cert);
 
         name = store_challenge_directory(name);
@@ -111,13 +120,13 @@ int store_challenge_remove_alpn(Store *s, const char *name, const char *cert) {
         if (r != 0)
                 return r < 0 ? r : STORE_CHALLENGE_E_NOT_FOUND;
 
-        r = read_cert(fd, &present);
+        r = read_cert(fd, spec, &present);
         if (r != 0)
                 return r;
         if (!str_equal(present, cert))
                 return STORE_CHALLENGE_E_NOT_FOUND;
-        r = file_remove_at(fd, STORE_FILE_ALPN_CERT);
+        r = file_remove_at(fd, key_spec_file(spec, STORE_STEM_ALPN_CERT, file));
         if (r >= 0)
-                r = file_remove_at(fd, STORE_FILE_ALPN_KEY);
+                r = file_remove_at(fd, key_spec_file(spec, STORE_STEM_ALPN_KEY, file));
         return r < 0 ? r : store_challenge_leave(challenges_fd, name);
 }

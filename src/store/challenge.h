@@ -6,6 +6,7 @@
  * challenges/NAME/acme-http-01.txt holds key authorizations (token "." thumbprint), one a line, for every order under way. An
  * answer is there before the CA is told to look, and stays until the order is final; the CA may look more than once and from several places. Readers see the file whole or not at all. */
 
+#include "base/key-spec.h"
 #include "base/secret.h"
 #include "store/store.h"
 
@@ -27,12 +28,12 @@ int store_challenge_remove(Store *s, const char *name, const char *token); /* th
 int store_challenge_list(Store *s, char ***ret_names);
 int store_challenge_purge(Store *s, const char *name); /* all answers of the name; not found is done */
 
-/* challenges/NAME/acme-tls-alpn-01-{privkey,pubcert}.pem: the certificate that answers tls-alpn-01 for NAME, and its key, for Apache's children. One pair for a
- * name, the last one written: the CA takes whatever key, and the TLS module puts this pair in the place of all that the virtual host has. */
+/* challenges/NAME/acme-tls-alpn-01-{privkey,pubcert}[.SPEC].pem: the certificates that answer tls-alpn-01 for NAME, and their keys, for Apache's children. One
+ * pair for each key spec of the domain, so that each kind of handshake that its virtual host can do finds one; the last one written counts. */
 
 /* Role CHILD or MANAGER: certificate and key of one writing. */
-int store_challenge_read_alpn(Store *s, const char *name, char **ret_cert, Secret **ret_key);
+int store_challenge_read_alpn(Store *s, const char *name, const KeySpec *spec, char **ret_cert, Secret **ret_key);
 
 /* Role MANAGER. 'remove' takes away this very certificate and its key, and leaves the one of another order. */
-int store_challenge_write_alpn(Store *s, const char *name, const char *cert, const Secret *key);
-int store_challenge_remove_alpn(Store *s, const char *name, const char *cert);
+int store_challenge_write_alpn(Store *s, const char *name, const KeySpec *spec, const char *cert, const Secret *key);
+int store_challenge_remove_alpn(Store *s, const char *name, const KeySpec *spec, const char *cert);

@@ -15,7 +15,7 @@
  *   accounts/ACME-HOST-N/   md-manager        0700   account.json, account.pem, account.next.pem
  *   tmp/NAME/               md-manager        0700   activation's scratch: the set that is changing places (store/activate.h)
  *   challenges/NAME/        md-manager:httpd  2750   acme-http-01.txt 0640: one key authorization a line;
- *                                                    acme-tls-alpn-01-privkey.pem, acme-tls-alpn-01-pubcert.pem 0640
+ *                                                    acme-tls-alpn-01-privkey[.SPEC].pem, acme-tls-alpn-01-pubcert[.SPEC].pem 0640
  *   ocsp/                   md-manager:httpd  2750
  *   status/                 md-manager:httpd  2750   NAME.json 0640: what the status pages show of a domain (store/status.h); .manager.json
  *
@@ -38,8 +38,6 @@
 #define STORE_FILE_JOB "job.json"
 #define STORE_FILE_ACTIVATED "activated"
 #define STORE_FILE_HTTP01 "acme-http-01.txt"
-#define STORE_FILE_ALPN_KEY "acme-tls-alpn-01-privkey.pem"
-#define STORE_FILE_ALPN_CERT "acme-tls-alpn-01-pubcert.pem"
 #define STORE_FILE_ACCOUNT "account.json"
 #define STORE_FILE_ACCOUNT_KEY "account.pem"
 #define STORE_FILE_ACCOUNT_NEXT_KEY "account.next.pem"
@@ -47,6 +45,8 @@
 /* For key_spec_file(). */
 #define STORE_STEM_KEY "privkey"
 #define STORE_STEM_CERT "pubcert"
+#define STORE_STEM_ALPN_KEY "acme-tls-alpn-01-privkey"
+#define STORE_STEM_ALPN_CERT "acme-tls-alpn-01-pubcert"
 
 enum {
         STORE_KEY_MAX = 64 * 1024,

@@ -10,12 +10,15 @@
 #define KEY_FILE(name) "challenges/" name "/acme-tls-alpn-01-privkey.pem"
 #define HTTP01 "AAAAAAAAAAAAAAAAAAAAAAAA.abcdefghijklmnopqrstuvwxyz0123456789-_ABCDE"
 
+static const KeySpec rsa = { .type = KEY_TYPE_RSA, .bits = 2048 };
+static const KeySpec p256 = { .type = KEY_TYPE_EC, .curve = "P-256" };
+
 static void check_pair(Store *s, const char *name, const char *expected_cert, const char *expected_key) {
         _auto_free_ char *cert = NULL;
         _auto_secret_ Secret *key = NULL;
         int r;
 
-        r = store_challenge_read_alpn(s, name, &cert, &key);
+        r = store_challenge_read_alpn(s, name, &rsa, &cert, &key);
         CHECK_INT(r, expected_cert ? 0 : STORE_CHALLENGE_E_NOT_FOUND);
         CHECK_STR(cert, expected_cert);
         CHECK_STR(key ? key->data : NULL, expected_key);
@@ -24,7 +27,7 @@ static void check_pair(Store *s, const char *name, const char *expected_cert, co
 static int write_pair(Store *s, const char *name, const char *cert, const char *key) {
         _auto_secret_ Secret *secret = secret_new(key, strlen(key));
 
-        return store_challenge_write_alpn(s, name, cert, secret);
+        return store_challenge_write_alpn(s, name, &rsa, cert, secret);
 }
 
 TEST(pairs_come_and_go) {
@@ -43,11 +46,29 @@ TEST(pairs_come_and_go) {
         test_case("a later one counts, and is not removed in the name of the one before");
         CHECK_INT(write_pair(s, "example.org", CERT_B, "key-b\n"), 0);
         check_pair(child, "example.org", CERT_B, "key-b\n");
-        CHECK_INT(store_challenge_remove_alpn(s, "example.org", CERT_A), STORE_CHALLENGE_E_NOT_FOUND);
+        CHECK_INT(store_challenge_remove_alpn(s, "example.org", &rsa, CERT_A), STORE_CHALLENGE_E_NOT_FOUND);
         check_pair(child, "example.org", CERT_B, "key-b\n");
-        CHECK_INT(store_challenge_remove_alpn(s, "example.org", CERT_B), 0);
+        CHECK_INT(store_challenge_remove_alpn(s, "example.org", &rsa, CERT_B), 0);
         CHECK(!tmp_dir_has(&dir, "challenges/example.org"));
-        CHECK_INT(store_challenge_remove_alpn(s, "example.org", CERT_B), STORE_CHALLENGE_E_NOT_FOUND);
+        CHECK_INT(store_challenge_remove_alpn(s, "example.org", &rsa, CERT_B), STORE_CHALLENGE_E_NOT_FOUND);
+}
+
+TEST(one_for_each_kind_of_key) {
+        _auto_tmp_dir_ TmpDir dir = tmp_dir_make();
+        _auto_store_ Store *s = tree_open(&dir, STORE_ROLE_MANAGER);
+        _auto_secret_ Secret *key = secret_new("key-b", 5), *found = NULL;
+        _auto_free_ char *cert = NULL;
+
+        CHECK_INT(write_pair(s, "example.org", CERT_A, "key-a"), 0);
+        CHECK_INT(store_challenge_write_alpn(s, "example.org", &p256, CERT_B, key), 0);
+        CHECK(tmp_dir_has(&dir, "challenges/example.org/acme-tls-alpn-01-pubcert.p-256.pem"));
+        check_pair(s, "example.org", CERT_A, "key-a");
+        CHECK_INT(store_challenge_read_alpn(s, "example.org", &p256, &cert, &found), 0);
+        CHECK_STR(cert, CERT_B);
+        CHECK_INT(store_challenge_remove_alpn(s, "example.org", &rsa, CERT_A), 0);
+        check_pair(s, "example.org", NULL, NULL);
+        CHECK_INT(store_challenge_remove_alpn(s, "example.org", &p256, CERT_B), 0);
+        CHECK_UINT(tmp_dir_count(&dir, "challenges"), 0);
 }
 
 TEST(addresses) {
@@ -74,7 +95,7 @@ TEST(beside_another_answer) {
         CHECK_INT(store_challenge_remove(s, "example.org", "AAAAAAAAAAAAAAAAAAAAAAAA"), 0);
         check_pair(s, "example.org", CERT_A, "key");
         CHECK_INT(store_challenge_add(s, "example.org", HTTP01), 0);
-        CHECK_INT(store_challenge_remove_alpn(s, "example.org", CERT_A), 0);
+        CHECK_INT(store_challenge_remove_alpn(s, "example.org", &rsa, CERT_A), 0);
         CHECK_UINT(tmp_dir_count(&dir, "challenges/example.org"), 1);
 }
 
@@ -134,7 +155,7 @@ TEST(readers_see_pairs_only) {
                 _auto_free_ char *cert = NULL;
                 _auto_secret_ Secret *key = NULL;
 
-                if (store_challenge_read_alpn(child, "example.org", &cert, &key) != 0)
+                if (store_challenge_read_alpn(child, "example.org", &rsa, &cert, &key) != 0)
                         continue;
                 found++;
                 CHECK_STR(key->data, str_equal(cert, CERT_A) ? "key-a" : "key-b");
