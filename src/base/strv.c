@@ -66,6 +66,22 @@ int strv_extend(char ***list, const char *s) {
         return strv_consume(list, strdup(s));
 }
 
+bool strv_remove(char **list, const char *s) {
+        char **kept = list;
+        bool found;
+
+        if (!list)
+                return false;
+        for (char **p = list; *p; p++)
+                if (str_equal(*p, s))
+                        free(*p);
+                else
+                        *kept++ = *p;
+        found = *kept;
+        *kept = NULL;
+        return found;
+}
+
 char **strv_copy(char *const *list) {
         _auto_strv_ char **copy = NULL;
         size_t n = strv_length(list);

@@ -18,6 +18,9 @@ int strv_extend(char ***list, const char *s);
 /* Appends 's' itself; it is freed on failure. */
 int strv_consume(char ***list, char *s);
 
+/* Takes out all that equal 's'; true: there was one. */
+bool strv_remove(char **list, const char *s);
+
 /* NULL: out of memory. */
 char **strv_copy(char *const *list);
 char **strv_split(const char *s, const char *separators); /* empty words are left out */

@@ -63,3 +63,18 @@ TEST(equal_and_copy) {
         strv_sort(b);
         CHECK(strv_equal(a, b));
 }
+
+TEST(remove) {
+        _auto_strv_ char **list = strv_split("a b a c", " ");
+
+        CHECK(!strv_remove(NULL, "a"));
+        CHECK(!strv_remove(list, "x"));
+        CHECK_UINT(strv_length(list), 4);
+        CHECK(strv_remove(list, "a"));
+        CHECK_UINT(strv_length(list), 2);
+        CHECK_STR(list[0], "b");
+        CHECK(strv_remove(list, "c"));
+        CHECK(strv_remove(list, "b"));
+        CHECK(!strv_remove(list, "b"));
+        CHECK_UINT(strv_length(list), 0);
+}
