@@ -8,13 +8,18 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/enum-table.h"
+#include "base/string-util.h"
+#include "domain/name.h"
 
 enum {
         STATUS_MAX = 256,
         DETAIL_MAX = 2048,
         URL_MAX = 4096,
         ACCOUNT_MAX = 200,
+        TXT_VALUE_LENGTH = 43, /* SHA-256 as base64url */
 };
+
+#define SETUP_DNS01 "dns-01:"
 
 static const char *const job_phase_table[_JOB_PHASE_MAX] = {
         [JOB_PHASE_IDLE] = "idle",
@@ -48,6 +53,7 @@ Job *job_free(Job *j) {
                 return NULL;
 
         job_forget_order(j);
+        strv_free(j->challenge_setups);
         for (size_t i = 0; i < j->n_log; i++)
                 log_entry_done(&j->log[i]);
         free(j->log);
@@ -107,6 +113,29 @@ int job_log_add(Job *j, uint64_t when_usec, const char *type, const char *status
         j->log[0] = e;
         j->n_log++;
         return 0;
+}
+
+char *job_setup_format(const char *name, const char *value) {
+        return str_printf(SETUP_DNS01 "%s %s", name, value);
+}
+
+bool job_setup_parse(const char *setup, char **ret_name, const char **ret_value) {
+        const char *name = str_after_prefix(setup, SETUP_DNS01), *blank = name ? strchr(name, ' ') : NULL;
+        _auto_free_ char *copy = NULL;
+
+        assert(ret_name);
+        assert(ret_value);
+
+        if (!blank || strlen(blank + 1) != TXT_VALUE_LENGTH ||
+            strspn(blank + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") != TXT_VALUE_LENGTH)
+                return false;
+        copy = strndup(name, (size_t) (blank - name));
+        if (!copy || !domain_name_is_valid(copy) || domain_name_is_wildcard(copy))
+                return false;
+
+        *ret_name = take_ptr(copy);
+        *ret_value = blank + 1;
+        return true;
 }
 
 /* To JSON */
@@ -189,7 +218,8 @@ int job_to_json(const Job *j, JsonObject **ret) {
             json_add_bool(o, "finished", j->finished) < 0 || json_add_time(o, "next-run", usec_round_up(j->next_run_usec)) < 0 ||
             json_add_time(o, "last-run", j->last_run_usec) < 0 || json_add_time(o, "activated", j->activated_usec) < 0 || json_add_time(o, "installed", j->installed_usec) < 0 ||
             (j->asked && json_add_bool(o, "asked", true) < 0) || json_add_uint(o, "errors", j->errors) < 0 || last_to_json(j, o) < 0 || json_add_string(o, "ca-url", j->ca_url) < 0 ||
-            json_add_string(o, "account", j->account) < 0 || order_to_json(j, o) < 0 || log_to_json(j, o) < 0)
+            json_add_string(o, "account", j->account) < 0 || order_to_json(j, o) < 0 ||
+            (j->challenge_setups && json_add_strv(o, "challenge-setups", j->challenge_setups) < 0) || log_to_json(j, o) < 0)
                 return -ENOMEM;
         *ret = take_ptr(o);
         return 0;
@@ -255,6 +285,23 @@ static int read_order(Job *j, JsonObject *o) {
         return 0;
 }
 
+static int read_setups(Job *j, JsonObject *o) {
+        _auto_strv_ char **list = NULL;
+        int r;
+
+        r = json_get_strv(o, "challenge-setups", JOB_SETUPS_MAX, &list);
+        if (r < 0)
+                return r == -EBADMSG ? 0 : r;
+        STRV_FOREACH(s, list) {
+                _auto_free_ char *name = NULL;
+                const char *value;
+
+                if (job_setup_parse(*s, &name, &value) && strv_extend(&j->challenge_setups, *s) < 0)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
 static int read_log(Job *j, JsonObject *o) {
         JsonObject *entries = json_get_array(json_get_object(o, "log"), "entries");
         size_t n = entries ? json_object_array_length(entries) : 0;
@@ -310,7 +357,7 @@ int job_from_json(const char *name, JsonObject *o, Job **ret) {
         account = json_get_string(o, "account");
         if (account_is_plausible(account) && str_replace(&j->account, account) < 0)
                 return -ENOMEM;
-        if (read_order(j, o) < 0 || read_log(j, o) < 0 || problem_from_json(json_get_object(o, "last"), &j->last) < 0)
+        if (read_order(j, o) < 0 || read_setups(j, o) < 0 || read_log(j, o) < 0 || problem_from_json(json_get_object(o, "last"), &j->last) < 0)
                 return -ENOMEM;
         *ret = take_ptr(j);
         return 0;

@@ -2,7 +2,7 @@
 #pragma once
 
 /* The job record of a domain, job.json: what is kept between runs. Member names are mod_md's where it has the thing: "name",
- * "finished", "next-run", "last-run", "errors", "last" {problem members, "status-description"}, "log"
+ * "finished", "next-run", "last-run", "errors", "last" {problem members, "status-description"}, "challenge-setups" (in mod_md's order.json), "log"
  * {"entries"}; ours: "asked", "ca-url", "account", "order" {"url", "finalize", "authorizations"}, "phase", "activated", "installed". */
 
 #include "base/problem.h"
@@ -12,6 +12,7 @@ enum {
         JOB_LOG_MAX = 128,
         JOB_SIZE_MAX = 1024 * 1024,
         JOB_AUTHORIZATIONS_MAX = 1000, /* longer lists are not kept: the order names them */
+        JOB_SETUPS_MAX = 1000,
 };
 
 /* How far the renewal in progress is; each is a fact on disk, checked again at every start. */
@@ -43,6 +44,7 @@ typedef struct Job {
         char *account;          /* directory name of the account used */
         char *order_url, *finalize_url;
         char **authorizations;
+        char **challenge_setups; /* what commands were asked to set up and were not seen to take back: "dns-01:NAME VALUE" */
         uint64_t activated_usec; /* when the live set became live */
         uint64_t installed_usec; /* when a server was last seen serving the newest certificate */
         JobLogEntry *log;        /* newest first, at most JOB_LOG_MAX */
@@ -58,7 +60,12 @@ int job_phase_from_string(const char *s, JobPhase *ret);
 
 /* In front of the others; the oldest one leaves when there are too many. Texts are made printable. */
 int job_log_add(Job *j, uint64_t when_usec, const char *type, const char *status, const char *detail);
-void job_forget_order(Job *j); /* CA and account stay */
+void job_forget_order(Job *j); /* CA, account and challenge_setups stay */
+
+/* An entry of challenge_setups. NULL: out of memory. */
+char *job_setup_format(const char *name, const char *value);
+/* Takes it apart; false: it is none. The caller frees *ret_name; *ret_value points into 'setup'. */
+bool job_setup_parse(const char *setup, char **ret_name, const char **ret_value);
 
 /* Times have the resolution of a second. */
 int job_to_json(const Job *j, JsonObject **ret);

@@ -39,6 +39,47 @@ TEST(empty_job) {
         CHECK(!again->last && !again->log && !again->order_url);
 }
 
+#define VALUE_A "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+#define VALUE_B "_-BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB"
+
+TEST(challenge_setups_are_kept) {
+        _cleanup_(job_freep) Job *j = job_new("example.org"), *again = NULL;
+        _auto_free_ char *text = NULL, *name = NULL;
+        const char *value;
+
+        REQUIRE(strv_consume(&j->challenge_setups, job_setup_format("example.org", VALUE_A)) == 0);
+        REQUIRE(strv_consume(&j->challenge_setups, job_setup_format("example.org", VALUE_B)) == 0);
+        job_forget_order(j);
+        text = text_of(j);
+        CHECK(strstr(text, "\"challenge-setups\":[\"dns-01:example.org " VALUE_A "\",\"dns-01:example.org " VALUE_B "\"]"));
+        REQUIRE(parse(text, &again) == 0);
+        CHECK(strv_equal(j->challenge_setups, again->challenge_setups));
+        REQUIRE(job_setup_parse(again->challenge_setups[1], &name, &value));
+        CHECK_STR(name, "example.org");
+        CHECK_STR(value, VALUE_B);
+}
+
+TEST(challenge_setups_that_are_none) {
+        static const char *const cases[] = {
+                "", "dns-01:", "dns-01:example.org", "dns-01:example.org ", "dns-01:example.org AAAA", "dns-01: " VALUE_A, "http-01:example.org " VALUE_A,
+                "dns-01:*.example.org " VALUE_A, "dns-01:192.0.2.1 " VALUE_A, "dns-01:a/b " VALUE_A, "dns-01:example.org " VALUE_A "A",
+                "dns-01:example.org x " VALUE_A, "dns-01:example.org AAAAAAAAAAAAAAAAAAAAA;AAAAAAAAAAAAAAAAAAAAA",
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_(job_freep) Job *j = NULL;
+                _auto_free_ char *text = str_printf("{\"challenge-setups\":[\"%s\",\"dns-01:example.org " VALUE_A "\"]}", cases[i]);
+                const char *value = NULL;
+                char *name = NULL;
+
+                test_case("'%s'", cases[i]);
+                CHECK(!job_setup_parse(cases[i], &name, &value));
+                CHECK(!name && !value);
+                REQUIRE(parse(text, &j) == 0);
+                CHECK_UINT(strv_length(j->challenge_setups), 1);
+        }
+}
+
 static Job *full_job(void) {
         Job *j = job_new("example.org");
 
