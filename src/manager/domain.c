@@ -20,6 +20,7 @@
 #include "manager/reserve.h"
 #include "manager/schedule.h"
 #include "manager/servers.h"
+#include "manager/status.h"
 #include "store/domain.h"
 
 static void tidy(Domain *d, const char *name) {
@@ -82,6 +83,8 @@ Domain *domain_free(Domain *d) {
                 return NULL;
         if (d->renewal)
                 renewal_free(d->renewal);
+        if (d->config)
+                status_forget(d->manager->shown, d);
         if (d->config && map_get(d->manager->domains, DOMAIN_NAME(d)) == d) {
                 domain_bus_removed(d);
                 (void) map_remove(d->manager->domains, DOMAIN_NAME(d));
@@ -378,4 +381,5 @@ uint64_t domain_valid_until_usec(const Domain *d) {
 
 void domain_changed(Domain *d) {
         domain_bus_changed(d);
+        status_changed(d->manager->shown, d);
 }

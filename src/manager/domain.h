@@ -40,6 +40,7 @@ struct Domain {
         sd_event_source *activation_retry;
         int inotify_wd; /* watches domains/NAME/; -1: none */
         uint64_t told; /* a hash of what the bus was told last */
+        uint64_t shown; /* a hash of what the status pages show; 0: not known */
 };
 
 int domain_new(Manager *m, const char *name, Domain **ret);
@@ -76,5 +77,5 @@ bool domain_is_served_by(const Domain *d, size_t i);
 /* When the certificate in use runs out, over all keys; 0: there is none. */
 uint64_t domain_valid_until_usec(const Domain *d);
 
-/* The domain's properties changed: tells the bus in the next round. */
+/* The domain's properties changed: tells the bus, and the status pages in the next round. */
 void domain_changed(Domain *d);

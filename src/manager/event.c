@@ -11,6 +11,7 @@
 #include "base/message-ids.h"
 #include "base/string-util.h"
 #include "manager/manager-bus.h"
+#include "manager/status.h"
 
 static const struct {
         const char *message_id;
@@ -85,6 +86,7 @@ void event_tell(Domain *d, EventKind kind, const Problem *problem, const char *f
         }
         tell_journal(d, kind, problem, printable);
         (void) job_log_add(d->job, clock_now_usec(), kinds[kind].log_type, problem ? problem->type : NULL, printable);
+        status_changed(d->manager->shown, d);
         manager_bus_event(d, event_kind_to_string(kind), problem, printable);
         if (event_kind_has_hook(kind))
                 run_hook(d, kind, problem, printable);

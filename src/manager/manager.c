@@ -25,6 +25,7 @@
 #include "manager/renewal.h"
 #include "manager/schedule.h"
 #include "manager/servers.h"
+#include "manager/status.h"
 #include "manager/worker-bus.h"
 #include "store/account.h"
 #include "store/activate.h"
@@ -85,6 +86,9 @@ int manager_new(sd_event *event, Manager **ret) {
         r = hook_queue_new(event, &m->hooks);
         if (r < 0)
                 return log_failure(r, "Cannot prepare the queue of hooks: %m");
+        r = status_new(m, &m->shown);
+        if (r < 0)
+                return log_failure(r, "Cannot prepare what the status pages show: %m");
         r = sd_event_add_defer(event, &m->pump, start_queued, m);
         if (r < 0)
                 return log_failure(r, "Cannot prepare the event loop: %m");
@@ -112,6 +116,7 @@ Manager *manager_free(Manager *m) {
         if (m->reloads)
                 MAP_FOREACH(m->reloads, key, reload)
                         reload_free(reload);
+        m->shown = status_free(m->shown);
         servers_free(m->servers);
         key_maker_free(m->keys);
         map_free(m->domains);
@@ -220,6 +225,7 @@ void manager_forget_unmanaged(Domain *d) {
                 return;
         log_full(LOG_NOTICE, 0, MESSAGE_UNMANAGED, fields, ELEMENTSOF(fields),
                  "%s: No server names this domain any more; its certificates stay in the store.", DOMAIN_NAME(d));
+        status_remove(d->manager->shown, d);
         domain_free(d);
 }
 
@@ -277,6 +283,7 @@ void manager_check(Manager *m) {
                 d->activation_retry = sd_event_source_disable_unref(d->activation_retry); /* tried again now, not later */
         }
         manager_apply_snapshots(m);
+        status_check(m->shown);
 }
 
 static void tidy_accounts(Manager *m) {
@@ -356,6 +363,8 @@ int manager_start(Manager *m) {
         (void) servers_read(m->servers);
         manager_apply_snapshots(m);
         challenges_purge_stale(m);
+        status_prune(m->shown);
+        status_changed(m->shown, NULL);
         /* The name last: who calls finds everything in place. */
         r = sd_bus_request_name(m->bus, BUS_NAME, 0);
         if (r < 0)

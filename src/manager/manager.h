@@ -18,6 +18,7 @@ typedef struct Domain Domain;     /* manager/domain.h */
 typedef struct Renewal Renewal;   /* manager/renewal.h */
 typedef struct Schedule Schedule; /* manager/schedule.h */
 typedef struct Servers Servers;   /* manager/servers.h */
+typedef struct Status Status;     /* manager/status.h */
 
 typedef struct Manager {
         sd_event *event;
@@ -42,6 +43,7 @@ typedef struct Manager {
 
         sd_event_source *pump; /* deferred: starts what is due when there are places */
         sd_event_source *status;
+        Status *shown; /* what the status pages show */
 } Manager;
 
 int manager_new(sd_event *event, Manager **ret);

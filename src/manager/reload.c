@@ -13,6 +13,7 @@
 #include "manager/event.h"
 #include "manager/manager-bus.h"
 #include "manager/renewal.h"
+#include "manager/status.h"
 #include "domain/backoff.h"
 
 #define CALL_TIMEOUT_USEC (5 * USEC_PER_MINUTE)
@@ -65,6 +66,7 @@ static Reload *find_or_make(Manager *m, const char *unit) {
 static void set_state(Reload *r, ReloadState state) {
         r->state = state;
         manager_bus_changed(r->manager);
+        status_changed(r->manager->shown, NULL);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata);
@@ -116,6 +118,7 @@ static void fail(Reload *r, EventKind kind, const char *type, const char *detail
 
         if (r->failures < 16)
                 r->failures++;
+        r->n_failed++;
         delay = MIN_OF(RETRY_BASE_USEC << (r->failures - 1), RETRY_MAX_USEC);
         if (r->again) /* somebody wants it since: do not sit out a long wait */
                 delay = MIN_OF(delay, r->manager->settings.reload_interval_usec);
@@ -135,6 +138,7 @@ static void on_job(UnitCall *call, const char *result, const sd_bus_error *error
 
         r->call = unit_call_free(r->call);
         if (str_equal(result, "done")) {
+                r->n_done++;
                 set_state(r, RELOAD_PROVING);
                 set_timer(r, r->manager->settings.served_timeout_usec);
                 reload_snapshot_arrived(r->manager); /* it may have been faster */

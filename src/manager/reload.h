@@ -22,6 +22,7 @@ typedef struct Reload {
         bool forced;           /* an operator wants it, whatever is served */
         bool again;            /* something else was activated since it started */
         unsigned failures;     /* in a row */
+        uint64_t n_done, n_failed; /* since our start */
         uint64_t wanted_usec;  /* monotonic: since when it is wanted */
         uint64_t started_usec; /* monotonic: the last one */
         UnitCall *call;

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The texts of the status pages. A domain's is the object that mod_md's "md-status" gives for it, member by member, and behind that what only we
+ * know: "next", "served", "installed", "last-problem". */
+
+#include <errno.h>
+
+#include "base/clock.h"
+#include "base/string-util.h"
+#include "config.h"
+#include "manager/deliver.h"
+#include "manager/reload.h"
+#include "manager/status.h"
+#include "store/domain.h"
+
+/* Takes 'value' like json_add_object(), which does not take NULL. */
+static int add_object(JsonObject *o, const char *key, JsonObject *value) {
+        return value ? json_add_object(o, key, value) : -ENOMEM;
+}
+
+static JsonObject *validity(uint64_t from_usec, uint64_t until_usec) {
+        _auto_json_ JsonObject *o = json_object_new_object();
+
+        if (!o || json_add_time(o, "from", from_usec) < 0 || json_add_time(o, "until", until_usec) < 0)
+                return NULL;
+        return take_ptr(o);
+}
+
+static JsonObject *certificate(const CertFacts *f) {
+        _auto_json_ JsonObject *o = json_object_new_object();
+
+        if (!o || json_add_string(o, "issuer-name", f->issuer) < 0 || json_add_string(o, "issuer-uri", f->issuer_url) < 0 ||
+            add_object(o, "valid", validity(f->not_before_usec, f->not_after_usec)) < 0 || json_add_string(o, "serial", f->serial) < 0 ||
+            json_add_string(o, "sha256-fingerprint", f->sha256) < 0 || json_add_string(o, "ari-cert-id", f->ari_id) < 0)
+                return NULL;
+        return take_ptr(o);
+}
+
+/* "valid" is when all of them are; certificates that are never valid together have none. */
+static JsonObject *certificates(const CertFactsList *l) {
+        _auto_json_ JsonObject *o = json_object_new_object();
+        uint64_t from = 0, until = USEC_INFINITY;
+
+        if (!o)
+                return NULL;
+        for (size_t i = 0; i < l->n; i++) {
+                const CertFacts *f = &l->items[i];
+
+                if (add_object(o, f->spec, certificate(f)) < 0)
+                        return NULL;
+                from = MAX_OF(from, f->not_before_usec);
+                until = MIN_OF(until, f->not_after_usec);
+        }
+        if (l->n > 0 && from < until && add_object(o, "valid", validity(from, until)) < 0)
+                return NULL;
+        return take_ptr(o);
+}
+
+static bool is_under_way(const Domain *d) {
+        return d->renewal || d->job->phase != JOB_PHASE_IDLE || d->job->errors > 0 || d->decision.action == DECISION_RENEW;
+}
+
+static int add_renewal(Domain *d, JsonObject *o) {
+        _auto_json_ JsonObject *job = NULL;
+        CertFactsList staged = { 0 };
+        int r;
+
+        if (!is_under_way(d))
+                return 0;
+        r = job_to_json(d->job, &job);
+        if (r < 0)
+                return r;
+        json_object_object_del(job, "log");
+        json_object_object_del(job, "order");
+        if (d->job->phase != JOB_PHASE_IDLE && d->job->phase != JOB_PHASE_ACTIVATED)
+                r = deliver_read_facts(d, STORE_SET_STAGING, &staged, NULL);
+        if (r == 0)
+                r = add_object(job, "cert", certificates(&staged));
+        cert_facts_list_done(&staged);
+        return r < 0 ? r : json_add_object(o, "renewal", take_ptr(job));
+}
+
+static int add_next(Domain *d, JsonObject *o) {
+        const char *action = d->renewal ? "renewing" : decision_action_to_string(d->decision.action);
+        _auto_json_ JsonObject *next = json_object_new_object();
+
+        if (!next || json_add_string(next, "action", action) < 0 ||
+            json_add_string(next, "reason", decision_reason_to_string(d->decision.reason)) < 0 || json_add_time(next, "at", usec_round_up(d->wanted_usec)) < 0 ||
+            json_add_string(next, "detail", str_or(reload_trouble(d), d->decision.detail)) < 0)
+                return -ENOMEM;
+        return json_add_object(o, "next", take_ptr(next));
+}
+
+static int add_problem(const Domain *d, JsonObject *o) {
+        _auto_json_ JsonObject *problem = NULL;
+
+        if (!d->job->last)
+                return 0;
+        problem = json_object_new_object();
+        if (!problem || problem_to_json(d->job->last, problem) < 0)
+                return -ENOMEM;
+        return json_add_object(o, "last-problem", take_ptr(problem));
+}
+
+static bool is_watched(const Domain *d) {
+        switch (d->config->renew_mode) {
+
+        case RENEW_MODE_MANUAL:
+                return false;
+
+        case RENEW_MODE_AUTO:
+                return !d->config->refused && !managed_domain_is_static(d->config);
+
+        default:
+                return !d->config->refused;
+        }
+}
+
+static bool is_due(const Domain *d) {
+        return d->renewal || d->decision.action == DECISION_RENEW || d->decision.action == DECISION_ACTIVATE ||
+               (d->decision.action == DECISION_WAIT && d->decision.reason == REASON_RETRY);
+}
+
+static int add_state(const Domain *d, JsonObject *o) {
+        DomainState state = d->decision.state;
+
+        if (json_add_int(o, "state", state) < 0)
+                return -ENOMEM;
+        return state == DOMAIN_STATE_COMPLETE ? 0 : json_add_string(o, "state-descr", str_or(d->config->refused, d->decision.detail));
+}
+
+static int format(JsonObject *o, char **ret) {
+        char *text = json_format_short(o);
+
+        if (!text)
+                return -ENOMEM;
+        *ret = text;
+        return 0;
+}
+
+int status_format_domain(Domain *d, char **ret) {
+        _auto_json_ JsonObject *o = NULL;
+        int r;
+
+        r = managed_domain_to_public_json(d->config, &o);
+        if (r < 0)
+                return r;
+        json_object_object_del(o, "stapling"); /* always told, and where mod_md has it */
+        if (add_state(d, o) < 0 || (d->live.n > 0 && add_object(o, "cert", certificates(&d->live)) < 0) ||
+            json_add_time(o, "renew-at", decision_renew_at_usec(d->config, &d->live)) < 0 || json_add_bool(o, "stapling", d->config->stapling) < 0 ||
+            json_add_bool(o, "watched", is_watched(d)) < 0 || json_add_bool(o, "renew", is_due(d)) < 0)
+                return -ENOMEM;
+        r = add_renewal(d, o);
+        if (r == 0)
+                r = add_next(d, o);
+        if (r == 0)
+                r = json_add_bool(o, "served", d->served && d->live.n > 0);
+        if (r == 0)
+                r = json_add_time(o, "installed", d->job->installed_usec);
+        if (r == 0)
+                r = add_problem(d, o);
+        return r < 0 ? r : format(o, ret);
+}
+
+static JsonObject *reload(const Reload *l) {
+        _auto_json_ JsonObject *o = json_object_new_object();
+
+        if (!o || json_add_string(o, "unit", l->unit) < 0 || json_add_string(o, "state", reload_state_to_string(l->state)) < 0 ||
+            json_add_uint(o, "reloads", l->n_done) < 0 || json_add_uint(o, "failures", l->n_failed) < 0 ||
+            json_add_string(o, "problem", l->last ? l->last->detail : NULL) < 0)
+                return NULL;
+        return take_ptr(o);
+}
+
+int status_format_manager(const Manager *m, char **ret) {
+        _auto_json_ JsonObject *o = json_object_new_object(), *list = json_object_new_array();
+        const char *unit;
+        Reload *l;
+
+        if (!o || !list || json_add_string(o, "version", PROJECT_VERSION) < 0)
+                return -ENOMEM;
+        MAP_FOREACH(m->reloads, unit, l) {
+                JsonObject *entry = reload(l);
+
+                if (!entry || json_object_array_add(list, entry) < 0) {
+                        (void) json_object_put(entry);
+                        return -ENOMEM;
+                }
+        }
+        return json_add_object(o, "reloads", take_ptr(list)) < 0 ? -ENOMEM : format(o, ret);
+}
