@@ -37,6 +37,7 @@ bool problem_needs_administrator(const Problem *p) {
                 PROBLEM_ACME_PREFIX "badSignatureAlgorithm",
                 PROBLEM_ACME_PREFIX "externalAccountRequired",
                 PROBLEM_ACME_PREFIX "invalidContact",
+                PROBLEM_ACME_PREFIX "invalidProfile",
                 PROBLEM_ACME_PREFIX "unsupportedContact",
                 PROBLEM_ACME_PREFIX "malformed",
                 PROBLEM_ACME_PREFIX "rejectedIdentifier",

@@ -171,3 +171,40 @@ int domain_names_uncovered(char *const *patterns, char *const *names, const char
         *ret_count = count;
         return 0;
 }
+
+/* Sorted, those of the names that are wildcards; borrowed. */
+static char **pick_wildcards(char *const *names, size_t *ret_n) {
+        char **list = calloc(strv_length(names) + 1, sizeof(*list));
+        size_t n = 0;
+
+        if (!list)
+                return NULL;
+        STRV_FOREACH(name, names)
+                if (domain_name_is_wildcard(*name))
+                        list[n++] = *name;
+        qsort(list, n, sizeof(*list), compare_names);
+        *ret_n = n;
+        return list;
+}
+
+int domain_names_without_covered(char *const *names, char ***ret) {
+        _auto_free_ char **wildcards = NULL;
+        _auto_strv_ char **list = NULL;
+        size_t n_wildcards = 0, n = 0;
+
+        assert(ret);
+
+        wildcards = pick_wildcards(names, &n_wildcards);
+        list = calloc(strv_length(names) + 1, sizeof(*list));
+        if (!wildcards || !list)
+                return -ENOMEM;
+        STRV_FOREACH(name, names) {
+                if (!domain_name_is_wildcard(*name) && sorted_cover(wildcards, n_wildcards, *name))
+                        continue;
+                list[n] = strdup(*name);
+                if (!list[n++])
+                        return -ENOMEM;
+        }
+        *ret = take_ptr(list);
+        return 0;
+}

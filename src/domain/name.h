@@ -27,3 +27,6 @@ bool domain_names_cover(char *const *patterns, const char *name) _pure_;
 /* Looks for names that none of the patterns covers: how many, and the first one (borrowed; NULL when all are covered). Quick
  * also for thousands of both. */
 int domain_names_uncovered(char *const *patterns, char *const *names, const char **ret_first, size_t *ret_count);
+
+/* Copies those that no wildcard among them covers, in their order: a certificate need not name the others (RFC 6125 section 6.4.3). */
+int domain_names_without_covered(char *const *names, char ***ret);

@@ -175,3 +175,26 @@ TEST(names_longer_than_any_real_one_are_not_covered) {
         CHECK_INT(domain_names_uncovered(patterns, names, &first, &count), 0);
         CHECK_UINT(count, 1);
 }
+
+TEST(names_that_a_wildcard_covers_are_left_out) {
+        static const struct {
+                const char *names, *left;
+        } cases[] = {
+                { "example.org *.example.org www.example.org",          "example.org *.example.org" },
+                { "www.example.org *.example.org",                      "*.example.org" },
+                { "a.b.example.org *.example.org",                      "a.b.example.org *.example.org" },
+                { "*.b.example.org *.example.org a.b.example.org",      "*.b.example.org *.example.org" },
+                { "*.org *.example.org",                                "*.org *.example.org" }, /* no wildcard stands for another one */
+                { "example.org www.example.org 192.0.2.1 2001:db8::1",  "example.org www.example.org 192.0.2.1 2001:db8::1" },
+                { "",                                                   "" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _auto_strv_ char **names = strv_split(cases[i].names, " "), **left = NULL, **expected = strv_split(cases[i].left, " ");
+
+                test_case("%s", cases[i].names);
+                CHECK_INT(domain_names_without_covered(names, &left), 0);
+                CHECK_UINT(strv_length(left), strv_length(expected));
+                CHECK(strv_length(expected) == 0 || strv_equal(left, expected));
+        }
+}
