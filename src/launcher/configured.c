@@ -12,10 +12,17 @@
 #include "base/strv.h"
 #include "store/snapshot.h"
 
+static void domain_release(void *value) {
+        ConfiguredDomain *d = value;
+
+        strv_free(d->dns01_command);
+        free(d);
+}
+
 static ConfiguredServer *server_free(ConfiguredServer *s) {
         if (!s)
                 return NULL;
-        map_free(s->domains);
+        map_free_with(s->domains, domain_release);
         strv_free(s->command);
         free(s->id);
         free(s);
@@ -51,21 +58,35 @@ static int read_stamp(int dir_fd, const char *id, uint64_t stamp[5]) {
         return 0;
 }
 
+/* The first definition of a name counts. */
+static int take_domain(Map *domains, ManagedDomain *from) {
+        ConfiguredDomain *d = map_get(domains, from->name) ? NULL : calloc(1, sizeof(*d));
+        int r;
+
+        if (!d)
+                return map_get(domains, from->name) ? 0 : -ENOMEM;
+        d->dns01_command = take_ptr(from->dns01_cmd);
+        r = map_put(domains, from->name, d);
+        if (r < 0)
+                domain_release(d);
+        return r;
+}
+
 static int take_over(ConfiguredServer *s, Snapshot *snapshot) {
-        _auto_map_ Map *domains = map_new();
+        Map *domains = map_new();
+        int r = domains ? 0 : -ENOMEM;
 
-        if (!domains)
-                return -ENOMEM;
-        for (size_t i = 0; i < snapshot->n_domains; i++) {
-                int r = map_put(domains, snapshot->domains[i]->name, domains);
-
-                if (r < 0 && r != -EEXIST)
-                        return r;
+        for (size_t i = 0; r >= 0 && i < snapshot->n_domains; i++)
+                r = take_domain(domains, snapshot->domains[i]);
+        if (r < 0) {
+                map_free_with(domains, domain_release);
+                return r;
         }
-        map_free(s->domains);
-        s->domains = take_ptr(domains);
+        map_free_with(s->domains, domain_release);
+        s->domains = domains;
         strv_free(s->command);
         s->command = take_ptr(snapshot->message_cmd);
+        s->dns01_version = snapshot->dns01_version;
         return 0;
 }
 

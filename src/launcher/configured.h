@@ -7,13 +7,19 @@
 #include "base/macro.h"
 #include "base/map.h"
 #include "base/problem.h"
+#include "base/strv.h"
 
 typedef struct ConfiguredServer {
         char *id;
         uint64_t stamp[5]; /* the file as it was read */
-        Map *domains; /* names; values mean nothing */
+        Map *domains; /* names → ConfiguredDomain */
         char **command; /* for events; NULL: none */
+        unsigned dns01_version;
 } ConfiguredServer;
+
+typedef struct ConfiguredDomain {
+        char **dns01_command; /* NULL: none */
+} ConfiguredDomain;
 
 typedef struct Configured {
         ConfiguredServer **servers; /* in the order of their ids */

@@ -10,3 +10,6 @@
  * domain, BUS_ERROR_INVALID for an unknown event or a field that is none. BUS_ERROR_BUSY is
  * answered while a hook of this event and domain runs, or 16 of any. */
 int hook_run(Launcher *l, sd_bus_message *call, const char *domain, const char *event, sd_bus_error *error);
+
+/* The words that MDMessageCmd has for the server of the domain. BUS_ERROR_NOT_CONFIGURED when there are none. */
+int hook_find_command(Launcher *l, const char *domain, char ***ret, sd_bus_error *error);

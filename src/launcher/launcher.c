@@ -8,6 +8,7 @@
 #include "base/string-util.h"
 #include "bus/names.h"
 #include "domain/name.h"
+#include "launcher/challenge-hook.h"
 #include "launcher/hook.h"
 #include "launcher/request.h"
 #include "launcher/timer.h"
@@ -126,6 +127,44 @@ static int method_run_hook(sd_bus_message *call, void *userdata, sd_bus_error *e
         return r < 0 ? r : 1;
 }
 
+static int method_run_challenge_hook(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        const char *domain, *verb, *name, *value;
+        Launcher *l = userdata;
+        int r;
+
+        r = check_request(l, call, error);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read(call, "ssss", &domain, &verb, &name, &value);
+        if (r < 0)
+                return r;
+        r = check_domain(domain, error);
+        if (r < 0)
+                return r;
+
+        r = challenge_hook_run(l, call, domain, verb, name, value, error);
+        return r < 0 ? r : 1;
+}
+
+static int method_run_challenge_event(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        const char *domain, *type, *name;
+        Launcher *l = userdata;
+        int r;
+
+        r = check_request(l, call, error);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read(call, "sss", &domain, &type, &name);
+        if (r < 0)
+                return r;
+        r = check_domain(domain, error);
+        if (r < 0)
+                return r;
+
+        r = challenge_event_run(l, call, domain, type, name, error);
+        return r < 0 ? r : 1;
+}
+
 /* UNPRIVILEGED: sd-bus would otherwise want the caller to be root. */
 static const sd_bus_vtable vtable[] = {
         SD_BUS_VTABLE_START(0),
@@ -143,6 +182,16 @@ static const sd_bus_vtable vtable[] = {
                                 SD_BUS_ARGS("s", domain, "s", event, "a{ss}", fields),
                                 SD_BUS_RESULT("s", unit),
                                 method_run_hook,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("RunChallengeHook",
+                                SD_BUS_ARGS("s", domain, "s", verb, "s", name, "s", value),
+                                SD_BUS_RESULT("s", unit, "s", result, "i", exit_code, "i", exit_status),
+                                method_run_challenge_hook,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("RunChallengeEvent",
+                                SD_BUS_ARGS("s", domain, "s", type, "s", name),
+                                SD_BUS_RESULT("s", unit, "s", result, "i", exit_code, "i", exit_status),
+                                method_run_challenge_event,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };
@@ -162,6 +211,9 @@ int launcher_new(sd_bus *bus, const char *store_dir, uid_t manager_uid, Launcher
         l->store_dir = store_dir;
         l->manager_uid = manager_uid;
 
+        r = dns_memory_new(sd_bus_get_event(bus), &l->dns_memory);
+        if (r < 0)
+                return r;
         r = sd_bus_add_object_vtable(bus, &l->object, BUS_LAUNCHER_PATH, BUS_LAUNCHER_INTERFACE, vtable, l);
         if (r < 0)
                 return r;
@@ -185,6 +237,7 @@ Launcher *launcher_free(Launcher *l) {
         sd_bus_slot_unref(l->object);
         sd_bus_unref(l->bus);
         configured_done(&l->configured);
+        dns_memory_free(l->dns_memory);
         map_free(l->timers);
         free(l->known_caller);
         free(l);
@@ -194,5 +247,5 @@ Launcher *launcher_free(Launcher *l) {
 bool launcher_is_idle(void *launcher) {
         const Launcher *l = launcher;
 
-        return l->n_requests == 0;
+        return l->n_requests == 0 && dns_memory_is_empty(l->dns_memory);
 }

@@ -9,6 +9,7 @@
 #include "base/macro.h"
 #include "base/map.h"
 #include "launcher/configured.h"
+#include "launcher/dns-memory.h"
 
 typedef struct Request Request;
 
@@ -20,6 +21,7 @@ typedef struct Launcher {
         char *known_caller;   /* unique bus name that was found to be allowed; the bus never gives it to another */
         uint64_t hook_number; /* of the last hook */
         Configured configured;
+        DnsMemory *dns_memory;
         Map *timers;          /* of ours that may be armed: names of units; values mean nothing */
         Request *requests;    /* under way */
         size_t n_requests;

@@ -57,6 +57,7 @@ Request *request_free(Request *q) {
         sd_bus_slot_unref(q->slot);
         sd_bus_message_unref(q->start);
         sd_bus_message_unref(q->call);
+        free(q->result);
         free(q->domain);
         free(q->unit);
         free(q);

@@ -18,7 +18,9 @@ struct Request {
 
         /* a hook */
         sd_bus_message *start;
+        int (*begin)(Request *q);
         bool started; /* systemd has been asked */
+        char *result; /* how its job ended */
 
         /* a timer */
         char *domain;

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "launcher/hook-unit.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/string-util.h"
+#include "base/strv.h"
+#include "bus/names.h"
+#include "config.h"
+#include "store/store.h"
+
+#define HOOK_SLICE "system-md\\x2dhook.slice"
+#define HOOK_TIMEOUT_USEC (5 * USEC_PER_MINUTE)
+#define HOOK_MEMORY_MAX (UINT64_C(512) * 1024 * 1024)
+#define HOOK_TASKS_MAX UINT64_C(256)
+
+void hook_unit_done(HookUnit *hook) {
+        strv_free(hook->command);
+        strv_free(hook->environment);
+}
+
+int hook_unit_begin_environment(HookUnit *hook, const Launcher *l) {
+        int r;
+
+        r = strv_consume(&hook->environment, str_printf("MD_NAME=%s", hook->domain));
+        if (r < 0)
+                return r;
+        r = strv_consume(&hook->environment, str_printf("MD_EVENT=%s", event_kind_to_string(hook->event)));
+        if (r < 0)
+                return r;
+        r = strv_consume(&hook->environment, str_printf("MD_STORE_DIR=%s", l->store_dir));
+        if (r < 0)
+                return r;
+        return strv_extend(&hook->environment, "MD_MANAGER_VERSION=" PROJECT_VERSION);
+}
+
+static int append_text(sd_bus_message *m, const char *name, const char *value) {
+        return sd_bus_message_append(m, "(sv)", name, "s", value);
+}
+
+static int append_number(sd_bus_message *m, const char *name, uint64_t value) {
+        return sd_bus_message_append(m, "(sv)", name, "t", value);
+}
+
+static int append_switch(sd_bus_message *m, const char *name, bool value) {
+        return sd_bus_message_append(m, "(sv)", name, "b", (int) value);
+}
+
+static int open_property(sd_bus_message *m, const char *name, const char *type) {
+        int r;
+
+        r = sd_bus_message_open_container(m, 'r', "sv");
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append(m, "s", name);
+        if (r < 0)
+                return r;
+        return sd_bus_message_open_container(m, 'v', type);
+}
+
+static int close_property(sd_bus_message *m) {
+        int r;
+
+        r = sd_bus_message_close_container(m);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int append_list(sd_bus_message *m, const char *name, char **list) {
+        int r;
+
+        r = open_property(m, name, "as");
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append_strv(m, list);
+        if (r < 0)
+                return r;
+        return close_property(m);
+}
+
+static int append_commands(sd_bus_message *m, const HookUnit *hook) {
+        int r;
+
+        r = sd_bus_message_open_container(m, 'a', "(sasas)");
+        if (r < 0)
+                return r;
+        r = sd_bus_message_open_container(m, 'r', "sasas");
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append(m, "s", hook->command[0]);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append_strv(m, hook->command);
+        if (r < 0)
+                return r;
+        /* Words are what the administrator wrote; a '$' in one is a '$'. */
+        r = sd_bus_message_append(m, "as", 1, "no-env-expand");
+        if (r < 0)
+                return r;
+        r = sd_bus_message_close_container(m);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int append_exec(sd_bus_message *m, const HookUnit *hook) {
+        int r;
+
+        r = open_property(m, "ExecStartEx", "a(sasas)");
+        if (r < 0)
+                return r;
+        r = append_commands(m, hook);
+        if (r < 0)
+                return r;
+        return close_property(m);
+}
+
+/* So that "journalctl MD_NAME=example.org" shows what the hook had to say. */
+static int append_journal_fields(sd_bus_message *m, const HookUnit *hook) {
+        int r;
+
+        r = open_property(m, "LogExtraFields", "aay");
+        if (r < 0)
+                return r;
+        r = sd_bus_message_open_container(m, 'a', "ay");
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < 2; i++) { /* MD_NAME and MD_EVENT stand in front */
+                r = sd_bus_message_append_array(m, 'y', hook->environment[i], strlen(hook->environment[i]));
+                if (r < 0)
+                        return r;
+        }
+        r = sd_bus_message_close_container(m);
+        return r < 0 ? r : close_property(m);
+}
+
+static int append_closed_paths(sd_bus_message *m, const Launcher *l, const HookUnit *hook) {
+        static const char *const directories[] = { STORE_DOMAINS, STORE_RESERVE, STORE_STAGING, STORE_ACCOUNTS, STORE_ARCHIVE, STORE_TMP, STORE_FALLBACK };
+        _auto_strv_ char **paths = NULL;
+        int r;
+
+        for (size_t i = 0; i < ELEMENTSOF(directories); i++) {
+                /* Taking the new certificate and its key elsewhere is what the privileged event is for. */
+                if (event_kind_runs_as_root(hook->event) && str_equal(directories[i], STORE_DOMAINS))
+                        continue;
+                r = strv_consume(&paths, str_printf("-%s/%s", l->store_dir, directories[i]));
+                if (r < 0)
+                        return r;
+        }
+        return append_list(m, "InaccessiblePaths", paths);
+}
+
+static int append_identity(sd_bus_message *m, const HookUnit *hook) {
+        int r;
+
+        if (event_kind_runs_as_root(hook->event))
+                return 0;
+
+        r = append_text(m, "User", HOOK_USER);
+        if (r < 0)
+                return r;
+        r = append_number(m, "CapabilityBoundingSet", 0);
+        if (r < 0)
+                return r;
+        return append_switch(m, "NoNewPrivileges", true);
+}
+
+static int append_sandbox(sd_bus_message *m, const Launcher *l, const HookUnit *hook) {
+        static const char *const switches[] = {
+                "PrivateTmp", "ProtectClock", "ProtectControlGroups", "ProtectKernelLogs", "ProtectKernelModules", "ProtectKernelTunables", "RestrictSUIDSGID", "RestrictRealtime", "LockPersonality",
+        };
+        int r;
+
+        for (size_t i = 0; i < ELEMENTSOF(switches); i++) {
+                r = append_switch(m, switches[i], true);
+                if (r < 0)
+                        return r;
+        }
+        r = append_text(m, "ProtectSystem", "strict");
+        if (r < 0)
+                return r;
+        r = append_text(m, "ProtectHome", "read-only"); /* scripts may live there */
+        if (r < 0)
+                return r;
+        return append_closed_paths(m, l, hook);
+}
+
+static int append_limits(sd_bus_message *m) {
+        int r;
+
+        r = append_number(m, "TimeoutStartUSec", HOOK_TIMEOUT_USEC);
+        if (r < 0)
+                return r;
+        r = append_number(m, "MemoryMax", HOOK_MEMORY_MAX);
+        if (r < 0)
+                return r;
+        return append_number(m, "TasksMax", HOOK_TASKS_MAX);
+}
+
+static int append_service(sd_bus_message *m, const HookUnit *hook) {
+        static const char *const texts[][2] = {
+                { "Type", "oneshot" },
+                { "Slice", HOOK_SLICE },
+                { "StandardOutput", "journal" },
+                { "StandardError", "journal" },
+                { "CollectMode", "inactive-or-failed" }, /* each name is used once: failed ones would pile up */
+        };
+        _auto_free_ char *description = NULL;
+        int r;
+
+        description = str_printf("Hook for event %s of %s", event_kind_to_string(hook->event), hook->domain);
+        if (!description)
+                return -ENOMEM;
+        r = append_text(m, "Description", description);
+        if (r < 0)
+                return r;
+
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+                r = append_text(m, texts[i][0], texts[i][1]);
+                if (r < 0)
+                        return r;
+        }
+
+        /* Otherwise it would be gone before anybody can ask how it ended. */
+        if (hook->followed) {
+                r = append_switch(m, "AddRef", true);
+                if (r < 0)
+                        return r;
+        }
+        r = append_list(m, "Environment", hook->environment);
+        if (r < 0)
+                return r;
+        r = append_journal_fields(m, hook);
+        if (r < 0)
+                return r;
+        return append_exec(m, hook);
+}
+
+static int append_properties(sd_bus_message *m, const Launcher *l, const HookUnit *hook) {
+        int r;
+
+        r = sd_bus_message_open_container(m, 'a', "(sv)");
+        if (r < 0)
+                return r;
+        r = append_service(m, hook);
+        if (r < 0)
+                return r;
+        r = append_identity(m, hook);
+        if (r < 0)
+                return r;
+        r = append_sandbox(m, l, hook);
+        if (r < 0)
+                return r;
+        r = append_limits(m);
+        if (r < 0)
+                return r;
+        return sd_bus_message_close_container(m);
+}
+
+int hook_unit_message(Launcher *l, const char *unit, const HookUnit *hook, sd_bus_message **ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_call(l->bus, &m, BUS_SYSTEMD_NAME, BUS_SYSTEMD_PATH, BUS_SYSTEMD_MANAGER, "StartTransientUnit");
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append(m, "ss", unit, "fail");
+        if (r < 0)
+                return r;
+        r = append_properties(m, l, hook);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append(m, "a(sa(sv))", 0);
+        if (r < 0)
+                return r;
+
+        *ret = take_ptr(m);
+        return 0;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* The transient unit that a hook is: what is run, for what, and how little it may do. */
+
+#include "domain/event.h"
+#include "launcher/launcher.h"
+
+typedef struct HookUnit {
+        EventKind event;
+        const char *domain; /* borrowed */
+        char **command;     /* all words */
+        char **environment; /* MD_NAME and MD_EVENT in front */
+        bool followed;      /* stays loaded after its end, for this connection */
+} HookUnit;
+
+void hook_unit_done(HookUnit *hook);
+
+/* What every hook is told: MD_NAME, MD_EVENT, MD_STORE_DIR, MD_MANAGER_VERSION. */
+int hook_unit_begin_environment(HookUnit *hook, const Launcher *l);
+
+/* The call that has systemd start it as 'unit'. */
+int hook_unit_message(Launcher *l, const char *unit, const HookUnit *hook, sd_bus_message **ret);
