@@ -5,10 +5,19 @@
  *
  * What says nothing about the CA's view (a name that leads to another machine, a resolver that does not answer) is no failure. */
 
+#include <syslog.h>
+
 #include "acme/signer.h"
 
-/* 'type', 'expect', 'record', 'port', 'wait_usec': as the manager said. */
-typedef AcmeChallengeCheck ChallengeCheck;
+typedef struct ChallengeCheck {
+        const AcmeChallengeCheck *what; /* as the manager said */
+        const char *identifier_type, *identifier, *token;
+        const char *domain; /* the managed domain, for the log */
+
+        /* Lets time pass; a failure ends the check with it. */
+        void *userdata;
+        int (*wait)(void *userdata, uint64_t usec, Problem **ret_problem);
+} ChallengeCheck;
 
 enum {
         CHECK_DONE,     /* it would do, or nothing can be known from here */
@@ -16,4 +25,22 @@ enum {
 };
 
 /* May take as long as 'wait_usec' for dns-01, and some seconds for the others. Negative errno: the check itself broke. */
-int check_challenge(const ChallengeCheck *c, const char *identifier_type, const char *identifier, const char *token, Problem **ret_problem);
+int check_challenge(const ChallengeCheck *c, Problem **ret_problem);
+
+/* One of each type of challenge, with the same outcomes. */
+int check_dns(const ChallengeCheck *c, Problem **ret_problem);
+int check_http(const ChallengeCheck *c, Problem **ret_problem);
+int check_tls(const ChallengeCheck *c, Problem **ret_problem);
+
+/* Looks at one address of this machine; an outcome of CHECK_E_NO_CONNECTION comes with a problem, too. */
+typedef int (*CheckAddress)(const ChallengeCheck *c, const char *address, Problem **ret_problem);
+
+enum {
+        CHECK_E_NO_CONNECTION = CHECK_E_FAILED + 1, /* nobody is at this address: a CA might try another one of the name */
+};
+
+/* Has 'look' try each address of the identifier that is this machine's. */
+int check_own_addresses(const ChallengeCheck *c, CheckAddress look, Problem **ret_problem);
+
+/* For the journal, when a check ends without having found out anything, or waits. */
+void check_tell(int priority, const ChallengeCheck *c, const char *format, ...) _printf_(3, 4);

@@ -25,8 +25,8 @@ DnsAnswer *dns_answer_free(DnsAnswer *answer) {
 bool dns_name_is_in_zone(const char *name, const char *zone) {
         size_t n = strlen(name), z = strlen(zone);
 
-        if (z == 0)
-                return true; /* the root */
+        if (str_equal(zone, "."))
+                return true;
         return n >= z && strcasecmp(name + n - z, zone) == 0 && (n == z || name[n - z - 1] == '.');
 }
 
@@ -37,7 +37,7 @@ static int next_record(ns_msg *m, ns_sect section, int type, int *i, ns_rr *ret)
         while (*i < n) {
                 if (ns_parserr(m, section, (*i)++, ret) < 0)
                         return -EBADMSG;
-                if (ns_rr_type(*ret) == type && ns_rr_class(*ret) == ns_c_in)
+                if ((int) ns_rr_type(*ret) == type && ns_rr_class(*ret) == ns_c_in)
                         return 1;
         }
         return 0;
@@ -165,7 +165,7 @@ static bool answers_question(ns_msg *m, const char *name, int type) {
         ns_rr rr;
 
         return ns_msg_getflag(*m, ns_f_qr) && ns_msg_count(*m, ns_s_qd) == 1 && ns_parserr(m, ns_s_qd, 0, &rr) == 0 &&
-                ns_rr_type(rr) == type && strcasecmp(ns_rr_name(rr), name) == 0;
+                (int) ns_rr_type(rr) == type && strcasecmp(ns_rr_name(rr), name) == 0;
 }
 
 static int read_message(ns_msg *m, int type, DnsAnswer *answer) {

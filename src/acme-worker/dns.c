@@ -46,7 +46,7 @@ static int take_answer(DnsQuestion *q, const void *data, size_t size) {
         int r;
 
         r = dns_answer_parse(data, size, q->name, q->type, &q->answer);
-        return r == DNS_ANSWER_E_MALFORMED ? fail(q, "it sends an answer that cannot be understood") : r;
+        return r == DNS_ANSWER_E_MALFORMED ? fail(q, "The answer cannot be understood") : r;
 }
 
 /* Also for an answer that says "no": it comes with its bytes. */
@@ -59,13 +59,14 @@ static void on_answer(void *userdata, int status, int timeouts, unsigned char *d
         else if (data && size > 0)
                 e->result = take_answer(e->question, data, (size_t) size);
         else
-                e->result = fail(e->question, ares_strerror(status));
+                e->result = fail(e->question, status == ARES_EDESTRUCTION ? "No answer in time" : ares_strerror(status));
 }
 
 static int make_channel(const char *server, ares_channel *ret) {
         struct ares_options options = {
-                .flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_NOCHECKRESP | ARES_FLAG_EDNS |
-                        (server ? ARES_FLAG_NORECURSE : 0),
+                .flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_EDNS |
+                        /* One server's refusal is what is wanted; of the system's resolvers, the next one may know better. */
+                        (server ? ARES_FLAG_NORECURSE | ARES_FLAG_NOCHECKRESP : 0),
                 .timeout = TRY_TIMEOUT_MSEC,
                 .tries = TRIES_MAX,
                 .ednspsz = UDP_SIZE_MAX,
@@ -104,8 +105,8 @@ static nfds_t add_sockets(Exchange *e, struct pollfd *fds) {
         nfds_t n = 0;
 
         for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
-                short events = (short) ((ARES_GETSOCK_READABLE(mask, i) ? POLLIN : 0) |
-                                        (ARES_GETSOCK_WRITABLE(mask, i) ? POLLOUT : 0));
+                short events =
+                        (short) ((ARES_GETSOCK_READABLE(mask, i) ? POLLIN : 0) | (ARES_GETSOCK_WRITABLE(mask, i) ? POLLOUT : 0));
 
                 if (events)
                         fds[n++] = (struct pollfd){ .fd = sockets[i], .events = events };

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <systemd/sd-bus.h>
 
+#include "acme-worker/check.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -514,6 +515,24 @@ static int remote_wait(void *userdata, uint64_t usec, Problem **ret_problem) {
         }
 }
 
+static int remote_check_challenge(void *userdata, const AcmeChallengeCheck *what, const char *identifier_type, const char *identifier,
+                                  const char *token, Problem **ret_problem) {
+        Remote *remote = userdata;
+        const ChallengeCheck check = {
+                .what = what,
+                .identifier_type = identifier_type,
+                .identifier = identifier,
+                .token = token,
+                .domain = remote->domain,
+                .userdata = remote,
+                .wait = remote_wait,
+        };
+        int r;
+
+        r = check_challenge(&check, ret_problem);
+        return r == CHECK_E_FAILED ? ACME_SIGNER_E_FAILED : r;
+}
+
 AcmeSigner remote_signer(Remote *remote) {
         return (AcmeSigner){
                 .userdata = remote,
@@ -524,6 +543,7 @@ AcmeSigner remote_signer(Remote *remote) {
                 .order_created = remote_order_created,
                 .order_gone = remote_order_gone,
                 .set_up_challenge = remote_set_up_challenge,
+                .check_challenge = remote_check_challenge,
                 .deliver = remote_deliver,
                 .progress = remote_progress,
                 .wait = remote_wait,
