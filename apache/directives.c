@@ -3,18 +3,17 @@
 
 #include "apr_lib.h"
 #include "apr_strings.h"
-#include "apr_uri.h"
 #include "http_core.h"
-#include "http_log.h"
 
 #include "base/clock.h"
-#include "base/parse.h"
 #include "base/string-util.h"
-#include "ca-name.h"
-#include "contact.h"
-#include "pass.h"
+#include "ca-directives.h"
+#include "call.h"
+#include "definition.h"
+#include "domain-directives.h"
+#include "server-directives.h"
 
-/* Where a directive may stand. None of them is for <Directory> or <Location>; RSRC_CONF sees to that. */
+/* Where a directive may stand. None of them is for <Directory>, <Location> or .htaccess; check_place() sees to that. */
 typedef enum Scope {
         SCOPE_ALL,
         SCOPE_NOT_DOMAIN, /* everywhere but inside <MDomain> */
@@ -25,441 +24,206 @@ typedef enum Scope {
 typedef enum Effect {
         EFFECT_SERVER,          /* the server as a whole, wherever it stands */
         EFFECT_DOMAIN,          /* one domain, or outside of <MDomain> all that do not say otherwise */
-        EFFECT_DOMAIN_AND_HOST, /* in a virtual host also that one */
+        EFFECT_DOMAIN_AND_HOST, /* in a virtual host that one, and there no domain */
 } Effect;
-
-/* A directive being read. */
-typedef struct Call {
-        cmd_parms *cmd;
-        Configuration *configuration;
-        ServerSettings *server;
-        Settings *settings; /* where a value of one domain goes */
-        apr_pool_t *pool;
-} Call;
 
 enum {
         ANY_NUMBER = -1,
 };
 
-/* A parse function gets its words (followed by NULL) and returns NULL, or what is wrong and what would be right; httpd puts
- * directive, file and line in front. */
 typedef struct Directive {
         const char *name;
         const char *(*parse)(Call *call, char **words, int n);
         int min, max; /* words */
         Scope scope;
         Effect effect;
+        size_t offset;         /* of the member that it sets: of Configuration (EFFECT_SERVER) or Settings */
+        bool is_command;       /* its words are split as a shell does it: "\\ " is a blank */
         const char *arguments; /* for people */
+        const char *instead;   /* an old name: the one to write now */
 } Directive;
 
 static const char *parse_words(cmd_parms *cmd, void *unused, const char *line);
 
-#define ROW(name, parse, min, max, scope, effect, arguments, help)                                                                 \
-        {                                                                                                                          \
-                name, { .raw_args = parse_words }, (void *) &(const Directive){ name, parse, min, max, scope, effect, arguments }, \
-                        RSRC_CONF, RAW_ARGS, help                                                                                  \
+/* httpd knows <If> as a directory, so all of them are allowed in directories here, and check_place() takes the others out. */
+#define ROW(title, help_text, ...)                                                                                 \
+        {                                                                                                          \
+                title, { .raw_args = parse_words }, (void *) &(const Directive){ .name = title, __VA_ARGS__ },     \
+                        RSRC_CONF|ACCESS_CONF, RAW_ARGS, help_text                                                 \
         }
 
-/* Helpers of the parse functions */
-
-static const char *complain(Call *call, const char *format, ...) _printf_(2, 3);
-static const char *complain(Call *call, const char *format, ...) {
-        va_list ap;
-        char *text;
-
-        va_start(ap, format);
-        text = apr_pvsprintf(call->pool, format, ap);
-        va_end(ap);
-        return text;
-}
-
-/* Not an error, but not what was meant. */
-static void warn(Call *call, const char *text) {
-        if (pass_is_told())
-                ap_log_error(APLOG_MARK, APLOG_WARNING, 0, call->configuration->base, "%s:%d: %s: %s.",
-                             call->cmd->directive->filename, call->cmd->directive->line_num, call->cmd->directive->directive, text);
-}
-
-static const char *parse_switch(Call *call, const char *word, bool *ret) {
-        if (str_equal_nocase(word, "on"))
-                *ret = true;
-        else if (str_equal_nocase(word, "off"))
-                *ret = false;
-        else
-                return complain(call, "'%s' is neither 'on' nor 'off'", word);
-        return NULL;
-}
-
-static void list_add(apr_array_header_t *list, const char *word) {
-        for (int i = 0; i < list->nelts; i++)
-                if (str_equal(APR_ARRAY_IDX(list, i, const char *), word))
-                        return;
-        APR_ARRAY_PUSH(list, const char *) = word;
-}
-
-/* The domains */
-
-/* "auto" and "manual" may stand anywhere among the names. */
-static bool parse_member_mode(Call *call, const char *word, Settings *settings) {
-        bool *transitive;
-
-        if (!str_equal_nocase(word, "auto") && !str_equal_nocase(word, "manual"))
-                return false;
-
-        transitive = apr_palloc(call->pool, sizeof(*transitive));
-        *transitive = str_equal_nocase(word, "auto");
-        settings->transitive = transitive;
-        return true;
-}
-
-static void definition_add_name(Call *call, Definition *d, const char *word) {
-        char *name = apr_pstrdup(call->pool, word);
-        size_t length = strlen(name);
-
-        str_to_lower(name);
-        if (length > 1 && name[length - 1] == '.')
-                name[length - 1] = '\0';
-
-        if (apr_hash_get(d->known, name, APR_HASH_KEY_STRING))
-                return;
-        apr_hash_set(d->known, name, APR_HASH_KEY_STRING, name);
-        APR_ARRAY_PUSH(d->names, const char *) = name;
-}
-
-static void definition_add_words(Call *call, Definition *d, char **words) {
-        for (; *words; words++)
-                if (!parse_member_mode(call, *words, &d->settings))
-                        definition_add_name(call, d, *words);
-}
-
-static const char *define_domain(Call *call, char **words, Definition **ret) {
-        Definition *d = apr_pcalloc(call->pool, sizeof(*d));
-
-        d->names = apr_array_make(call->pool, 4, sizeof(const char *));
-        d->known = apr_hash_make(call->pool);
-        d->file = call->cmd->directive->filename;
-        d->line = (unsigned) call->cmd->directive->line_num;
-
-        definition_add_words(call, d, words);
-        if (d->names->nelts == 0)
-                return "needs at least one DNS name";
-
-        APR_ARRAY_PUSH(call->configuration->definitions, Definition *) = d;
-        *ret = d;
-        return NULL;
-}
-
-static const char *parse_domain(Call *call, char **words, int n) {
-        Definition *d;
-
-        return define_domain(call, words, &d);
-}
-
-static const char *parse_domain_section(Call *call, char **words, int n) {
-        const char *error;
-        Definition *d;
-
-        error = define_domain(call, words, &d);
-        if (error)
-                return error;
-
-        call->server->section = d;
-        error = ap_walk_config(call->cmd->directive->first_child, call->cmd, call->cmd->context);
-        call->server->section = NULL;
-        return error;
-}
-
-static const char *parse_members(Call *call, char **words, int n) {
-        if (call->server->section) {
-                definition_add_words(call, call->server->section, words);
-                return NULL;
-        }
-
-        if (n > 1)
-                return "takes names only inside <MDomain>; outside it takes one word, 'auto' or 'manual'";
-        if (!parse_member_mode(call, words[0], call->settings))
-                return complain(call, "'%s' is neither 'auto' nor 'manual'; names of members belong inside <MDomain>", words[0]);
-        return NULL;
-}
-
-/* The server as a whole */
-
-static const char *parse_base_server(Call *call, char **words, int n) {
-        return parse_switch(call, words[0], &call->configuration->manage_base_server);
-}
-
-static const char *parse_match_names(Call *call, char **words, int n) {
-        if (str_equal_nocase(words[0], "all"))
-                call->configuration->match_server_names_only = false;
-        else if (str_equal_nocase(words[0], "servernames"))
-                call->configuration->match_server_names_only = true;
-        else
-                return complain(call, "'%s' is neither 'all' nor 'servernames'", words[0]);
-        return NULL;
-}
-
-static const char *parse_store_dir(Call *call, char **words, int n) {
-        const char *path = ap_server_root_relative(call->pool, words[0]);
-
-        if (!path)
-                return complain(call, "'%s' is not a path", words[0]);
-        call->configuration->store_dir = path;
-        call->configuration->store_dir_place =
-                apr_psprintf(call->pool, "%s:%d", call->cmd->directive->filename, call->cmd->directive->line_num);
-        return NULL;
-}
-
-static const char *parse_port_map_entry(Call *call, const char *word) {
-        const char *colon = strchr(word, ':'), *from;
-        uint16_t to = 0, *target;
-
-        if (!colon)
-                return complain(call, "'%s' has no ':'; maps look like http:8080 or https:-", word);
-
-        from = apr_pstrmemdup(call->pool, word, (apr_size_t) (colon - word));
-        if (str_equal_nocase(from, "http") || str_equal(from, "80"))
-                target = &call->configuration->http_port;
-        else if (str_equal_nocase(from, "https") || str_equal(from, "443"))
-                target = &call->configuration->https_port;
-        else
-                return complain(call, "'%s' cannot be mapped, only http (80) and https (443) can", from);
-
-        if (!str_equal(colon + 1, "-") && parse_port(colon + 1, &to) != 0)
-                return complain(call, "'%s' is neither a port (1 to 65535) nor '-' for unreachable", colon + 1);
-        *target = to;
-        return NULL;
-}
-
-static const char *parse_port_map(Call *call, char **words, int n) {
-        const char *error = NULL;
-
-        for (; *words && !error; words++)
-                error = parse_port_map_entry(call, *words);
-        return error;
-}
-
-static const char *parse_retry_delay(Call *call, char **words, int n) {
-        uint64_t delay_usec;
-
-        if (parse_md_duration_usec(words[0], "s", &delay_usec) != 0)
-                return complain(call, "'%s' is not a duration; write 30s, 5mi, 2h or 1d", words[0]);
-        if (delay_usec == 0)
-                return "must be more than 0";
-        call->configuration->retry_delay_usec = delay_usec;
-        return NULL;
-}
-
-static const char *parse_message_cmd(Call *call, char **words, int n) {
-        if (words[0][0] != '/')
-                return complain(call, "'%s' is not an absolute path; programs are not searched for", words[0]);
-        call->configuration->message_cmd = words;
-        return NULL;
-}
-
-/* One domain, or all */
-
-static const char *check_ca_url(Call *call, const char *url) {
-        char names[CA_NAMES_TEXT_MAX];
-        apr_uri_t uri;
-
-        for (const char *c = url; *c; c++)
-                if ((unsigned char) *c <= ' ' || *c == 0x7f)
-                        return "a URL has no blanks or control characters";
-
-        if (!strchr(url, ':'))
-                return complain(call, "'%s' is neither a URL nor a CA known by name; known are: %s", url, ca_names_text(names));
-        if (apr_uri_parse(call->pool, url, &uri) != APR_SUCCESS || !uri.scheme)
-                return complain(call, "'%s' is not a URL", url);
-        if (!str_equal_nocase(uri.scheme, "https"))
-                return complain(call, "'%s' is not an https URL", url);
-        if (str_is_empty(uri.hostname))
-                return complain(call, "'%s' names no host", url);
-        if (uri.port_str && (uri.port_str[0] != '\0') && parse_port(uri.port_str, &(uint16_t){ 0 }) != 0)
-                return complain(call, "'%s' has no valid port (1 to 65535)", url);
-        return NULL;
-}
-
-static const char *parse_ca(Call *call, char **words, int n) {
-        apr_array_header_t *urls = apr_array_make(call->pool, n > 0 ? n : 1, sizeof(const char *));
-        const char *gone = NULL;
-
-        for (; *words; words++) {
-                const CaName *known = ca_name_find(*words);
-                const char *error;
-
-                if (known && !known->url) {
-                        gone = known->name;
-                        continue;
-                }
-                if (known) {
-                        list_add(urls, known->url);
-                        continue;
-                }
-                error = check_ca_url(call, *words);
-                if (error)
-                        return error;
-                list_add(urls, *words);
-        }
-
-        if (gone && urls->nelts == 0)
-                return complain(call, "%s issues no certificates any more; LetsEncrypt, ZeroSSL, Google and Actalis do", gone);
-        if (gone)
-                warn(call, complain(call, "%s issues no certificates any more and is left out", gone));
-
-        /* Without arguments the list is empty, and the default counts again, also inside <MDomain>. */
-        call->settings->ca_urls = urls;
-        return NULL;
-}
-
-static const char *parse_ca_file(Call *call, char **words, int n) {
-        const char *path;
-
-        if (str_equal_nocase(words[0], "none")) {
-                call->settings->ca_file = "";
-                return NULL;
-        }
-
-        path = ap_server_root_relative(call->pool, words[0]);
-        if (!path)
-                return complain(call, "'%s' is not a path", words[0]);
-        call->settings->ca_file = path;
-        return NULL;
-}
-
-/* A URL of the terms is what the first versions of ACME wanted to hear, and still stands in configurations. */
-static bool is_consent(Call *call, const char *word) {
-        apr_uri_t uri;
-
-        if (str_equal_nocase(word, "accepted"))
-                return true;
-        return apr_uri_parse(call->pool, word, &uri) == APR_SUCCESS && !str_is_empty(uri.hostname) &&
-                (str_equal(uri.scheme, "https") || str_equal(uri.scheme, "http"));
-}
-
-static const char *parse_agreement(Call *call, char **words, int n) {
-        if (!is_consent(call, words[0]))
-                return complain(call, "'%s' is no consent; write accepted, or leave the line out", words[0]);
-        call->settings->agreement = words[0];
-        return NULL;
-}
-
-static const char *parse_contact(Call *call, char **words, int n) {
-        const char *contact = contact_uri(call->pool, words[0]);
-
-        if (!contact)
-                return complain(call, "'%s' is not an e-mail address; it looks like admin@example.org", words[0]);
-        call->settings->contact = contact;
-        return NULL;
-}
-
-static const char *parse_challenges(Call *call, char **words, int n) {
-        apr_array_header_t *list = apr_array_make(call->pool, n, sizeof(const char *));
-
-        for (; *words; words++) {
-                str_to_lower(*words);
-                list_add(list, *words);
-        }
-        call->settings->challenges = list;
-        return NULL;
-}
-
-static const char *parse_private_keys(Call *call, char **words, int n) {
-        KeySpecs *keys = apr_pcalloc(call->pool, sizeof(*keys));
-        const char *why = NULL;
-        int r;
-
-        r = key_specs_parse(words, keys, &why);
-        if (r != 0)
-                return complain(call, "%s; write Default, RSA with a number of bits, or names of curves",
-                                str_or(why, "not a list of keys"));
-        call->settings->keys = keys;
-        return NULL;
-}
-
-static const char *parse_renew_mode(Call *call, char **words, int n) {
-        RenewMode *mode = apr_palloc(call->pool, sizeof(*mode));
-
-        if (renew_mode_from_string(words[0], mode) != 0)
-                return complain(call, "'%s' is none of 'auto', 'always' and 'manual'", words[0]);
-        call->settings->renew_mode = mode;
-        return NULL;
-}
-
-static const char *parse_window(Call *call, const char *word, Window *ret) {
-        const char *why = NULL;
-
-        if (window_parse(word, ret, &why) != 0)
-                return complain(call, "'%s': %s", word,
-                                str_or(why, "neither a duration (30d, 12h) nor a part of the lifetime (33%)"));
-        return NULL;
-}
-
-static const char *parse_renew_window(Call *call, char **words, int n) {
-        return parse_window(call, words[0], &call->settings->renew_window);
-}
-
-static const char *parse_warn_window(Call *call, char **words, int n) {
-        return parse_window(call, words[0], &call->settings->warn_window);
-}
+/* What a row about the server sets, and what one about a domain does. */
+#define SERVER .scope = SCOPE_NOT_DOMAIN, .effect = EFFECT_SERVER
+#define SERVER_ANYWHERE .scope = SCOPE_ALL, .effect = EFFECT_SERVER
+#define DOMAIN .scope = SCOPE_ALL, .effect = EFFECT_DOMAIN
+#define DOMAIN_OR_HOST .scope = SCOPE_ALL, .effect = EFFECT_DOMAIN_AND_HOST
+#define DOMAIN_ONLY .scope = SCOPE_DOMAIN, .effect = EFFECT_DOMAIN
+#define OF_SERVER(member) .offset = offsetof(Configuration, member)
+#define OF_DOMAIN(member) .offset = offsetof(Settings, member)
+#define WORDS(parser, least, most, text) .parse = parser, .min = least, .max = most, .arguments = text
+#define COMMAND(parser, text) .parse = parser, .min = 1, .max = ANY_NUMBER, .is_command = true, .arguments = text
 
 /* The table. Another directive is another row. */
 
+#define NAMES "DNS-NAME [DNS-NAME]... [auto|manual]"
+
 const command_rec directive_table[] = {
-        ROW("MDomain", parse_domain, 1, ANY_NUMBER, SCOPE_NOT_DOMAIN, EFFECT_SERVER, "DNS-NAME [DNS-NAME]... [auto|manual]",
-            "Names that share one certificate, which is obtained and renewed"),
-        ROW("<MDomain", parse_domain_section, 1, ANY_NUMBER, SCOPE_NOT_DOMAIN, EFFECT_SERVER,
-            "DNS-NAME [DNS-NAME]... [auto|manual]", "The same, with settings of its own inside"),
-        ROW("<MDomainSet", parse_domain_section, 1, ANY_NUMBER, SCOPE_NOT_DOMAIN, EFFECT_SERVER,
-            "DNS-NAME [DNS-NAME]... [auto|manual]", "The same as <MDomain>"),
-        ROW("MDMember", parse_members, 1, ANY_NUMBER, SCOPE_ALL, EFFECT_DOMAIN, "DNS-NAME..., or auto|manual",
-            "More names, or whether names of virtual hosts with TLS are added by themselves"),
-        ROW("MDMembers", parse_members, 1, ANY_NUMBER, SCOPE_ALL, EFFECT_DOMAIN, "DNS-NAME..., or auto|manual",
-            "The same as MDMember"),
+        ROW("MDomain", "Names that share one certificate, which is obtained and renewed",
+            SERVER, WORDS(parse_domain, 1, ANY_NUMBER, NAMES)),
+        ROW("<MDomain", "The same, with settings of its own inside",
+            SERVER, WORDS(parse_domain_section, 1, ANY_NUMBER, NAMES)),
+        ROW("<MDomainSet", "The same as <MDomain>",
+            SERVER, WORDS(parse_domain_section, 1, ANY_NUMBER, NAMES)),
+        ROW("ManagedDomain", "The old name of MDomain",
+            SERVER, WORDS(parse_domain, 1, ANY_NUMBER, NAMES), .instead = "MDomain"),
+        ROW("<ManagedDomain", "The old name of <MDomain>",
+            SERVER, WORDS(parse_domain_section, 1, ANY_NUMBER, NAMES), .instead = "<MDomain>"),
+        ROW("MDMember", "More names, or whether names of virtual hosts with TLS are added by themselves",
+            DOMAIN, WORDS(parse_members, 1, ANY_NUMBER, "DNS-NAME..., or auto|manual")),
+        ROW("MDMembers", "The same as MDMember",
+            DOMAIN, WORDS(parse_members, 1, ANY_NUMBER, "DNS-NAME..., or auto|manual")),
+        ROW("MDIgnoreHost", "Whether this virtual host has nothing to do with managed domains",
+            SERVER, WORDS(parse_ignore_host, 1, 1, "on|off")),
+        ROW("MDBaseServer", "Whether the server outside of virtual hosts is managed, too",
+            SERVER, WORDS(parse_switch, 1, 1, "on|off"), OF_SERVER(manage_base_server)),
+        ROW("MDMatchNames", "Which names of a virtual host count when its domain is looked for",
+            SERVER, WORDS(parse_match_names, 1, 1, "all|servernames")),
+        ROW("MDStrict", "Whether what is wrong with one domain refuses the whole configuration",
+            SERVER, WORDS(parse_switch, 1, 1, "on|off"), OF_SERVER(strict)),
+        ROW("MDStoreDir", "The store; must be that of md-manager",
+            SERVER, WORDS(parse_store_dir, 1, 1, "PATH")),
+        ROW("MDStoreLocks", "Accepted, without effect: the store needs no such locks any more",
+            SERVER, WORDS(parse_store_locks, 1, 1, "on|off|DURATION")),
 
-        ROW("MDBaseServer", parse_base_server, 1, 1, SCOPE_NOT_DOMAIN, EFFECT_SERVER, "on|off",
-            "Whether the server outside of virtual hosts is managed, too"),
-        ROW("MDMatchNames", parse_match_names, 1, 1, SCOPE_NOT_DOMAIN, EFFECT_SERVER, "all|servernames",
-            "Which names of a virtual host count when its domain is looked for"),
-        ROW("MDStoreDir", parse_store_dir, 1, 1, SCOPE_NOT_DOMAIN, EFFECT_SERVER, "PATH", "The store; must be that of md-manager"),
-        ROW("MDPortMap", parse_port_map, 1, 2, SCOPE_NOT_DOMAIN, EFFECT_SERVER, "http:PORT|- https:PORT|-",
-            "Local ports where the ports 80 and 443 of the internet arrive"),
-        ROW("MDRetryDelay", parse_retry_delay, 1, 1, SCOPE_NOT_DOMAIN, EFFECT_SERVER, "DURATION",
-            "How long to wait after the first failure; doubled after each further one"),
-        ROW("MDMessageCmd", parse_message_cmd, 1, ANY_NUMBER, SCOPE_NOT_DOMAIN, EFFECT_SERVER, "PATH [ARGUMENT]...",
-            "Program that is told about every event"),
+        ROW("MDCertificateAuthority", "CAs by name or directory URL; further ones are tried when the first fails",
+            DOMAIN, WORDS(parse_ca, 0, ANY_NUMBER, "NAME|URL...")),
+        ROW("MDCertificateProtocol", "How certificates are asked for",
+            DOMAIN, WORDS(parse_protocol, 1, 1, "ACME|tailscale")),
+        ROW("MDCertificateAgreement", "Consent to the CA's terms of service",
+            DOMAIN, WORDS(parse_agreement, 1, 1, "accepted")),
+        ROW("MDContactEmail", "Contact that the CA is told; ServerAdmin counts when there is none",
+            DOMAIN_OR_HOST, WORDS(parse_contact, 1, 1, "ADDRESS|URI")),
+        ROW("MDExternalAccountBinding", "What the CA knows its customer by",
+            DOMAIN, WORDS(parse_account_binding, 1, 2, "KEY-ID HMAC-KEY, or FILE|credential:NAME|none")),
+        ROW("MDCACertificateFile", "Certificates (PEM) that the connection to the CA is checked against, instead of the system's",
+            DOMAIN, WORDS(parse_trust, 1, 1, "PATH|none"), OF_DOMAIN(ca_file)),
+        ROW("MDHttpProxy", "The proxy on the way to the CA",
+            DOMAIN, WORDS(parse_proxy, 1, 1, "URL|none")),
+        ROW("MDHttpProxyCACertificateFile", "Certificates (PEM) that the connection to an https proxy is checked against",
+            DOMAIN, WORDS(parse_trust, 1, 1, "PATH|none"), OF_DOMAIN(proxy_ca_file)),
+        ROW("MDProfile", "The profile of certificates to ask the CA for",
+            DOMAIN, WORDS(parse_text, 1, 1, "NAME|none"), OF_DOMAIN(profile)),
+        ROW("MDProfileMandatory", "Whether there is no certificate at all rather than one of another profile",
+            DOMAIN, WORDS(parse_setting, 1, 1, "on|off"), OF_DOMAIN(profile_mandatory)),
+        ROW("MDPreferredChain", "Which of several chains to take: the common name of the topmost issuer",
+            DOMAIN, WORDS(parse_text, 1, 1, "COMMON-NAME|none"), OF_DOMAIN(preferred_chain)),
+        ROW("MDCertificateCheck", "Label and URL for a link that looks a certificate up",
+            SERVER_ANYWHERE, WORDS(parse_certificate_check, 2, 2, "NAME URL")),
+        ROW("MDCertificateMonitor", "The same as MDCertificateCheck",
+            SERVER_ANYWHERE, WORDS(parse_certificate_check, 2, 2, "NAME URL")),
 
-        ROW("MDCertificateAuthority", parse_ca, 0, ANY_NUMBER, SCOPE_ALL, EFFECT_DOMAIN, "NAME|URL...",
-            "CAs by name or directory URL; further ones are tried when the first fails"),
-        ROW("MDCACertificateFile", parse_ca_file, 1, 1, SCOPE_ALL, EFFECT_DOMAIN, "PATH|none",
-            "Certificates (PEM) that the connection to the CA is checked against, instead of the system's"),
-        ROW("MDCertificateAgreement", parse_agreement, 1, 1, SCOPE_ALL, EFFECT_DOMAIN, "accepted",
-            "Consent to the CA's terms of service"),
-        ROW("MDContactEmail", parse_contact, 1, 1, SCOPE_ALL, EFFECT_DOMAIN_AND_HOST, "ADDRESS|URI",
-            "Contact that the CA is told; ServerAdmin counts when there is none"),
-        ROW("MDCAChallenges", parse_challenges, 1, ANY_NUMBER, SCOPE_ALL, EFFECT_DOMAIN, "TYPE...",
-            "Ways of proving the names, in order, whatever seems reachable"),
-        ROW("MDPrivateKeys", parse_private_keys, 1, ANY_NUMBER, SCOPE_ALL, EFFECT_DOMAIN, "Default, or RSA [BITS] and CURVE...",
-            "Keys to make; each gets a certificate"),
-        ROW("MDRenewMode", parse_renew_mode, 1, 1, SCOPE_ALL, EFFECT_DOMAIN, "auto|always|manual", "When certificates are renewed"),
-        ROW("MDDriveMode", parse_renew_mode, 1, 1, SCOPE_ALL, EFFECT_DOMAIN, "auto|always|manual", "The same as MDRenewMode"),
-        ROW("MDRenewWindow", parse_renew_window, 1, 1, SCOPE_ALL, EFFECT_DOMAIN, "DURATION|N%",
-            "How long before its end a certificate is renewed"),
-        ROW("MDWarnWindow", parse_warn_window, 1, 1, SCOPE_ALL, EFFECT_DOMAIN, "DURATION|N%",
-            "How long before its end a certificate is warned about"),
+        ROW("MDCAChallenges", "Ways of proving the names, in order, whatever seems reachable",
+            DOMAIN, WORDS(parse_challenges, 1, ANY_NUMBER, "TYPE...")),
+        ROW("MDPortMap", "Local ports where the ports 80 and 443 of the internet arrive",
+            SERVER, WORDS(parse_port_map, 1, 2, "http:PORT|- https:PORT|-")),
+        ROW("MDChallengeDns01", "Program that publishes and removes the DNS records of dns-01",
+            DOMAIN, COMMAND(parse_dns01, "PATH [ARGUMENT]...|none")),
+        ROW("MDChallengeDns01Version", "With 2 the program is told the value also when it is to remove the record",
+            SERVER, WORDS(parse_dns01_version, 1, 1, "1|2")),
+        ROW("MDChallengeDns01Wait", "How long a DNS record may take to be visible before the CA is told to look",
+            DOMAIN, WORDS(parse_dns01_wait, 1, 1, "DURATION")),
+        ROW("MDChallengeCheck", "Whether answers to challenges are tried before the CA is told to look",
+            DOMAIN, WORDS(parse_setting, 1, 1, "on|off"), OF_DOMAIN(challenge_check)),
+
+        ROW("MDPrivateKeys", "Keys to make; each gets a certificate",
+            DOMAIN, WORDS(parse_private_keys, 1, ANY_NUMBER, "Default, or RSA [BITS] and CURVE...")),
+        ROW("MDKeyReuse", "Whether a renewal takes the key that there is",
+            DOMAIN, WORDS(parse_setting, 1, 1, "on|off"), OF_DOMAIN(key_reuse)),
+        ROW("MDMustStaple", "Whether certificates are to say that a server must staple",
+            DOMAIN, WORDS(parse_setting, 1, 1, "on|off"), OF_DOMAIN(must_staple)),
+        ROW("MDCertificateFile", "A certificate (PEM) that is there already; may be repeated",
+            DOMAIN_ONLY, WORDS(parse_file, 1, 1, "PATH"), OF_DOMAIN(cert_files)),
+        ROW("MDCertificateKeyFile", "The key that belongs to it; may be repeated",
+            DOMAIN_ONLY, WORDS(parse_file, 1, 1, "PATH"), OF_DOMAIN(key_files)),
+        ROW("MDFallbackCertificate", "Certificate and key (PEM) that are served until there is a certificate",
+            DOMAIN, WORDS(parse_fallback, 1, 2, "PATH PATH, or none")),
+        ROW("MDRenewMode", "When certificates are renewed",
+            DOMAIN, WORDS(parse_renew_mode, 1, 1, "auto|always|manual")),
+        ROW("MDDriveMode", "The old name of MDRenewMode",
+            DOMAIN, WORDS(parse_renew_mode, 1, 1, "auto|always|manual"), .instead = "MDRenewMode"),
+        ROW("MDRenewWindow", "How long before its end a certificate is renewed",
+            DOMAIN, WORDS(parse_window, 1, 1, "DURATION|N%"), OF_DOMAIN(renew_window)),
+        ROW("MDWarnWindow", "How long before its end a certificate is warned about",
+            DOMAIN, WORDS(parse_window, 1, 1, "DURATION|N%"), OF_DOMAIN(warn_window)),
+        ROW("MDRenewViaARI", "Whether the CA is asked when it suggests to renew",
+            DOMAIN, WORDS(parse_setting, 1, 1, "on|off"), OF_DOMAIN(ari)),
+        ROW("MDRenewOnCAChange", "Whether another MDCertificateAuthority is a reason to renew",
+            DOMAIN, WORDS(parse_setting, 1, 1, "on|off"), OF_DOMAIN(renew_on_ca_change)),
+        ROW("MDInitialDelay", "How long to wait after a start before anything is renewed",
+            SERVER, WORDS(parse_initial_delay, 1, 1, "DURATION")),
+        ROW("MDCheckInterval", "How often certificates are looked at, about",
+            SERVER, WORDS(parse_check_interval, 1, 1, "DURATION")),
+        ROW("MDRetryDelay", "How long to wait after the first failure; doubled after each further one",
+            SERVER, WORDS(parse_retry_delay, 1, 1, "DURATION")),
+        ROW("MDRetryFailover", "After how many failures in a row the next CA is tried",
+            SERVER, WORDS(parse_retry_failover, 1, 1, "NUMBER")),
+        ROW("MDActivationDelay", "How long a new certificate waits before it is used",
+            SERVER, WORDS(parse_activation_delay, 1, 1, "DURATION")),
+
+        ROW("MDNotifyCmd", "Program that is told about new certificates",
+            SERVER, COMMAND(parse_command, "PATH [ARGUMENT]..."), OF_SERVER(notify_cmd)),
+        ROW("MDMessageCmd", "Program that is told about every event",
+            SERVER, COMMAND(parse_command, "PATH [ARGUMENT]..."), OF_SERVER(message_cmd)),
+
+        ROW("MDRequireHttps", "Whether plain http is sent over to https",
+            DOMAIN, WORDS(parse_require_https, 1, 1, "off|temporary|permanent")),
+        ROW("MDHsts", "What MDRequireHttps permanent says in Strict-Transport-Security",
+            DOMAIN, WORDS(parse_hsts, 1, ANY_NUMBER, "max-age=SECONDS [includeSubDomains] [preload]|off")),
+        ROW("MDServerStatus", "Whether server-status shows managed domains",
+            SERVER_ANYWHERE, WORDS(parse_switch, 1, 1, "on|off"), OF_SERVER(server_status)),
+        ROW("MDCertificateStatus", "Whether /.httpd/certificate-status tells about a domain's certificates",
+            SERVER_ANYWHERE, WORDS(parse_switch, 1, 1, "on|off"), OF_SERVER(certificate_status)),
+
+        ROW("MDStapling", "Whether OCSP responses are fetched and stapled",
+            DOMAIN_OR_HOST, WORDS(parse_setting, 1, 1, "on|off"), OF_DOMAIN(stapling)),
+        ROW("MDStapleOthers", "Whether that is done for certificates of no managed domain, too",
+            DOMAIN_OR_HOST, WORDS(parse_staple_others, 1, 1, "on|off")),
+        ROW("MDStaplingKeepResponse", "For how long OCSP responses are kept",
+            SERVER_ANYWHERE, WORDS(parse_staple_keep, 1, 1, "DURATION|N%")),
+        ROW("MDStaplingRenewWindow", "How long before its end an OCSP response is renewed",
+            SERVER_ANYWHERE, WORDS(parse_staple_renew, 1, 1, "DURATION|N%")),
         { NULL }
 };
 
 /* Reading a line */
 
-static bool inside_domain_section(const cmd_parms *cmd) {
+static bool is_inside(const cmd_parms *cmd, const char *section) {
         for (const ap_directive_t *d = cmd->directive->parent; d; d = d->parent)
-                if (str_equal_nocase(d->directive, "<MDomain") || str_equal_nocase(d->directive, "<MDomainSet"))
+                if (str_equal_nocase(d->directive, section))
+                        return true;
+        return false;
+}
+
+static const char *const domain_sections[] = { "<MDomain", "<MDomainSet", "<ManagedDomain", NULL };
+static const char *const request_sections[] = {
+        "<Directory", "<DirectoryMatch", "<Location", "<LocationMatch", "<Files", "<FilesMatch", "<Proxy", "<ProxyMatch", NULL,
+};
+static const char *const condition_sections[] = { "<If", "<ElseIf", "<Else", NULL };
+
+static bool is_inside_any(const cmd_parms *cmd, const char *const *sections) {
+        for (; *sections; sections++)
+                if (is_inside(cmd, *sections))
                         return true;
         return false;
 }
 
 static const char *check_place(Call *call, const Directive *d) {
-        bool inside = inside_domain_section(call->cmd);
+        bool inside = is_inside_any(call->cmd, domain_sections);
+
+        if (ap_check_cmd_context(call->cmd, NOT_IN_HTACCESS) || is_inside_any(call->cmd, request_sections))
+                return "is not allowed in <Directory>, <Location>, <Files>, <Proxy> and .htaccess; domains belong to the server as a whole";
+        if (is_inside_any(call->cmd, condition_sections))
+                call_warn(call, "counts always, whatever the condition of <If> says: it is read when the server starts");
 
         if (d->scope == SCOPE_NOT_DOMAIN && inside)
                 return "is not allowed inside <MDomain>; move it out of the section";
@@ -467,7 +231,9 @@ static const char *check_place(Call *call, const Directive *d) {
                 return "is only allowed inside <MDomain>";
 
         if (d->effect == EFFECT_DOMAIN && !inside && call->cmd->server->is_virtual)
-                warn(call, "has no effect inside <VirtualHost>; write it into <MDomain>, or outside for all domains");
+                call_warn(call, "has no effect inside <VirtualHost>; write it into <MDomain>, or outside for all domains");
+        if (d->instead)
+                call_warn_once(call, d->name, "is an old name; write %s", d->instead);
         return NULL;
 }
 
@@ -499,10 +265,21 @@ static char **split_words(Call *call, const char *line, int *ret_n) {
         return (char **) words->elts;
 }
 
+static char **split_command(Call *call, const char *line, int *ret_n) {
+        char **words = NULL;
+
+        *ret_n = 0;
+        if (apr_tokenize_to_argv(line, &words, call->pool) != APR_SUCCESS)
+                return NULL;
+        while (words[*ret_n])
+                (*ret_n)++;
+        return words;
+}
+
 static const char *check_count(Call *call, const Directive *d, int n) {
         if (n >= d->min && (d->max == ANY_NUMBER || n <= d->max))
                 return NULL;
-        return complain(call, "%s: write %s %s%s", n < d->min ? "too few arguments" : "too many arguments", d->name, d->arguments,
+        return call_complain(call, "%s: write %s %s%s", n < d->min ? "too few arguments" : "too many arguments", d->name, d->arguments,
                         d->name[0] == '<' ? ">" : "");
 }
 
@@ -517,7 +294,7 @@ static const char *parse_line(Call *call, const Directive *d, const char *line) 
         if (error)
                 return error;
 
-        words = split_words(call, line, &n);
+        words = d->is_command ? split_command(call, line, &n) : split_words(call, line, &n);
         error = check_count(call, d, n);
         if (error)
                 return error;
@@ -537,6 +314,7 @@ static const char *parse_words(cmd_parms *cmd, void *unused, const char *line) {
         };
         const char *error;
 
+        call.target = d->effect == EFFECT_SERVER ? (char *) call.configuration + d->offset : (char *) call.settings + d->offset;
         error = parse_line(&call, d, line);
         /* What a directive inside of a section said, httpd has introduced already. */
         if (!error || cmd->err_directive)
@@ -560,7 +338,14 @@ static Configuration *configuration_get(apr_pool_t *p) {
         c->definitions = apr_array_make(p, 16, sizeof(Definition *));
         c->http_port = 80;
         c->https_port = 443;
-        c->retry_delay_usec = 30 * USEC_PER_SEC;
+        c->warned = apr_hash_make(p);
+        c->retry_delay_usec = SNAPSHOT_RETRY_DELAY_USEC;
+        c->check_interval_usec = SNAPSHOT_CHECK_INTERVAL_USEC;
+        c->retry_failover = SNAPSHOT_RETRY_FAILOVER;
+        c->dns01_version = SNAPSHOT_DNS01_VERSION;
+        c->server_status = c->certificate_status = true;
+        c->check_name = "crt.sh";
+        c->check_url = "https://crt.sh?q=";
         (void) apr_pool_userdata_setn(c, key, NULL, p);
         return c;
 }
@@ -580,4 +365,19 @@ const ServerSettings *server_settings(const server_rec *s) {
 
 Configuration *server_configuration(const server_rec *s) {
         return server_settings(s)->configuration;
+}
+
+static Switch in_force(const server_rec *s, size_t offset) {
+        const ServerSettings *own = server_settings(s), *base = server_settings(own->configuration->base);
+        Switch value = *(const Switch *) ((const char *) &own->settings + offset);
+
+        return value != SWITCH_UNSET ? value : *(const Switch *) ((const char *) &base->settings + offset);
+}
+
+bool server_staples(const server_rec *s) {
+        return in_force(s, offsetof(Settings, stapling)) == SWITCH_ON;
+}
+
+bool server_staples_others(const server_rec *s) {
+        return in_force(s, offsetof(Settings, staple_others)) != SWITCH_OFF;
 }

@@ -10,21 +10,15 @@
 
 #include "base/string-util.h"
 #include "contact.h"
-#include "crypto/key.h"
-#include "domain/name.h"
+#include "domain-settings.h"
+#include "faults.h"
 #include "hosts.h"
+
+#define HSTS_DEFAULT "max-age=15768000" /* half a year, as mod_md */
 
 static apr_status_t free_domain(void *data) {
         (void) managed_domain_free(data);
         return APR_SUCCESS;
-}
-
-static int take_list(char ***list, const apr_array_header_t *words) {
-        int r = 0;
-
-        for (int i = 0; r == 0 && words && i < words->nelts; i++)
-                r = strv_extend(list, APR_ARRAY_IDX(words, i, const char *));
-        return r;
 }
 
 /* The name in front is there already. Definitions have no name twice, so nothing is searched. */
@@ -44,34 +38,6 @@ static int take_names(ManagedDomain *d, const apr_array_header_t *names) {
         return 0;
 }
 
-/* The value of one setting: the domain's own, else that of the base server, else (NULL or unset) the default. */
-#define IN_FORCE(own, base, member) ((own)->member ? (own)->member : (base)->member)
-
-static int take_settings(ManagedDomain *d, const Settings *own, const Settings *base) {
-        const apr_array_header_t *urls = IN_FORCE(own, base, ca_urls), *challenges = IN_FORCE(own, base, challenges);
-        const char *ca_file = IN_FORCE(own, base, ca_file), *agreement = IN_FORCE(own, base, agreement);
-        const RenewMode *mode = IN_FORCE(own, base, renew_mode);
-        const bool *transitive = IN_FORCE(own, base, transitive);
-        const KeySpecs *keys = IN_FORCE(own, base, keys);
-        int r;
-
-        d->transitive = transitive ? *transitive : true;
-        d->renew_mode = mode ? *mode : RENEW_MODE_AUTO;
-        d->renew_window = window_is_set(&own->renew_window) ? own->renew_window : base->renew_window;
-        d->warn_window = window_is_set(&own->warn_window) ? own->warn_window : base->warn_window;
-        if (keys)
-                d->keys = *keys;
-
-        r = urls && urls->nelts > 0 ? take_list(&d->ca_urls, urls) : strv_extend(&d->ca_urls, MANAGED_DOMAIN_CA_URL_DEFAULT);
-        if (r == 0)
-                r = take_list(&d->challenges, challenges);
-        if (r == 0 && !str_is_empty(ca_file))
-                r = str_replace(&d->ca_file, ca_file);
-        if (r == 0 && agreement)
-                r = str_replace(&d->agreement, agreement);
-        return r;
-}
-
 static int domain_make(const Configuration *c, const Definition *definition, apr_pool_t *p, ManagedDomain **ret) {
         ManagedDomain *d = managed_domain_new(APR_ARRAY_IDX(definition->names, 0, const char *));
         int r;
@@ -82,7 +48,7 @@ static int domain_make(const Configuration *c, const Definition *definition, apr
 
         r = take_names(d, definition->names);
         if (r == 0)
-                r = take_settings(d, &definition->settings, &server_settings(c->base)->settings);
+                r = domain_settings_take(d, &definition->settings, &server_settings(c->base)->settings);
         if (r == 0)
                 r = str_replace(&d->defined_file, definition->file);
         d->defined_line = definition->line;
@@ -147,7 +113,7 @@ static int take_contacts(const Configuration *c, const apr_array_header_t *hosts
         return r;
 }
 
-/* What a domain can be refused for by itself */
+/* What can be reached, and what can be known of a domain by itself */
 
 static bool listens(uint16_t port, const char *protocol) {
         for (const ap_listen_rec *l = ap_listeners; port != 0 && l; l = l->next)
@@ -156,99 +122,73 @@ static bool listens(uint16_t port, const char *protocol) {
         return false;
 }
 
+bool domain_allows_challenge(const ManagedDomain *d, const char *type) {
+        return !d->challenges || strv_contains(d->challenges, type);
+}
+
 bool domain_allows_http01(const ManagedDomain *d) {
-        return !d->challenges || strv_contains(d->challenges, "http-01");
+        return domain_allows_challenge(d, "http-01");
 }
 
-static const char *why_names(const ManagedDomain *d, apr_pool_t *p) {
-        if (strv_length(d->names) > MANAGED_DOMAIN_NAMES_MAX)
-                return apr_psprintf(p, "it has more than %d names", MANAGED_DOMAIN_NAMES_MAX);
+static const Settings *own_settings(const Configuration *c, const ManagedDomain *d) {
+        const Definition *definition = apr_hash_get(c->domains->definitions, &d, sizeof(d));
 
-        STRV_FOREACH(name, d->names)
-                if (!domain_name_is_valid(*name))
-                        return apr_psprintf(p,
-                                            "'%s' is not a DNS name that a certificate can have; write letters, digits and hyphens "
-                                            "(international names in their xn-- form)",
-                                            ap_escape_logitem(p, *name));
-        return NULL;
+        return &definition->settings;
 }
 
-/* Whether a key can be made on this curve is best known by making one. Once for each curve, however many domains want it. */
-static const char *why_curve(const Configuration *c, const KeySpec *spec, apr_pool_t *p) {
-        const char *why = apr_hash_get(c->domains->curves, spec->curve, APR_HASH_KEY_STRING);
-        _auto_problem_ Problem *problem = NULL;
-        _auto_pkey_ EVP_PKEY *key = NULL;
+const char *domain_hsts(const Configuration *c, const ManagedDomain *d) {
+        const char *hsts = own_settings(c, d)->hsts;
 
-        if (!why) {
-                why = key_make(spec, &key, &problem) == -EINVAL && problem ? apr_psprintf(p, "MDPrivateKeys: %s", problem->detail) : "";
-                apr_hash_set(c->domains->curves, apr_pstrdup(p, spec->curve), APR_HASH_KEY_STRING, why);
-        }
-        return *why ? why : NULL;
-}
-
-static const char *why_keys(const Configuration *c, const ManagedDomain *d, apr_pool_t *p) {
-        for (size_t i = 0; i < key_specs_count(&d->keys); i++) {
-                KeySpec spec = key_specs_get(&d->keys, i);
-                const char *why = spec.type == KEY_TYPE_EC ? why_curve(c, &spec, p) : NULL;
-
-                if (why)
-                        return why;
-        }
-        return NULL;
-}
-
-static const char *why_wildcard(const ManagedDomain *d, apr_pool_t *p) {
-        STRV_FOREACH(name, d->names)
-                if (domain_name_is_wildcard(*name))
-                        return apr_psprintf(
-                                p, "No way to prove %s: a wildcard cannot be proven by http-01 (dns-01 is not there yet)", *name);
-        return NULL;
-}
-
-static const char *why_challenges(const Configuration *c, const ManagedDomain *d, apr_pool_t *p) {
-        const char *why;
-
-        if (d->renew_mode == RENEW_MODE_MANUAL)
+        if (d->require_https != REQUIRE_HTTPS_PERMANENT)
                 return NULL;
-        if (!domain_allows_http01(d))
-                return "MDCAChallenges names no way of proving names that is known here; known is http-01";
-        why = why_wildcard(d, p);
-        if (why)
-                return why;
-        if (d->challenges || c->domains->http_reachable)
-                return NULL;
-
-        if (c->http_port == 0)
-                return "its names cannot be proven: http-01 needs port 80, and MDPortMap says that it cannot be reached";
-        return apr_psprintf(p,
-                            "its names cannot be proven: http-01 needs http on port 80, and no Listen is for port %u; "
-                            "listen there, or tell with MDPortMap where port 80 arrives, or write MDCAChallenges http-01",
-                            c->http_port);
+        if (!hsts)
+                hsts = server_settings(c->base)->settings.hsts;
+        if (!hsts)
+                return HSTS_DEFAULT;
+        return *hsts ? hsts : NULL;
 }
 
-static int refuse_alone(const Configuration *c, ManagedDomain *d, apr_pool_t *p) {
-        const char *why = why_names(d, p);
+const FilePair *domain_fallback(const Configuration *c, const ManagedDomain *d) {
+        const FilePair *pair = own_settings(c, d)->fallback;
 
-        if (!why)
-                why = why_keys(c, d, p);
-        if (!why)
-                why = why_challenges(c, d, p);
-        return why ? str_replace(&d->refused, why) : 0;
+        if (!pair)
+                pair = server_settings(c->base)->settings.fallback;
+        return pair && pair->cert_file ? pair : NULL;
 }
 
 /* All together */
 
+static void know_definition(Domains *domains, ManagedDomain *d, const Definition *definition) {
+        ManagedDomain **key = apr_pmemdup(domains->pool, &d, sizeof(d));
+
+        apr_hash_set(domains->definitions, key, sizeof(*key), definition);
+        APR_ARRAY_PUSH(domains->all, ManagedDomain *) = d;
+}
+
 static int make_all(Configuration *c, apr_pool_t *p) {
         for (int i = 0; i < c->definitions->nelts; i++) {
+                const Definition *definition = APR_ARRAY_IDX(c->definitions, i, const Definition *);
+                const char *why;
                 ManagedDomain *d;
-                int r;
 
-                r = domain_make(c, APR_ARRAY_IDX(c->definitions, i, const Definition *), p, &d);
-                if (r == 0)
-                        r = refuse_alone(c, d, p);
-                if (r < 0)
-                        return r;
-                APR_ARRAY_PUSH(c->domains->all, ManagedDomain *) = d;
+                if (domain_make(c, definition, p, &d) < 0)
+                        return -ENOMEM;
+                know_definition(c->domains, d, definition);
+                why = fault_of_itself(c, d, p);
+                if (why && str_replace(&d->refused, why) < 0)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+/* Whether they can be proven is known when it is known which virtual hosts they have. */
+static int look_at_all(Configuration *c, apr_pool_t *p) {
+        for (int i = 0; i < c->domains->all->nelts; i++) {
+                ManagedDomain *d = APR_ARRAY_IDX(c->domains->all, i, ManagedDomain *);
+                const char *why = d->refused ? NULL : fault_of_proof(c, d, p);
+
+                if (why && str_replace(&d->refused, why) < 0)
+                        return -ENOMEM;
         }
         return 0;
 }
@@ -262,6 +202,7 @@ int domains_make(Configuration *c, apr_pool_t *p) {
         domains->all = apr_array_make(p, c->definitions->nelts, sizeof(ManagedDomain *));
         domains->certs = apr_hash_make(p);
         domains->curves = apr_hash_make(p);
+        domains->definitions = apr_hash_make(p);
         domains->http_reachable = listens(c->http_port, "http");
         domains->https_reachable = listens(c->https_port, "http");
         c->domains = domains;
@@ -272,9 +213,18 @@ int domains_make(Configuration *c, apr_pool_t *p) {
 
         hosts = hosts_collect(c, p, &domains->hosts);
         r = matching_new(p, c->match_server_names_only ? MATCH_SERVER_NAMES : MATCH_ALL, domains->all, hosts, &domains->matching);
-        if (r < 0)
-                return r;
-        return take_contacts(c, hosts, p);
+        if (r == 0)
+                r = look_at_all(c, p);
+        return r == 0 ? take_contacts(c, hosts, p) : r;
+}
+
+size_t domains_refused(const Configuration *c) {
+        size_t n = 0;
+
+        for (int i = 0; i < c->domains->all->nelts; i++)
+                if (APR_ARRAY_IDX(c->domains->all, i, const ManagedDomain *)->refused)
+                        n++;
+        return n;
 }
 
 MatchHost *domains_host(const Configuration *c, const server_rec *s) {
@@ -294,13 +244,24 @@ static void tell_unused(const Configuration *c, const ManagedDomain *d) {
                      d->name, d->defined_file, d->defined_line);
 }
 
+static void tell_doubts(const Configuration *c, const ManagedDomain *d) {
+        apr_array_header_t *texts = apr_array_make(c->domains->pool, 1, sizeof(const char *));
+
+        faults_doubt(c, d, c->domains->pool, texts);
+        for (int i = 0; i < texts->nelts; i++)
+                ap_log_error(APLOG_MARK, APLOG_WARNING, 0, c->base, "%s (%s:%u): %s.", d->name, d->defined_file, d->defined_line,
+                             APR_ARRAY_IDX(texts, i, const char *));
+}
+
 static void tell_domains(const Configuration *c) {
         for (int i = 0; i < c->domains->all->nelts; i++) {
                 const ManagedDomain *d = APR_ARRAY_IDX(c->domains->all, i, const ManagedDomain *);
 
                 if (d->refused)
                         tell_refused(c, d);
-                else if (!d->used && d->renew_mode == RENEW_MODE_AUTO)
+                else
+                        tell_doubts(c, d);
+                if (!d->refused && !d->used && d->renew_mode == RENEW_MODE_AUTO)
                         tell_unused(c, d);
         }
 }

@@ -11,6 +11,7 @@ typedef struct Domains {
         apr_pool_t *pool;
         apr_array_header_t *all; /* of ManagedDomain *, in the order of the configuration */
         apr_hash_t *hosts;       /* server_rec * → MatchHost *; servers that are not to be managed are not there */
+        apr_hash_t *definitions; /* ManagedDomain * → Definition * */
         Matching *matching;
         apr_hash_t *curves;                /* text of MDPrivateKeys → why no key can be made on it; "": one can */
         apr_hash_t *certs;                 /* ManagedDomain * → what certs.c found for it */
@@ -30,5 +31,13 @@ void domains_tell(Configuration *c);
 /* The host of a server; NULL: it is not managed. */
 MatchHost *domains_host(const Configuration *c, const server_rec *s);
 
-/* Whether http-01 may prove names of this domain. */
+/* What only this module needs to know of a domain of 'c->domains->all'. */
+const char *domain_hsts(const Configuration *c, const ManagedDomain *d);         /* MDHsts; NULL: the header is not wanted */
+const FilePair *domain_fallback(const Configuration *c, const ManagedDomain *d); /* MDFallbackCertificate; NULL: none */
+
+/* How many domains were refused. */
+size_t domains_refused(const Configuration *c);
+
+/* Whether challenges of this type may prove names of this domain. */
+bool domain_allows_challenge(const ManagedDomain *d, const char *type);
 bool domain_allows_http01(const ManagedDomain *d);

@@ -59,6 +59,18 @@ static int check_store_dir(const Configuration *c) {
         return HTTP_INTERNAL_SERVER_ERROR;
 }
 
+/* What refuses the server is told in any pass. */
+static int check_strictly(Configuration *c) {
+        size_t n = c->strict ? domains_refused(c) : 0;
+
+        if (n == 0)
+                return OK;
+        domains_tell(c);
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, c->base, "MDStrict is on, and %zu of the managed domains cannot be managed: the configuration is refused.",
+                     n);
+        return HTTP_INTERNAL_SERVER_ERROR;
+}
+
 static bool some_domain_has_tls(const Domains *domains) {
         for (int i = 0; i < domains->all->nelts; i++)
                 if (APR_ARRAY_IDX(domains->all, i, const ManagedDomain *)->used_tls)
@@ -98,6 +110,8 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
                 ap_log_error(APLOG_MARK, APLOG_ERR, 0, s, "The domains for md-manager cannot be put together: out of memory.");
                 return HTTP_INTERNAL_SERVER_ERROR;
         }
+        if (check_strictly(c) != OK)
+                return HTTP_INTERNAL_SERVER_ERROR;
         if (!pass_is_test())
                 return OK;
 

@@ -74,21 +74,36 @@ static int add_domains(Snapshot *snapshot, const Domains *domains) {
         return r;
 }
 
+static int take_command(char ***ret, char *const *command) {
+        if (!command)
+                return 0;
+        *ret = strv_copy(command);
+        return *ret ? 0 : -ENOMEM;
+}
+
+static void fill_timing(Snapshot *snapshot, const Configuration *c) {
+        snapshot->retry_delay_usec = c->retry_delay_usec;
+        snapshot->retry_failover = c->retry_failover;
+        snapshot->initial_delay_usec = c->initial_delay_usec;
+        snapshot->check_interval_usec = c->check_interval_usec;
+        snapshot->activation_delay_usec = c->activation_delay_usec;
+        snapshot->dns01_version = c->dns01_version;
+        snapshot->staple_keep = c->staple_keep;
+        snapshot->staple_renew = c->staple_renew;
+}
+
 static int fill(Snapshot *snapshot, const Configuration *c, const char *unit, apr_pool_t *p) {
         int r;
 
         if (str_replace(&snapshot->module, PROJECT_VERSION) < 0 || str_replace(&snapshot->server, server_version(p)) < 0 ||
             str_replace(&snapshot->unit, unit) < 0 || str_replace(&snapshot->store_dir, STORE_DIR) < 0)
                 return -ENOMEM;
-        if (c->message_cmd) {
-                snapshot->message_cmd = strv_copy(c->message_cmd);
-                if (!snapshot->message_cmd)
-                        return -ENOMEM;
-        }
+        if (take_command(&snapshot->message_cmd, c->message_cmd) < 0 || take_command(&snapshot->notify_cmd, c->notify_cmd) < 0)
+                return -ENOMEM;
 
         snapshot->http_port = c->http_port;
         snapshot->https_port = c->https_port;
-        snapshot->retry_delay_usec = c->retry_delay_usec;
+        fill_timing(snapshot, c);
         snapshot->written_usec = clock_now_usec();
 
         r = add_listeners(snapshot, p);

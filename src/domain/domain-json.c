@@ -173,6 +173,8 @@ bool domain_url_is_plausible(const char *s) {
 
         if (!rest)
                 rest = str_after_prefix(s, "http://");
+        if (!rest)
+                rest = str_after_prefix(s, "file://"); /* "file://localhost/var/run/…": a socket, with protocol "tailscale" */
         if (!rest || !*rest || *rest == '/' || strnlen(s, TEXT_MAX + 1) > TEXT_MAX)
                 return false;
         for (; *rest; rest++)

@@ -105,8 +105,8 @@ def test_domains(m):
             + "".join(apache.virtual_host(m, f"{name}.example.org") for name in ("curve", "wild", "good")))
     rc, said = configure(m, text)
     assert rc == 0 and f"curve.example.org ({SITE}:1) is not managed: MDPrivateKeys: OpenSSL knows no elliptic curve 'P-257'." in said, said
-    assert (f"wild.example.org ({SITE}:4) is not managed: No way to prove *.wild.example.org: a wildcard cannot be proven by http-01 "
-            "(dns-01 is not there yet).") in said, said
+    assert (f"wild.example.org ({SITE}:4) is not managed: No way to prove *.wild.example.org: a wildcard needs dns-01, "
+            "and dns-01 needs a program (MDChallengeDns01).") in said, said
     assert "good.example.org" not in said, said
     told = load(m, text, "good.example.org")
     assert "refused" not in told["good.example.org"] and told["curve.example.org"]["refused"].startswith("MDPrivateKeys: "), told

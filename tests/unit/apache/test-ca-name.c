@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/macro.h"
+
 #include "lib/test.h"
 
 TEST(known_names) {
@@ -26,4 +28,33 @@ TEST(gone_ca_is_known_but_not_offered) {
 
         CHECK(strstr(ca_names_text(text), "LetsEncrypt, "));
         CHECK(!strstr(text, "Buypass"));
+}
+
+TEST(ca_is_known_by_its_url) {
+        const CaName *found = ca_name_find_url("https://acme.zerossl.com/v2/DV90");
+
+        REQUIRE(found);
+        CHECK_STR(found->name, "ZeroSSL");
+        CHECK(found->wants_binding);
+        CHECK(!ca_name_find_url("https://ca.test/dir"));
+}
+
+TEST(names_of_a_certificate) {
+        static const struct {
+                const char *ca, *profile;
+                unsigned max;
+        } cases[] = {
+                { "LetsEncrypt", NULL, 100 },
+                { "LetsEncrypt", "classic", 100 },
+                { "LetsEncrypt-Test", "TLSserver", 25 },
+                { "LetsEncrypt", "shortlived", 25 },
+                { "LetsEncrypt", "of-tomorrow", 0 },
+                { "ZeroSSL", NULL, 0 },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                test_case("%s %s", cases[i].ca, cases[i].profile ? cases[i].profile : "-");
+                CHECK_INT(ca_names_max(ca_name_find(cases[i].ca), cases[i].profile), cases[i].max);
+        }
+        CHECK_INT(ca_names_max(NULL, NULL), 0);
 }
