@@ -26,6 +26,7 @@
 
 #define BUS_ERROR_PREFIX "org.mdmanager1.Error."
 #define BUS_ERROR_NO_SUCH_DOMAIN BUS_ERROR_PREFIX "NoSuchDomain"
+#define BUS_ERROR_NO_SUCH_ACCOUNT BUS_ERROR_PREFIX "NoSuchAccount"
 #define BUS_ERROR_NO_SUCH_JOB BUS_ERROR_PREFIX "NoSuchJob"
 #define BUS_ERROR_NOT_ALLOWED BUS_ERROR_PREFIX "NotAllowed"         /* not for this caller: wrong user or unit */
 #define BUS_ERROR_NOT_NOW BUS_ERROR_PREFIX "NotNow"                 /* the job is not at a point where this request makes sense */

@@ -49,6 +49,13 @@ static const Algorithm *find_algorithm(EVP_PKEY *key) {
         return NULL;
 }
 
+const char *jws_algorithm(EVP_PKEY *key) {
+        _auto_error_queue_ int queue = openssl_queue_clear();
+        const Algorithm *a = find_algorithm(key);
+
+        return a ? a->alg : NULL;
+}
+
 /* One number of the public key as base64url, at least 'width' bytes wide. */
 static int add_number(EVP_PKEY *key, const char *parameter, int width, JsonObject *o, const char *member) {
         _auto_bn_ BIGNUM *bn = NULL;

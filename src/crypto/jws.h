@@ -8,6 +8,9 @@
 #include "base/secret.h"
 #include "crypto/openssl-util.h"
 
+/* "ES256", "ES384" or "RS256"; NULL: this key signs no JWS of ours. */
+const char *jws_algorithm(EVP_PKEY *key);
+
 /* The public key; members in the order of RFC 7638. */
 int jwk_from_key(EVP_PKEY *key, JsonObject **ret);
 /* base64url of the SHA-256 thumbprint, RFC 7638. */
