@@ -7,10 +7,10 @@
 
 #include "base/macro.h"
 
-static inline void x509_freep(X509 **certificate) {
+static inline void certificate_freep(X509 **certificate) {
         X509_free(*certificate);
 }
-#define _auto_x509_ _cleanup_(x509_freep)
+#define _auto_certificate_ _cleanup_(certificate_freep)
 
 /* The name that the CA sends in the handshake: the identifier, or the name of an address below in-addr.arpa or ip6.arpa (RFC 8738 section 6).
  * NULL: out of memory. */

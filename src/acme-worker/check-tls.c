@@ -32,7 +32,7 @@ static int no_connection(const ChallengeCheck *c, const char *address, const cha
 static int look_at_address(const ChallengeCheck *c, const char *address, Problem **ret_problem) {
         _auto_free_ char *server_name = alpn_proof_server_name(c->identifier);
         _auto_free_ char *why = NULL;
-        _auto_x509_ X509 *certificate = NULL;
+        _auto_certificate_ X509 *certificate = NULL;
         int r;
 
         if (!server_name)

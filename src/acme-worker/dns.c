@@ -62,6 +62,7 @@ static void on_answer(void *userdata, int status, int timeouts, unsigned char *d
                 e->result = fail(e->question, status == ARES_EDESTRUCTION ? "No answer in time" : ares_strerror(status));
 }
 
+/* ARES_SUCCESS, or why there is none. */
 static int make_channel(const char *server, ares_channel *ret) {
         struct ares_options options = {
                 .flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_EDNS |
@@ -78,25 +79,26 @@ static int make_channel(const char *server, ares_channel *ret) {
         mask |= ARES_OPT_QUERY_CACHE; /* qcache_max_ttl 0: there is none */
 #endif
         status = ares_init_options(&channel, &options, mask);
-        if (status != ARES_SUCCESS)
-                return -ENOMEM;
-        if (server && ares_set_servers_csv(channel, server) != ARES_SUCCESS) {
-                ares_destroy(channel);
-                return -ENOMEM;
+        if (status == ARES_SUCCESS && server) {
+                status = ares_set_servers_csv(channel, server);
+                if (status != ARES_SUCCESS)
+                        ares_destroy(channel);
         }
-        *ret = channel;
-        return 0;
+        if (status == ARES_SUCCESS)
+                *ret = channel;
+        return status;
 }
 
-static int start(Exchange *e, DnsQuestion *q) {
-        int r;
+static void start(Exchange *e, DnsQuestion *q) {
+        int status;
 
         dns_question_done(q);
         e->question = q;
-        r = make_channel(q->server, &e->channel);
-        if (r == 0)
+        status = make_channel(q->server, &e->channel);
+        if (status == ARES_SUCCESS)
                 ares_query(e->channel, q->name, ns_c_in, q->type, on_answer, e);
-        return r;
+        else
+                on_answer(e, status, 0, NULL, 0);
 }
 
 static nfds_t add_sockets(Exchange *e, struct pollfd *fds) {
@@ -159,7 +161,7 @@ static int run(Exchange *exchanges, size_t n) {
 
 int dns_ask(DnsQuestion *questions, size_t n) {
         Exchange exchanges[DNS_QUESTIONS_MAX] = {};
-        int r = 0;
+        int r;
 
         assert(n <= DNS_QUESTIONS_MAX);
 
@@ -167,10 +169,9 @@ int dns_ask(DnsQuestion *questions, size_t n) {
                 return 0;
         if (ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS)
                 return -ENOMEM;
-        for (size_t i = 0; i < n && r == 0; i++)
-                r = start(&exchanges[i], &questions[i]);
-        if (r == 0)
-                r = run(exchanges, n);
+        for (size_t i = 0; i < n; i++)
+                start(&exchanges[i], &questions[i]);
+        r = run(exchanges, n);
         /* What has no answer by now is told so. */
         for (size_t i = 0; i < n; i++) {
                 if (exchanges[i].channel)
@@ -197,7 +198,7 @@ bool dns_name_is_in_hosts_file(const char *name) {
 
         if (ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS)
                 return false;
-        found = make_channel(NULL, &channel) == 0;
+        found = make_channel(NULL, &channel) == ARES_SUCCESS;
         if (found) {
                 found = is_in_hosts_file(channel, name, AF_INET) || is_in_hosts_file(channel, name, AF_INET6);
                 ares_destroy(channel);

@@ -23,7 +23,7 @@ typedef struct DnsQuestion {
 
 void dns_question_done(DnsQuestion *q);
 
-/* Asks all of them at once; returns when each has its answer or its failure. Negative errno: out of memory or descriptors. */
+/* Asks all of them at once; returns when each has its answer or its failure. Negative errno: out of memory. */
 int dns_ask(DnsQuestion *questions, size_t n);
 
 /* Whether a file of this machine (/etc/hosts) says where the name is: then what the system's resolver says need not be what others see. */
