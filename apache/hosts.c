@@ -4,9 +4,12 @@
 #include "apr_hash.h"
 #include "apr_lib.h"
 #include "apr_strings.h"
+#include "http_core.h"
 #include "util_cfgtree.h"
 
+#include "base/cleanup.h"
 #include "base/string-util.h"
+#include "domain/name.h"
 
 /* Whether a server has TLS is mod_ssl's secret until it asks for certificates, which is too late to know all names of a
  * domain, and never happens in a configuration test. So SSLEngine is looked up in the configuration as it was read; where this
@@ -90,13 +93,9 @@ static Section tree_take(Tree *tree, const server_rec *s) {
 }
 
 static const char *lower(apr_pool_t *p, const char *name) {
-        char *copy = apr_pstrdup(p, str_or(name, ""));
-        size_t length = strlen(copy);
+        _auto_free_ char *normalized = domain_name_normalize(str_or(name, ""));
 
-        str_to_lower(copy);
-        if (length > 1 && copy[length - 1] == '.')
-                copy[length - 1] = '\0';
-        return copy;
+        return apr_pstrdup(p, str_or(normalized, ""));
 }
 
 static apr_array_header_t *lower_all(apr_pool_t *p, const apr_array_header_t *names) {
@@ -123,7 +122,28 @@ static const char *describe(apr_pool_t *p, const server_rec *s) {
         return apr_psprintf(p, "the virtual host %s (%s:%u)", s->server_hostname, str_or(s->defn_name, "?"), s->defn_line_number);
 }
 
-static MatchHost *host_make(apr_pool_t *p, Tree *tree, server_rec *s) {
+static const char *place_of(apr_pool_t *p, const server_rec *s) {
+        return s->is_virtual ? key_of(p, s->defn_name, (int) s->defn_line_number) : "the base server";
+}
+
+static bool answers_acme_tls(const server_rec *s) {
+        const core_server_config *core = ap_get_core_module_config(s->module_config);
+
+        for (int i = 0; core && core->protocols && i < core->protocols->nelts; i++)
+                if (str_equal_nocase(APR_ARRAY_IDX(core->protocols, i, const char *), "acme-tls/1"))
+                        return true;
+        return false;
+}
+
+/* The base server has no addresses of its own. */
+static bool is_at_port_only(const server_rec *s, uint16_t port) {
+        for (const server_addr_rec *a = s->is_virtual ? s->addrs : NULL; a; a = a->next)
+                if (a->host_port != port)
+                        return false;
+        return port != 0;
+}
+
+static MatchHost *host_make(const Configuration *c, apr_pool_t *p, Tree *tree, server_rec *s) {
         MatchHost *host = apr_pcalloc(p, sizeof(*host));
         Section section = tree_take(tree, s);
 
@@ -133,6 +153,9 @@ static MatchHost *host_make(apr_pool_t *p, Tree *tree, server_rec *s) {
         host->patterns = lower_all(p, s->wild_names);
         host->addresses = addresses_of(p, s);
         host->where = describe(p, s);
+        host->place = place_of(p, s);
+        host->acme_tls = answers_acme_tls(s);
+        host->https_port_only = is_at_port_only(s, c->https_port);
         host->tls = str_equal(section.engine, "on");
         host->unnamed = !section.named;
         return host;
@@ -165,7 +188,9 @@ apr_array_header_t *hosts_collect(const Configuration *c, apr_pool_t *p, apr_has
 
                 if (!s->is_virtual && !c->manage_base_server)
                         continue;
-                host = host_make(p, &tree, s);
+                host = host_make(c, p, &tree, s);
+                if (s->is_virtual && server_settings(s)->ignored)
+                        continue;
                 APR_ARRAY_PUSH(hosts, MatchHost *) = host;
                 apr_hash_set(by_server, &host->server, sizeof(host->server), host);
         }

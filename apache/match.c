@@ -10,30 +10,21 @@
 
 #include "base/string-util.h"
 #include "domain/name.h"
+#include "name-index.h"
 
-/* One name of one domain; several domains may have the same name when they overlap. */
-typedef struct Entry {
-        const char *name;
-        ManagedDomain *domain;
-        struct Entry *next;
-} Entry;
+/* What was found out about a domain and is not in its lists yet. */
+typedef struct Found {
+        apr_array_header_t *names, *hosts, *origins; /* of const char * */
+} Found;
 
 struct Matching {
         apr_pool_t *pool;
         MatchMode mode;
         apr_array_header_t *domains, *hosts;
-        apr_hash_t *by_name;   /* name → Entry, the first domain of the configuration first */
-        apr_hash_t *by_parent; /* what stands behind the first dot → Entry, the first that came */
-        apr_hash_t *by_suffix; /* every suffix of whole labels, and "" → array of Entry *; made when the first pattern is met */
-        apr_hash_t *added;     /* ManagedDomain * → array of const char *: names of hosts that join */
+        NameIndex *index;
+        apr_hash_t *found; /* ManagedDomain * → Found * */
         apr_array_header_t *notes;
 };
-
-static const char *parent_of(const char *name) {
-        const char *dot = strchr(name, '.');
-
-        return dot ? dot + 1 : NULL;
-}
 
 static void note(Matching *m, const ManagedDomain *d, MatchNoteKind kind, const char *text) {
         MatchNote *n = apr_array_push(m->notes);
@@ -60,65 +51,26 @@ static int refuse(Matching *m, ManagedDomain *d, const char *format, ...) {
         return str_replace(&d->refused, text);
 }
 
-/* The index of names */
-
-static void index_add(Matching *m, const char *name, ManagedDomain *d) {
-        Entry *e = apr_pcalloc(m->pool, sizeof(*e)), *first = apr_hash_get(m->by_name, name, APR_HASH_KEY_STRING);
-        const char *parent = parent_of(name);
-
-        e->name = name;
-        e->domain = d;
-        if (first) {
-                while (first->next)
-                        first = first->next;
-                first->next = e;
-        } else
-                apr_hash_set(m->by_name, name, APR_HASH_KEY_STRING, e);
-
-        if (parent && !d->refused && !domain_name_is_wildcard(name) && !apr_hash_get(m->by_parent, parent, APR_HASH_KEY_STRING))
-                apr_hash_set(m->by_parent, parent, APR_HASH_KEY_STRING, e);
-}
-
-static Entry *index_find(const Matching *m, const char *name) {
-        return apr_hash_get(m->by_name, name, APR_HASH_KEY_STRING);
-}
-
-/* The wildcard that covers 'name'. */
-static Entry *index_find_wildcard(const Matching *m, const char *name) {
-        const char *parent = parent_of(name);
-
-        return parent ? index_find(m, apr_pstrcat(m->pool, "*.", parent, NULL)) : NULL;
-}
-
-static bool entries_have(const Entry *e, const ManagedDomain *d) {
-        for (; e; e = e->next)
-                if (e->domain == d)
-                        return true;
-        return false;
-}
-
 /* Overlaps */
 
-static const Entry *first_in_force(const Entry *e) {
+static const NameEntry *first_in_force(const NameEntry *e) {
         while (e && e->domain->refused)
                 e = e->next;
         return e;
 }
 
 /* An earlier domain's name that is the same as 'name', covers it, or is covered by it. */
-static const Entry *overlap_of(const Matching *m, const char *name) {
-        const Entry *e = first_in_force(index_find(m, name));
+static const NameEntry *overlap_of(const Matching *m, const char *name) {
+        const NameEntry *e = first_in_force(name_index_find(m->index, name));
 
         if (!e)
-                e = first_in_force(index_find_wildcard(m, name));
-        if (!e && domain_name_is_wildcard(name))
-                e = apr_hash_get(m->by_parent, parent_of(name), APR_HASH_KEY_STRING);
-        return e;
+                e = first_in_force(name_index_find_wildcard(m->index, name));
+        return e ? e : name_index_find_covered(m->index, name);
 }
 
 static int refuse_overlap(Matching *m, ManagedDomain *d) {
         STRV_FOREACH(name, d->names) {
-                const Entry *e = overlap_of(m, *name);
+                const NameEntry *e = overlap_of(m, *name);
 
                 if (!e || e->domain == d)
                         continue;
@@ -141,7 +93,7 @@ static int index_domains(Matching *m) {
                                 return r;
                 }
                 STRV_FOREACH(name, d->names)
-                        index_add(m, *name, d);
+                        name_index_add(m->index, *name, d);
         }
         return 0;
 }
@@ -155,98 +107,29 @@ static void host_add_domain(MatchHost *host, ManagedDomain *d) {
         APR_ARRAY_PUSH(host->domains, ManagedDomain *) = d;
 }
 
-static void host_add_entries(MatchHost *host, const Entry *e) {
+static void host_add_entries(MatchHost *host, const NameEntry *e) {
         for (; e; e = e->next)
                 host_add_domain(host, e->domain);
 }
 
 static void host_add_names(Matching *m, MatchHost *host, const apr_array_header_t *names) {
         for (int i = 0; i < names->nelts; i++)
-                host_add_entries(host, index_find(m, APR_ARRAY_IDX(names, i, const char *)));
-}
-
-/* '*' stands for any number of characters, '?' for one. */
-static bool pattern_matches(const char *pattern, const char *name) {
-        const char *star = NULL, *resume = NULL;
-
-        while (*name) {
-                if (*pattern == '*') {
-                        star = pattern++;
-                        resume = name;
-                } else if (*pattern == '?' || *pattern == *name) {
-                        pattern++;
-                        name++;
-                } else if (star) {
-                        pattern = star + 1;
-                        name = ++resume;
-                } else
-                        return false;
-        }
-        while (*pattern == '*')
-                pattern++;
-        return *pattern == '\0';
-}
-
-static void suffix_add(Matching *m, const char *suffix, Entry *e) {
-        apr_array_header_t *bucket = apr_hash_get(m->by_suffix, suffix, APR_HASH_KEY_STRING);
-
-        if (!bucket) {
-                bucket = apr_array_make(m->pool, 4, sizeof(Entry *));
-                apr_hash_set(m->by_suffix, suffix, APR_HASH_KEY_STRING, bucket);
-        }
-        APR_ARRAY_PUSH(bucket, Entry *) = e;
-}
-
-/* In the order of the configuration, because the first domain that a pattern meets may be the one that is served. */
-static void index_suffixes(Matching *m) {
-        m->by_suffix = apr_hash_make(m->pool);
-        for (int i = 0; i < m->domains->nelts; i++) {
-                const ManagedDomain *d = APR_ARRAY_IDX(m->domains, i, const ManagedDomain *);
-
-                STRV_FOREACH(name, d->names) {
-                        Entry *e = index_find(m, *name);
-
-                        if (e->domain != d)
-                                continue; /* came with an earlier domain */
-                        for (const char *s = parent_of(e->name); s; s = parent_of(s))
-                                suffix_add(m, s, e);
-                        suffix_add(m, "", e);
-                }
-        }
-}
-
-/* The labels at the end that hold no wildcard: only names below them can match. */
-static const char *fixed_suffix(const char *pattern) {
-        const char *last = pattern, *dot;
-
-        for (const char *c = pattern; *c; c++)
-                if (*c == '*' || *c == '?')
-                        last = c;
-        dot = strchr(last, '.');
-        return dot ? dot + 1 : "";
+                host_add_entries(host, name_index_find(m->index, APR_ARRAY_IDX(names, i, const char *)));
 }
 
 static void host_add_pattern(Matching *m, MatchHost *host, const char *pattern) {
-        const apr_array_header_t *bucket;
+        const apr_array_header_t *met = name_index_meet(m->index, m->domains, pattern);
 
-        if (!m->by_suffix)
-                index_suffixes(m);
-
-        bucket = apr_hash_get(m->by_suffix, fixed_suffix(pattern), APR_HASH_KEY_STRING);
-        for (int i = 0; bucket && i < bucket->nelts; i++) {
-                const Entry *e = APR_ARRAY_IDX(bucket, i, Entry *);
-
-                if (pattern_matches(pattern, e->name))
-                        host_add_entries(host, e);
-        }
+        for (int i = 0; i < met->nelts; i++)
+                host_add_entries(host, APR_ARRAY_IDX(met, i, const NameEntry *));
 }
 
 static void host_add_by_name(Matching *m, MatchHost *host) {
-        const Entry *exact = index_find(m, host->name);
+        const NameEntry *exact = name_index_find(m->index, host->name);
 
         host_add_entries(host, exact);
         if (m->mode == MATCH_ALL || !exact)
-                host_add_entries(host, index_find_wildcard(m, host->name));
+                host_add_entries(host, name_index_find_wildcard(m->index, host->name));
 }
 
 /* Domains that have the ServerName come first, so that they win a host that serves names of several. A name that the host was not
@@ -304,26 +187,28 @@ static int host_choose_domain(Matching *m, MatchHost *host) {
 
 /* Members */
 
-static apr_array_header_t *added_to(Matching *m, const ManagedDomain *d) {
-        apr_array_header_t *list = apr_hash_get(m->added, &d, sizeof(d));
+static Found *found_of(Matching *m, const ManagedDomain *d) {
+        Found *found = apr_hash_get(m->found, &d, sizeof(d));
 
-        if (!list) {
-                const ManagedDomain **key = apr_palloc(m->pool, sizeof(*key));
+        if (!found) {
+                const ManagedDomain **key = apr_pmemdup(m->pool, &d, sizeof(d));
 
-                *key = d;
-                list = apr_array_make(m->pool, 4, sizeof(const char *));
-                apr_hash_set(m->added, key, sizeof(*key), list);
+                found = apr_pcalloc(m->pool, sizeof(*found));
+                found->names = apr_array_make(m->pool, 2, sizeof(const char *));
+                found->origins = apr_array_make(m->pool, 2, sizeof(const char *));
+                found->hosts = apr_array_make(m->pool, 2, sizeof(const char *));
+                apr_hash_set(m->found, key, sizeof(*key), found);
         }
-        return list;
+        return found;
 }
 
 /* A name that another domain has stays with that one (unless domains may overlap). The first virtual host with a name is also the
  * one that httpd picks for it. */
-static void host_offer_name(Matching *m, const MatchHost *host, const char *name) {
+static void host_offer_name(Matching *m, const MatchHost *host, const char *directive, const char *name) {
         ManagedDomain *d = host->domain;
-        const Entry *exact = index_find(m, name);
+        const NameEntry *exact = name_index_find(m->index, name);
 
-        if (!domain_name_is_valid(name) || domain_name_is_wildcard(name) || entries_have(exact, d) || entries_have(index_find_wildcard(m, name), d))
+        if (!domain_name_is_valid(name) || domain_name_is_wildcard(name) || name_entries_have(exact, d) || name_entries_have(name_index_find_wildcard(m->index, name), d))
                 return;
         if (exact && m->mode == MATCH_ALL)
                 return;
@@ -335,8 +220,9 @@ static void host_offer_name(Matching *m, const MatchHost *host, const char *name
                 return;
         }
         name = apr_pstrdup(m->pool, name);
-        index_add(m, name, d);
-        APR_ARRAY_PUSH(added_to(m, d), const char *) = name;
+        name_index_add(m->index, name, d);
+        APR_ARRAY_PUSH(found_of(m, d)->names, const char *) = name;
+        APR_ARRAY_PUSH(found_of(m, d)->origins, const char *) = apr_psprintf(m->pool, "%s: %s at %s", name, directive, host->place);
 }
 
 static bool host_names_domain(const MatchHost *host, const ManagedDomain *d) {
@@ -350,7 +236,7 @@ static bool host_names_domain(const MatchHost *host, const ManagedDomain *d) {
 static void host_leave_name_out(Matching *m, const MatchHost *host) {
         const ManagedDomain *d = host->domain;
 
-        if (entries_have(index_find(m, host->name), d) || entries_have(index_find_wildcard(m, host->name), d))
+        if (name_entries_have(name_index_find(m->index, host->name), d) || name_entries_have(name_index_find_wildcard(m->index, host->name), d))
                 return;
         note(m, d, MATCH_NOTE_INFO,
              apr_psprintf(m->pool, "%s has no ServerName of its own, so %s does not join the certificate", host->where, host->name));
@@ -363,51 +249,107 @@ static void host_offer_names(Matching *m, const MatchHost *host) {
         if (host->unnamed)
                 host_leave_name_out(m, host);
         else
-                host_offer_name(m, host, host->name);
+                host_offer_name(m, host, "ServerName", host->name);
         for (int i = 0; i < host->aliases->nelts; i++)
-                host_offer_name(m, host, APR_ARRAY_IDX(host->aliases, i, const char *));
+                host_offer_name(m, host, "ServerAlias", APR_ARRAY_IDX(host->aliases, i, const char *));
 }
 
-static int domain_take_names(ManagedDomain *d, const apr_array_header_t *added) {
-        size_t n = strv_length(d->names);
-        char **names;
+/* Many at once, so that nothing is counted again and again. */
+static int take_texts(char ***list, const apr_array_header_t *texts, size_t max) {
+        size_t n = strv_length(*list);
+        char **grown;
 
-        names = realloc(d->names, (n + (size_t) added->nelts + 1) * sizeof(*names));
-        if (!names)
+        if (texts->nelts == 0)
+                return 0;
+        grown = realloc(*list, (n + (size_t) texts->nelts + 1) * sizeof(*grown));
+        if (!grown)
                 return -ENOMEM;
-        d->names = names;
+        *list = grown;
 
-        for (int i = 0; i < added->nelts; i++) {
-                names[n] = strdup(APR_ARRAY_IDX(added, i, const char *));
-                if (!names[n])
+        for (int i = 0; i < texts->nelts && n < max; i++) {
+                grown[n] = strdup(APR_ARRAY_IDX(texts, i, const char *));
+                if (!grown[n])
                         return -ENOMEM;
-                names[++n] = NULL;
+                n++;
         }
+        grown[n] = NULL;
         return 0;
 }
 
-static int take_added_names(Matching *m) {
+static int take_found(Matching *m) {
         int r = 0;
 
         for (int i = 0; r == 0 && i < m->domains->nelts; i++) {
                 ManagedDomain *d = APR_ARRAY_IDX(m->domains, i, ManagedDomain *);
-                const apr_array_header_t *added = apr_hash_get(m->added, &d, sizeof(d));
+                const Found *found = apr_hash_get(m->found, &d, sizeof(d));
 
-                if (!added)
+                if (!found)
                         continue;
-                r = domain_take_names(d, added);
+                r = take_texts(&d->names, found->names, SIZE_MAX);
+                if (r == 0)
+                        r = take_texts(&d->hosts, found->hosts, MANAGED_DOMAIN_TOLD_MAX);
+                if (r == 0)
+                        r = take_texts(&d->origins, found->origins, MANAGED_DOMAIN_TOLD_MAX);
                 if (r == 0 && strv_length(d->names) > MANAGED_DOMAIN_NAMES_MAX && !d->refused)
                         r = refuse(m, d, "it has more than %d names, with those of its virtual hosts", MANAGED_DOMAIN_NAMES_MAX);
         }
-        apr_hash_clear(m->added);
+        apr_hash_clear(m->found);
         return r;
 }
 
-static void host_mark_used(const MatchHost *host) {
-        for (int i = 0; i < host->domains->nelts; i++)
-                APR_ARRAY_IDX(host->domains, i, ManagedDomain *)->used = true;
+static void host_mark_used(Matching *m, const MatchHost *host) {
+        const char *text = apr_psprintf(m->pool, "%s (ServerName %s)", host->place, host->name);
+
+        for (int i = 0; i < host->domains->nelts; i++) {
+                ManagedDomain *d = APR_ARRAY_IDX(host->domains, i, ManagedDomain *);
+
+                d->used = true;
+                if (!host->tls || host->domain == d)
+                        APR_ARRAY_PUSH(found_of(m, d)->hosts, const char *) = text;
+        }
         if (host->tls && host->domain)
                 host->domain->used_tls = true;
+}
+
+/* Names that tls-alpn-01 can prove: their virtual host answers acme-tls/1 where the internet's port 443 arrives. Who writes the challenge
+ * down knows more about ports than stands here. */
+
+static void mark_acme_tls(const MatchHost *host, NameEntry *e) {
+        for (; e; e = e->next)
+                if (host->https_port_only || strv_contains(e->domain->challenges, "tls-alpn-01"))
+                        e->acme_tls = true;
+}
+
+static void host_mark_acme_tls(Matching *m, const MatchHost *host) {
+        if (!host->tls || !host->acme_tls)
+                return;
+
+        mark_acme_tls(host, name_index_find(m->index, host->name));
+        for (int i = 0; i < host->aliases->nelts; i++)
+                mark_acme_tls(host, name_index_find(m->index, APR_ARRAY_IDX(host->aliases, i, const char *)));
+        for (int i = 0; i < host->addresses->nelts; i++)
+                mark_acme_tls(host, name_index_find(m->index, APR_ARRAY_IDX(host->addresses, i, const char *)));
+        for (int i = 0; i < host->patterns->nelts; i++) {
+                const apr_array_header_t *met = name_index_meet(m->index, m->domains, APR_ARRAY_IDX(host->patterns, i, const char *));
+
+                for (int j = 0; j < met->nelts; j++)
+                        mark_acme_tls(host, APR_ARRAY_IDX(met, j, NameEntry *));
+        }
+}
+
+static int domain_take_acme_tls(Matching *m, ManagedDomain *d) {
+        apr_array_header_t *names = apr_array_make(m->pool, 1, sizeof(const char *));
+
+        STRV_FOREACH(name, d->names) {
+                const NameEntry *e = name_index_find(m->index, *name);
+
+                while (e && e->domain != d)
+                        e = e->next;
+                if (e && e->acme_tls && !domain_name_is_wildcard(*name))
+                        APR_ARRAY_PUSH(names, const char *) = *name;
+        }
+        d->acme_tls_names = strv_free(d->acme_tls_names);
+        return take_texts(&d->acme_tls_names, names, MANAGED_DOMAIN_NAMES_MAX);
 }
 
 int matching_new(apr_pool_t *p, MatchMode mode, apr_array_header_t *domains, apr_array_header_t *hosts, Matching **ret) {
@@ -418,9 +360,8 @@ int matching_new(apr_pool_t *p, MatchMode mode, apr_array_header_t *domains, apr
         m->mode = mode;
         m->domains = domains;
         m->hosts = hosts;
-        m->by_name = apr_hash_make(p);
-        m->by_parent = apr_hash_make(p);
-        m->added = apr_hash_make(p);
+        m->index = name_index_new(p);
+        m->found = apr_hash_make(p);
         m->notes = apr_array_make(p, 4, sizeof(MatchNote));
 
         r = index_domains(m);
@@ -442,10 +383,14 @@ int matching_new(apr_pool_t *p, MatchMode mode, apr_array_header_t *domains, apr
                 }
 
         for (int i = 0; i < hosts->nelts; i++) {
-                host_mark_used(APR_ARRAY_IDX(hosts, i, MatchHost *));
+                host_mark_used(m, APR_ARRAY_IDX(hosts, i, MatchHost *));
                 host_offer_names(m, APR_ARRAY_IDX(hosts, i, MatchHost *));
         }
-        r = take_added_names(m);
+        r = take_found(m);
+        for (int i = 0; i < hosts->nelts; i++)
+                host_mark_acme_tls(m, APR_ARRAY_IDX(hosts, i, const MatchHost *));
+        for (int i = 0; r == 0 && i < domains->nelts; i++)
+                r = domain_take_acme_tls(m, APR_ARRAY_IDX(domains, i, ManagedDomain *));
         if (r < 0)
                 return r;
 
@@ -460,13 +405,18 @@ int matching_set_tls(Matching *m, MatchHost *host) {
         r = host_choose_domain(m, host);
         if (r < 0)
                 return r;
-        host_mark_used(host);
+        if (host->domain)
+                host->domain->used_tls = true;
         host_offer_names(m, host);
-        return take_added_names(m);
+        r = take_found(m);
+        host_mark_acme_tls(m, host);
+        for (int i = 0; r == 0 && i < host->domains->nelts; i++)
+                r = domain_take_acme_tls(m, APR_ARRAY_IDX(host->domains, i, ManagedDomain *));
+        return r;
 }
 
 ManagedDomain *matching_find(const Matching *m, const char *name) {
-        const Entry *e = index_find(m, name), *in_force = first_in_force(e);
+        const NameEntry *e = name_index_find(m->index, name), *in_force = first_in_force(e);
 
         if (in_force)
                 e = in_force;

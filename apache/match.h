@@ -24,7 +24,10 @@ typedef struct MatchHost {
         apr_array_header_t *patterns;  /* of const char *: ServerAlias with '*' or '?' */
         apr_array_header_t *addresses; /* of const char *: what stands in <VirtualHost …> */
         const char *where;             /* for messages: "virtual host www.example.org (/etc/…:17)" */
+        const char *place; /* the same in short: "/etc/…:17", or "the base server" */
         bool tls;
+        bool acme_tls;        /* the protocol acme-tls/1 is among its Protocols */
+        bool https_port_only; /* all its addresses are at the port where the internet's port 443 arrives */
         bool unnamed; /* without ServerName: 'name' is the base server's or was guessed */
 
         /* The answers */
@@ -49,7 +52,8 @@ typedef struct MatchNote {
 } MatchNote;
 
 /* Matches 'hosts' (of MatchHost *) and 'domains' (of ManagedDomain *, in the order of the configuration; they stay the caller's).
- * Sets the answers of hosts; 'used', 'used_tls', 'refused' and 'names' of domains. -ENOMEM only. */
+ * Sets the answers of hosts; 'used', 'used_tls', 'refused', 'names', 'hosts', 'origins' and 'acme_tls_names' of domains. -ENOMEM
+ * only. */
 int matching_new(apr_pool_t *p, MatchMode mode, apr_array_header_t *domains, apr_array_header_t *hosts, Matching **ret);
 
 /* The TLS module asked for certificates of a host that was not known to have TLS. */

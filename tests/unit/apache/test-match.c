@@ -30,6 +30,7 @@ typedef struct HostRow {
         const char *name, *aliases, *patterns, *addresses;
         bool plain;         /* without TLS */
         bool unnamed;       /* 'name' is the base server's */
+        bool acme_tls, other_port;
         const char *domain; /* whose certificate it gets */
 } HostRow;
 
@@ -80,6 +81,9 @@ static MatchHost *make_host(apr_pool_t *p, const HostRow *row) {
         host->patterns = words(p, row->patterns);
         host->addresses = words(p, row->addresses);
         host->where = apr_psprintf(p, "the virtual host %s", row->name);
+        host->place = apr_psprintf(p, "/etc/%s.conf:1", row->name);
+        host->acme_tls = row->acme_tls;
+        host->https_port_only = !row->other_port;
         host->tls = !row->plain;
         host->unnamed = row->unnamed;
         return host;
@@ -207,6 +211,71 @@ TEST(matching) {
                 run_case(cases + i);
 }
 
+TEST(where_names_come_from) {
+        static const HostRow rows[] = {
+                { "www.a.org", .aliases = "a.org ftp.a.org" },
+                { "a.org", .plain = true },
+                { "other.org" },
+        };
+        apr_pool_t *p = pool_new();
+        apr_array_header_t *domains = apr_array_make(p, 1, sizeof(ManagedDomain *)),
+                           *hosts = apr_array_make(p, 3, sizeof(MatchHost *));
+        ManagedDomain *d = make_domain(p, "a.org");
+        Matching *m = NULL;
+
+        APR_ARRAY_PUSH(domains, ManagedDomain *) = d;
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++)
+                APR_ARRAY_PUSH(hosts, MatchHost *) = make_host(p, rows + i);
+        REQUIRE(matching_new(p, MATCH_ALL, domains, hosts, &m) == 0);
+
+        REQUIRE(strv_length(d->origins) == 2);
+        CHECK_STR(d->origins[0], "www.a.org: ServerName at /etc/www.a.org.conf:1");
+        CHECK_STR(d->origins[1], "ftp.a.org: ServerAlias at /etc/www.a.org.conf:1");
+        REQUIRE(strv_length(d->hosts) == 2);
+        CHECK_STR(d->hosts[0], "/etc/www.a.org.conf:1 (ServerName www.a.org)");
+        CHECK_STR(d->hosts[1], "/etc/a.org.conf:1 (ServerName a.org)");
+        apr_pool_destroy(p);
+}
+
+TEST(names_for_tls_alpn_01) {
+        static const struct {
+                const char *what, *names;
+                HostRow host;
+                bool wanted; /* MDCAChallenges tls-alpn-01 */
+                const char *expected;
+        } cases[] = {
+                { "not among the protocols", "a.org", { "a.org" }, .expected = "" },
+                { "answered, and also for an alias that joins", "a.org", { "a.org", .aliases = "b.org", .acme_tls = true }, .expected = "a.org b.org" },
+                { "only names that a host has", "a.org mail.a.org", { "a.org", .acme_tls = true }, .expected = "a.org" },
+                { "by a pattern", "a.org x.a.org", { "a.org", .patterns = "*.a.org", .acme_tls = true }, .expected = "a.org x.a.org" },
+                { "no wildcards", "*.a.org a.org", { "x.a.org", .aliases = "a.org", .acme_tls = true }, .expected = "a.org" },
+                { "without TLS", "a.org", { "a.org", .plain = true, .acme_tls = true }, .expected = "" },
+                { "at another port", "a.org", { "a.org", .acme_tls = true, .other_port = true }, .expected = "" },
+                { "at another port, wanted", "a.org", { "a.org", .acme_tls = true, .other_port = true }, true, .expected = "a.org" },
+                { "an address", "192.0.2.1", { "other.org", .addresses = "192.0.2.1", .acme_tls = true }, .expected = "192.0.2.1" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                apr_pool_t *p = pool_new();
+                apr_array_header_t *domains = apr_array_make(p, 1, sizeof(ManagedDomain *)),
+                                   *hosts = apr_array_make(p, 1, sizeof(MatchHost *));
+                ManagedDomain *d = make_domain(p, cases[i].names);
+                _auto_free_ char *found = NULL;
+                Matching *m = NULL;
+
+                test_case("%s", cases[i].what);
+                if (cases[i].wanted)
+                        (void) strv_extend(&d->challenges, "tls-alpn-01");
+                d->transitive = cases[i].host.aliases != NULL;
+                APR_ARRAY_PUSH(domains, ManagedDomain *) = d;
+                APR_ARRAY_PUSH(hosts, MatchHost *) = make_host(p, &cases[i].host);
+                REQUIRE(matching_new(p, MATCH_ALL, domains, hosts, &m) == 0);
+                found = strv_join(d->acme_tls_names, " ");
+                CHECK_STR(str_or(found, ""), cases[i].expected);
+                apr_pool_destroy(p);
+        }
+}
+
 TEST(name_that_is_left_out) {
         static const HostRow row = { "base.org", .unnamed = true, .aliases = "a.org" };
         apr_pool_t *p = pool_new();
@@ -245,6 +314,7 @@ TEST(tls_is_learned_late) {
         CHECK(d->used_tls);
         CHECK(matching_find(m, "www.a.org") == d);
         CHECK_UINT(strv_length(d->names), 2);
+        CHECK_UINT(strv_length(d->hosts), 1);
         apr_pool_destroy(p);
 }
 
