@@ -11,29 +11,8 @@
 #include "crypto/jws.h"
 
 enum {
-        URL_MAX = 2048,
         NONCE_MAX = 512,
 };
-
-bool sign_url_is_valid(const char *url) {
-        const char *host = str_after_prefix(url, "https://");
-        size_t authority;
-
-        if (!host || strlen(url) > URL_MAX)
-                return false;
-        for (const char *p = url; *p; p++)
-                if (*p <= ' ' || *p >= 127 || *p == '#' || *p == '"' || *p == '\\')
-                        return false;
-        authority = strcspn(host, "/?");
-        return authority > 0 && !memchr(host, '@', authority);
-}
-
-/* Scheme, host and port are the same. */
-bool sign_same_origin(const char *a, const char *b) {
-        size_t n = strcspn(a + strlen("https://"), "/?") + strlen("https://");
-
-        return strncasecmp(a, b, n) == 0 && (b[n] == 0 || b[n] == '/' || b[n] == '?');
-}
 
 static int not_now(Problem **ret_problem, const char *what) {
         (void) problem_set(ret_problem, PROBLEM_TYPE_INTERNAL, "The job is not at this point: %s", what);

@@ -4,6 +4,7 @@
 /* Kinds of request to header, payload and signature. A worker names a kind, a URL and a nonce; everything else is ours. */
 
 #include "manager/renewal.h"
+#include "manager/sign-url.h"
 
 enum {
         SIGN_DONE,
@@ -14,8 +15,3 @@ enum {
 
 /* 'kind' as in acme/signer.h: "new-account", "new-order", "challenge", "finalize", "post-as-get". */
 int sign_request(Renewal *r, const char *kind, const char *url, const char *nonce, char **ret_body, Problem **ret_problem);
-
-/* https, a host, no user, no fragment, printable ASCII, at most 2048 characters. */
-bool sign_url_is_valid(const char *url) _pure_;
-/* Scheme, host and port are the same; both are valid. */
-bool sign_same_origin(const char *a, const char *b) _pure_;

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* Which account serves a domain at a CA. It has this very directory URL and the domain's external account, or none as the domain has none;
+ * wanted most is the one that was used last, then any that the CA confirmed, then one whose key is made and that the CA has not confirmed.
+ *
+ * A new one takes the key of an account that serves at another directory URL of the same host, where there is one: the CA then finds the account
+ * that we have instead of making another, which counts where limits go by account, and where external accounts can be used only once. */
+
+#include "crypto/openssl-util.h"
+#include "manager/external-account.h"
+#include "store/account.h"
+
+typedef struct AccountWish {
+        const char *ca_url;
+        const char *preferred;               /* the id of the one used last; NULL: none */
+        const ExternalAccount *external;
+} AccountWish;
+
+enum {
+        ACCOUNT_CHOICE_DONE,
+        ACCOUNT_CHOICE_E_NONE,
+};
+
+/* What is damaged is told to the log and passed over. *ret_key is its key. */
+int account_choice_find(Store *s, const AccountWish *w, Account **ret, EVP_PKEY **ret_key);
+/* Makes one with status "valid" and without URL; it has its key on disk when this returns. */
+int account_choice_make(Store *s, const AccountWish *w, Account **ret, EVP_PKEY **ret_key);
+
+/* A key for accounts: ES256, which every CA knows (RFC 8555 section 6.2). Some 50 µs. */
+int account_key_make(EVP_PKEY **ret, Secret **ret_pem);
+/* The key in a file of an account; next: the one that is to take its place. Negative, or outcomes of store/account.h; a damaged one is told to the log. */
+int account_key_load(Store *s, const char *id, bool next, EVP_PKEY **ret);
