@@ -20,6 +20,7 @@
 #include "config.h"
 #include "directives.h"
 #include "domains.h"
+#include "https.h"
 #include "pass.h"
 #include "snapshot.h"
 #include "store-view.h"
@@ -182,5 +183,6 @@ static void register_hooks(apr_pool_t *p) {
         /* In a child, as the server's user. Challenges come before redirects, passwords and proxies, and before mod_ssl's 503. */
         ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
         ap_hook_post_read_request(challenge_answer, NULL, tls, APR_HOOK_FIRST);
+        https_register();
         alpn_register(p);
 }
