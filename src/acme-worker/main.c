@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* md-acme: obtains the certificate that its unit stands for, and ends. */
+/* md-acme: does the job that its unit stands for, or one after the other, and ends. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,16 +12,30 @@
 #include "base/options.h"
 #include "bus/service.h"
 
+static const Option options[] = {
+        { "batch", 0, NULL, "Take one job after the other, until there is none left" },
+};
+
 static const OptionTable table = {
         .program = "md-acme",
         .synopsis = "[OPTIONS…]",
-        .description = "Obtain a certificate from a CA for md-manager, which starts this program.",
+        .description = "Obtain certificates from a CA for md-manager, which starts this program.",
+        .options = options,
+        .n_options = ELEMENTSOF(options),
 };
 
+static int handle_option(const Option *option, const char *argument, void *userdata) {
+        bool *batch = userdata;
+
+        *batch = true;
+        return 0;
+}
+
 int main(int argc, char *argv[]) {
+        bool batch = false;
         int r, index;
 
-        r = options_parse(&table, argc, argv, NULL, NULL, &index);
+        r = options_parse(&table, argc, argv, handle_option, &batch, &index);
         if (r != 0)
                 return r == OPTIONS_E_EXIT ? EXIT_SUCCESS : EXIT_FAILURE;
         if (index < argc) {
@@ -35,5 +49,5 @@ int main(int argc, char *argv[]) {
                 log_failure(errno, "Cannot close this process to other workers: %m");
                 return EXIT_FAILURE;
         }
-        return worker_run();
+        return worker_run(batch);
 }

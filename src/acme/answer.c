@@ -20,6 +20,7 @@ static void forget_head(AcmeAnswer *a) {
                 free(*fields[i]);
                 *fields[i] = NULL;
         }
+        a->links = strv_free(a->links);
         a->status = 0;
 }
 
@@ -78,14 +79,35 @@ static char **field_named(AcmeAnswer *a, const char *name, size_t size) {
         return NULL;
 }
 
+static bool is_link(const char *name, size_t size) {
+        return size == strlen("Link") && strncasecmp(name, "Link", size) == 0;
+}
+
+/* The first field of a name counts, but for Link, of which there may be several. */
+static int keep_field(AcmeAnswer *a, bool link, char **field, const char *value, size_t size) {
+        char *copy;
+
+        if (link && strv_length(a->links) >= ACME_LINKS_MAX)
+                return 0;
+        copy = strndup(value, size);
+        if (!copy)
+                return -ENOMEM;
+        if (link)
+                return strv_consume(&a->links, copy);
+        *field = copy;
+        return 0;
+}
+
 static int add_field(AcmeAnswer *a, const char *line, size_t size) {
         const char *value, *colon = memchr(line, ':', size);
         char **field;
+        bool link;
 
         if (!colon)
                 return 0;
+        link = is_link(line, (size_t) (colon - line));
         field = field_named(a, line, (size_t) (colon - line));
-        if (!field || *field)
+        if (!link && (!field || *field))
                 return 0;
 
         value = colon + 1;
@@ -96,9 +118,7 @@ static int add_field(AcmeAnswer *a, const char *line, size_t size) {
                 size--;
         if (size == 0 || !is_printable_ascii(value, size))
                 return 0;
-
-        *field = strndup(value, size);
-        return *field ? 0 : -ENOMEM;
+        return keep_field(a, link, field, value, size);
 }
 
 int acme_answer_add_head(AcmeAnswer *a, const char *line, size_t size) {

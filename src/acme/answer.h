@@ -5,17 +5,20 @@
  * Everything has a ceiling. */
 
 #include "base/buffer.h"
+#include "base/strv.h"
 
 enum {
         ACME_HEADERS_MAX = 100,
         ACME_HEADER_SIZE_MAX = 8 * 1024,
         ACME_HEADERS_SIZE_MAX = 64 * 1024,
         ACME_BODY_MAX = 1024 * 1024,
+        ACME_LINKS_MAX = 32,
 };
 
 typedef struct AcmeAnswer {
         unsigned status;
         char *content_type, *location, *nonce, *retry_after, *date; /* NULL: not there, or not printable ASCII */
+        char **links; /* each Link field; those that are not printable ASCII are left out */
         Buffer body;
         unsigned n_headers;
         size_t headers_size;

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* The certificate (RFC 8555 section 7.4.2): a chain in PEM. What is in it is for others to judge. */
+/* The certificate (RFC 8555 section 7.4.2): chains in PEM. What is in them is for others to judge. */
 
 #include "acme/client.h"
 
-int acme_certificate_download(AcmeClient *c, const char *url, char **ret_pem, Problem **ret_problem);
+enum { ACME_ALTERNATES_MAX = 15 };
+
+/* The chain that the CA chose, and after it the alternates that it offers when they are wanted. One of these that cannot be had is left out. */
+int acme_certificate_download(AcmeClient *c, const char *url, bool want_alternates, char ***ret_chains, Problem **ret_problem);

@@ -18,7 +18,7 @@
 
 struct AcmeClient {
         const AcmeTransport *transport;
-        char *directory_url, *ca_file;
+        char *directory_url, *ca_file, *proxy, *proxy_ca_file;
         AcmeDirectory *directory;
         uint64_t directory_fetched_usec;
         char *nonces[ACME_NONCES_MAX]; /* the newest last */
@@ -30,17 +30,18 @@ struct AcmeClient {
         char *activity;
 };
 
-AcmeClient *acme_client_new(const AcmeTransport *transport, const char *directory_url, const char *ca_file) {
+AcmeClient *acme_client_new(const AcmeTransport *transport, const AcmeCa *ca) {
         AcmeClient *c;
 
         assert(transport);
-        assert(directory_url);
+        assert(ca && ca->directory_url);
 
         c = calloc(1, sizeof(*c));
         if (!c)
                 return NULL;
         c->transport = transport;
-        if (str_replace(&c->directory_url, directory_url) < 0 || str_replace(&c->ca_file, ca_file) < 0)
+        if (str_replace(&c->directory_url, ca->directory_url) < 0 || str_replace(&c->ca_file, str_or(ca->ca_file, NULL)) < 0 ||
+            str_replace(&c->proxy, str_or(ca->proxy, NULL)) < 0 || str_replace(&c->proxy_ca_file, str_or(ca->proxy_ca_file, NULL)) < 0)
                 return acme_client_free(c);
         return c;
 }
@@ -58,6 +59,8 @@ AcmeClient *acme_client_free(AcmeClient *c) {
         acme_directory_free(c->directory);
         free(c->directory_url);
         free(c->ca_file);
+        free(c->proxy);
+        free(c->proxy_ca_file);
         free(c->activity);
         free(c);
         return NULL;
@@ -150,6 +153,8 @@ static int exchange(AcmeClient *c, AcmeRequest *request, AcmeAnswer *answer, Pro
         int r;
 
         request->ca_file = c->ca_file;
+        request->proxy = c->proxy;
+        request->proxy_ca_file = c->proxy_ca_file;
         request->user_agent = c->user_agent;
         if (request->timeout_usec == 0)
                 request->timeout_usec = ACME_EXCHANGE_TIMEOUT_USEC;
@@ -170,19 +175,29 @@ static int refused(AcmeClient *c, const char *url, const AcmeAnswer *answer, Pro
         return ACME_CLIENT_E_REFUSED;
 }
 
+static int get(AcmeClient *c, const char *url, const char *accept, AcmeAnswer *answer, Problem **ret_problem) {
+        AcmeRequest request = { .method = ACME_METHOD_GET, .url = url, .accept = accept };
+        int r;
+
+        r = exchange(c, &request, answer, ret_problem);
+        return r < 0 || acme_answer_is_success(answer) ? r : refused(c, url, answer, ret_problem);
+}
+
+int acme_client_get(AcmeClient *c, const char *url, AcmeAnswer *answer, Problem **ret_problem) {
+        assert(acme_url_is_valid(url));
+        assert(ret_problem && !*ret_problem);
+
+        return get(c, url, TYPE_JSON, answer, ret_problem);
+}
+
 static int fetch_directory(AcmeClient *c, Problem **ret_problem) {
         _auto_acme_answer_ AcmeAnswer answer = {};
-        AcmeRequest request = { .method = ACME_METHOD_GET, .url = c->directory_url, .accept = TYPE_JSON };
         AcmeDirectory *directory = NULL;
         int r;
 
-        r = exchange(c, &request, &answer, ret_problem);
-        if (r < 0)
-                return r;
-        if (answer.status != 200) {
-                r = refused(c, request.url, &answer, ret_problem);
+        r = get(c, c->directory_url, TYPE_JSON, &answer, ret_problem);
+        if (r != 0)
                 return r < 0 ? r : -EREMOTEIO;
-        }
         r = acme_directory_parse(c->directory_url, answer.body.data, answer.body.size, &directory, ret_problem);
         if (r < 0)
                 return r;
@@ -287,6 +302,10 @@ int acme_client_post(AcmeClient *c, const AcmePost *post, AcmeAnswer *answer, Pr
                 r = refused(c, post->url, answer, &problem);
                 if (r < 0)
                         return r;
+                if (answer->status == 405 && post->kind == ACME_REQUEST_POST_AS_GET) {
+                        acme_answer_done(answer);
+                        return get(c, post->url, str_or(post->accept, TYPE_JSON), answer, ret_problem);
+                }
                 if (!acme_problem_is(problem, "badNonce") || retries >= ACME_BAD_NONCE_RETRIES_MAX) {
                         *ret_problem = take_ptr(problem);
                         return ACME_CLIENT_E_REFUSED;

@@ -17,10 +17,19 @@ enum {
 #define ACME_EXCHANGE_TIMEOUT_USEC (2 * USEC_PER_MINUTE)
 #define ACME_DIRECTORY_AGE_MAX_USEC USEC_PER_HOUR
 
+/* Which CA, and how it is reached. NULL is as good as "". */
+typedef struct AcmeCa {
+        const char *directory_url;
+        const char *ca_file;       /* PEM bundle that replaces the system's trust; NULL: the system's */
+        const char *proxy;         /* URL of an http or https proxy, perhaps with user and password; NULL: what the environment says */
+        const char *proxy_ca_file; /* as ca_file, for the certificate of an https proxy */
+        const char *user_agent;
+} AcmeCa;
+
 typedef struct AcmeClient AcmeClient;
 
 /* 'transport' must outlive the client. NULL: out of memory. */
-AcmeClient *acme_client_new(const AcmeTransport *transport, const char *directory_url, const char *ca_file);
+AcmeClient *acme_client_new(const AcmeTransport *transport, const AcmeCa *ca);
 AcmeClient *acme_client_free(AcmeClient *c);
 
 void acme_client_begin(AcmeClient *c, const AcmeSigner *signer, const char *user_agent);
@@ -52,8 +61,11 @@ enum {
         ACME_CLIENT_E_REFUSED, /* the CA answered with an error: *ret_problem has its words */
 };
 
+/* One request that needs no signature: DONE or REFUSED. 'answer' is initialised here and the caller's to release, whatever comes out. */
+int acme_client_get(AcmeClient *c, const char *url, AcmeAnswer *answer, Problem **ret_problem);
+
 /* One signed request; 'answer' is initialised here and the caller's to release, whatever comes out. A nonce that the CA does not like is
- * replaced a few times. Negative errno: *ret_problem says why there is no answer. */
+ * replaced a few times; a server from before RFC 8555 that knows no POST-as-GET is asked with GET. Negative errno: *ret_problem says why there is no answer. */
 int acme_client_post(AcmeClient *c, const AcmePost *post, AcmeAnswer *answer, Problem **ret_problem);
 
 /* The JSON object in a good answer; 'what' is what it should be, for the problem: "an order". */

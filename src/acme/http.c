@@ -18,6 +18,7 @@ enum {
         LOW_SPEED_SEC = 60,
         LOW_SPEED_BYTES = 10,
         CONNECTIONS_MAX = 4,
+        PROXY_HOST_MAX = 300,
 };
 
 typedef struct Http {
@@ -104,6 +105,22 @@ static int set_tls(CURL *curl, const AcmeRequest *request) {
         return 0;
 }
 
+/* Without a proxy in the request, libcurl looks into the environment (https_proxy, all_proxy, no_proxy). */
+static int set_proxy(CURL *curl, const AcmeRequest *request) {
+        set(curl, CURLOPT_PROXY_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2);
+        set(curl, CURLOPT_PROXYAUTH, (long) (CURLAUTH_BASIC | CURLAUTH_DIGEST));
+        if (request->proxy_ca_file) {
+                set(curl, CURLOPT_PROXY_CAINFO, request->proxy_ca_file);
+                set(curl, CURLOPT_PROXY_CAPATH, NULL);
+        }
+        if (!request->proxy)
+                return 0;
+        set(curl, CURLOPT_PROXY, request->proxy);
+        /* What is configured for this domain is meant for every CA, whatever the environment says. */
+        set(curl, CURLOPT_NOPROXY, "");
+        return 0;
+}
+
 static int set_request(CURL *curl, const AcmeRequest *request, CurlList *headers) {
         set(curl, CURLOPT_URL, request->url);
         /* The signature holds the URL byte for byte. */
@@ -130,7 +147,7 @@ static int set_callbacks(Http *h, Exchange *e) {
 }
 
 /* libcurl would call it an error of TLS. */
-static int check_ca_file(const char *path, Problem **ret_problem) {
+static int check_ca_file(const char *path, const char *whose, Problem **ret_problem) {
         _auto_close_ int fd = -1;
         int r;
 
@@ -141,16 +158,40 @@ static int check_ca_file(const char *path, Problem **ret_problem) {
                 return 0;
         r = -errno;
         problem_set(ret_problem, PROBLEM_TYPE_SETTING,
-                    "Cannot read the file %s with the certificates that the CA is verified with: %s", path, strerror(-r));
+                    "Cannot read the file %s with the certificates that the %s is verified with: %s", path, whose, strerror(-r));
         return r;
 }
 
+/* Host and port of a proxy's URL: never what is in front of '@'. */
+static char *proxy_host(const char *proxy) {
+        const char *s = strstr(proxy, "://"), *at;
+        size_t n;
+
+        s = s ? s + 3 : proxy;
+        n = strcspn(s, "/?#");
+        at = memrchr(s, '@', n);
+        if (at) {
+                n -= (size_t) (at + 1 - s);
+                s = at + 1;
+        }
+        return str_printable(s, n, PROXY_HOST_MAX);
+}
+
+/* " through the proxy HOST", or nothing. */
+static char *proxy_words(const AcmeRequest *request) {
+        _auto_free_ char *host = request->proxy ? proxy_host(request->proxy) : NULL;
+
+        if (!request->proxy)
+                return strdup("");
+        return host ? str_printf(" through the proxy %s (MDHttpProxy)", host) : NULL;
+}
+
 static int connection_failed(Http *h, const AcmeRequest *request, CURLcode code, Problem **ret_problem) {
-        _auto_free_ char *host = acme_url_host(request->url);
+        _auto_free_ char *host = acme_url_host(request->url), *proxy = proxy_words(request);
         const char *text = h->error[0] ? h->error : curl_easy_strerror(code);
         long verify = 0;
 
-        if (!host)
+        if (!host || !proxy)
                 return -ENOMEM;
         if (code == CURLE_SSL_CACERT_BADFILE) {
                 problem_set(ret_problem, PROBLEM_TYPE_SETTING,
@@ -161,12 +202,33 @@ static int connection_failed(Http *h, const AcmeRequest *request, CURLcode code,
         if (code == CURLE_PEER_FAILED_VERIFICATION) {
                 (void) curl_easy_getinfo(h->curl, CURLINFO_SSL_VERIFYRESULT, &verify);
                 problem_set(ret_problem, PROBLEM_TYPE_CONNECTION,
-                            "The certificate of %s could not be verified with %s: %s (verify result %ld)", host,
+                            "The certificate of %s%s could not be verified with %s: %s (verify result %ld)", host, proxy,
                             str_or(request->ca_file, "the certificates of the system"), text, verify);
                 return -ECONNREFUSED;
         }
-        problem_set(ret_problem, PROBLEM_TYPE_CONNECTION, "Cannot talk to %s: %s", host, text);
+        problem_set(ret_problem, PROBLEM_TYPE_CONNECTION, "Cannot talk to %s%s: %s", host, proxy, text);
         return -ECONNREFUSED;
+}
+
+/* A setting that libcurl cannot follow is better told than left without effect. */
+static int check_proxy(const char *proxy, Problem **ret_problem) {
+        static const char *const schemes[] = { "http://", "https://" };
+        const curl_version_info_data *version = curl_version_info(CURLVERSION_NOW);
+        _auto_free_ char *host = NULL;
+
+        if (!proxy)
+                return 0;
+        host = proxy_host(proxy);
+        if (!host)
+                return -ENOMEM;
+        if (!strstr(proxy, "://") && *host)
+                return 0; /* as mod_md takes it: http */
+        if (str_has_prefix(proxy, schemes[0]) && *host)
+                return 0;
+        if (str_has_prefix(proxy, schemes[1]) && *host && (version->features & CURL_VERSION_HTTPS_PROXY))
+                return 0;
+        problem_set(ret_problem, PROBLEM_TYPE_SETTING, "The proxy at '%s' cannot be used: its URL must begin with http:// or https:// (MDHttpProxy)", host);
+        return -EINVAL;
 }
 
 static int too_large(const AcmeRequest *request, Problem **ret_problem) {
@@ -185,13 +247,17 @@ static int http_exchange(void *userdata, const AcmeRequest *request, AcmeAnswer 
 
         assert(acme_url_is_valid(request->url));
 
-        r = check_ca_file(request->ca_file, ret_problem);
+        r = check_ca_file(request->ca_file, "CA", ret_problem);
+        if (r == 0)
+                r = check_ca_file(request->proxy_ca_file, "proxy", ret_problem);
+        if (r == 0)
+                r = check_proxy(request->proxy, ret_problem);
         if (r < 0)
                 return r;
 
         curl_easy_reset(h->curl); /* options only: connections stay */
         if (make_headers(request, &headers) < 0 || set_bounds(h->curl, request) < 0 || set_tls(h->curl, request) < 0 ||
-            set_request(h->curl, request, headers) < 0 || set_callbacks(h, &e) < 0)
+            set_proxy(h->curl, request) < 0 || set_request(h->curl, request, headers) < 0 || set_callbacks(h, &e) < 0)
                 return -ENOMEM;
 
         h->error[0] = '\0';

@@ -3,7 +3,8 @@
 
 /* The transport over HTTPS, by libcurl, which nobody but http.c sees.
  *
- * https only, TLS 1.2 or newer, no redirections, no cookies, no compression; connections are kept for the next exchange. */
+ * https only, TLS 1.2 or newer, HTTP/2 when the server offers it, no redirections, no cookies, no compression; connections are kept for the next
+ * exchange that is to go the same way. */
 
 #include "acme/transport.h"
 

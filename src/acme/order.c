@@ -113,10 +113,10 @@ int acme_order_create(AcmeClient *c, const AcmeDirectory *directory, AcmeOrder *
 
         r = acme_client_post(c, &post, &answer, ret_problem);
         if (r == ACME_CLIENT_E_REFUSED) {
-                /* What CAs say of an account that was deactivated is "unauthorized": here there is nothing else yet that it could be about. */
-                if (acme_problem_is(*ret_problem, "accountDoesNotExist") || acme_problem_is(*ret_problem, "unauthorized"))
+                if (acme_problem_is(*ret_problem, "accountDoesNotExist"))
                         return ACME_ORDER_E_ACCOUNT_REJECTED;
-                return -EREMOTEIO;
+                /* CAs say this of an account that was deactivated, and also of names that a good account has no right to. */
+                return acme_problem_is(*ret_problem, "unauthorized") ? ACME_ORDER_E_UNAUTHORIZED : ACME_ORDER_E_REFUSED;
         }
         if (r < 0)
                 return r;

@@ -38,13 +38,15 @@ DEFINE_CLEANUP(AcmeOrder *, acme_order_free)
 enum {
         ACME_ORDER_DONE,
         ACME_ORDER_E_GONE,             /* the CA does not know the order, or not as ours */
-        ACME_ORDER_E_ACCOUNT_REJECTED, /* the CA does not know the account, or does not let it in */
+        ACME_ORDER_E_ACCOUNT_REJECTED, /* the CA does not know the account, or has done with it */
+        ACME_ORDER_E_UNAUTHORIZED,     /* the CA does not let us in: because of the account, or because of the names */
+        ACME_ORDER_E_REFUSED,          /* the CA does not make this order */
         ACME_ORDER_E_NOT_READY,        /* it was not time to finalize */
         ACME_ORDER_E_TIMEOUT,          /* the CA did not come to an end */
 };
-/* With the first three, *ret_problem has the CA's words. */
+/* But for DONE and TIMEOUT, *ret_problem has the CA's words. */
 
-/* DONE or ACCOUNT_REJECTED. */
+/* DONE, ACCOUNT_REJECTED, UNAUTHORIZED or REFUSED. */
 int acme_order_create(AcmeClient *c, const AcmeDirectory *directory, AcmeOrder **ret, Problem **ret_problem);
 
 /* DONE, GONE or ACCOUNT_REJECTED: an order of an earlier run. */

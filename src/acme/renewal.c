@@ -9,7 +9,6 @@
 #include "acme/problem.h"
 #include "acme/proofs.h"
 #include "acme/retry.h"
-#include "acme/session.h"
 #include "acme/url.h"
 #include "base/cleanup.h"
 #include "base/string-util.h"
@@ -17,6 +16,7 @@
 enum {
         MOVES_MAX = 12, /* an honest order needs four */
         NOT_READY_MAX = 4,
+        REFUSED_MAX = 2, /* orders that the CA refused as they were: 'replaces' and the profile can be left out */
 };
 
 #define STEP_TIMEOUT_USEC (300 * USEC_PER_SEC)
@@ -34,7 +34,7 @@ typedef struct Run {
         bool registered; /* an account, in this run: once is enough */
         bool replaced;   /* the order, likewise */
         bool touched;    /* we have worked on the order, so what becomes of it is news */
-        unsigned n_not_ready;
+        unsigned n_not_ready, n_refused;
 } Run;
 
 static void forget_order(Run *run) {
@@ -58,14 +58,63 @@ static int replace_account(Run *run, Problem **ret_problem) {
         return r < 0 ? r : register_account(run, ret_problem);
 }
 
+/* The CA does not let us in: is it the account, or is it about these names? */
+static int judge_account(Run *run, const char *url) {
+        _auto_problem_ Problem *why = NULL;
+
+        if (run->registered || str_is_empty(url))
+                return ACME_ORDER_E_REFUSED;
+        return acme_account_look(run->client, url, &why) == ACME_ACCOUNT_E_DEAD ? ACME_ORDER_E_ACCOUNT_REJECTED : ACME_ORDER_E_REFUSED;
+}
+
+/* Some other contact is no reason to go without a certificate. */
+static int update_account(Run *run) {
+        _auto_problem_ Problem *why = NULL;
+        int r;
+
+        r = acme_account_update(run->client, run->renewal->account_url, &why);
+        if (r < 0 && why)
+                acme_client_set_activity(run->client, "updating the account failed: %s", why->detail);
+        return r == -ENOMEM ? r : 0;
+}
+
 /* The order: an old one, a new one, or a new one in place of an old one */
 
-static int create_order(Run *run, Problem **ret_problem) {
-        AcmeOrder *o;
+static int ask_for_order(Run *run, Problem **ret_problem) {
         int r;
 
         acme_client_set_activity(run->client, "ordering the certificate");
         r = acme_order_create(run->client, run->directory, &run->order, ret_problem);
+        return r == ACME_ORDER_E_UNAUTHORIZED ? judge_account(run, run->renewal->account_url) : r;
+}
+
+/* Whoever signs may leave out what the CA does not like. */
+static int refused(Run *run, const Problem *why, bool *ret_again, Problem **ret_problem) {
+        *ret_again = false;
+        if (!run->signer->order_refused || run->n_refused++ >= REFUSED_MAX)
+                return 0;
+        return run->signer->order_refused(run->signer->userdata, why, ret_again, ret_problem);
+}
+
+static int create_order(Run *run, Problem **ret_problem) {
+        bool again = true;
+        AcmeOrder *o;
+        int r = 0;
+
+        while (again) {
+                _auto_problem_ Problem *why = NULL;
+
+                r = ask_for_order(run, &why);
+                again = false;
+                if (r == ACME_ORDER_E_REFUSED) {
+                        int k = refused(run, why, &again, ret_problem);
+
+                        if (k < 0)
+                                return k;
+                }
+                if (!again)
+                        *ret_problem = take_ptr(why);
+        }
         if (r != 0)
                 return r;
         o = run->order;
@@ -261,14 +310,14 @@ static int wait_for_certificate(Run *run, Problem **ret_problem) {
 }
 
 static int deliver(Run *run, Problem **ret_problem) {
-        _auto_free_ char *pem = NULL;
+        _auto_strv_ char **chains = NULL;
         int r;
 
-        r = acme_certificate_download(run->client, run->order->certificate, &pem, ret_problem);
+        r = acme_certificate_download(run->client, run->order->certificate, run->renewal->want_alternates, &chains, ret_problem);
         if (r < 0)
                 return r;
         acme_client_set_activity(run->client, "delivering the certificate");
-        return run->signer->deliver(run->signer->userdata, (char *const[]){ pem, NULL }, ret_problem);
+        return run->signer->deliver(run->signer->userdata, chains, ret_problem);
 }
 
 static int move_on(Run *run, Problem **ret_problem) {
@@ -297,67 +346,32 @@ static int drive(Run *run, Problem **ret_problem) {
         return deliver(run, ret_problem);
 }
 
-static int start(Run *run, Problem **ret_problem) {
-        int r;
-
-        acme_client_set_activity(run->client, "reading the directory of the CA");
-        r = acme_client_directory(run->client, &run->directory, ret_problem);
-        if (r < 0)
-                return r;
-        r = run->signer->directory(run->signer->userdata, run->directory, ret_problem);
-        if (r < 0)
-                return r;
-        return str_is_empty(run->renewal->account_url) ? register_account(run, ret_problem) : 0;
+static int enter(Run *run, Problem **ret_problem) {
+        if (str_is_empty(run->renewal->account_url))
+                return register_account(run, ret_problem);
+        return run->renewal->update_account ? update_account(run) : 0;
 }
 
-static int go_the_way(Run *run, Problem **ret_problem) {
+static int go_the_way(AcmeClient *c, const AcmeDirectory *directory, void *userdata, Problem **ret_problem) {
+        Run *run = userdata;
         int r;
 
-        r = start(run, ret_problem);
+        run->client = c;
+        run->directory = directory;
+        r = enter(run, ret_problem);
         if (r == 0)
                 r = open_order(run, ret_problem);
         if (r == 0)
                 r = drive(run, ret_problem);
+        forget_order(run);
         return r;
-}
-
-/* Every failure gets a problem, and every problem says what was being done. */
-static void complete_problem(const AcmeClient *c, int error, Problem **problem) {
-        if (!*problem && error != -ENOMEM)
-                *problem = problem_new(PROBLEM_TYPE_INTERNAL, "%s", strerror(-error));
-        if (*problem && !(*problem)->activity)
-                (void) str_replace(&(*problem)->activity, acme_client_activity(c));
 }
 
 int acme_renewal_run(AcmeSession *session, const AcmeRenewal *renewal, const AcmeSigner *signer, Problem **ret_problem) {
-        _auto_problem_ Problem *problem = NULL;
         Run run = { .renewal = renewal, .signer = signer };
-        int r;
 
-        assert(session);
         assert(renewal);
-        assert(signer);
-        assert(ret_problem);
 
-        if (!acme_url_is_valid(renewal->directory_url)) {
-                *ret_problem = problem_new(PROBLEM_TYPE_SETTING,
-                                           "'%s' cannot be the directory of a CA: it must be an https URL (MDCertificateAuthority)",
-                                           str_or(renewal->directory_url, ""));
-                return -EINVAL;
-        }
         run.step_timeout_usec = renewal->step_timeout_usec > 0 ? renewal->step_timeout_usec : STEP_TIMEOUT_USEC;
-        r = acme_session_client(session, renewal->directory_url, str_or(renewal->ca_file, NULL), &run.client);
-        if (r < 0)
-                return r;
-
-        acme_client_begin(run.client, signer, renewal->user_agent);
-        r = go_the_way(&run, &problem);
-        assert(r <= 0);
-        if (r < 0) {
-                complete_problem(run.client, r, &problem);
-                *ret_problem = take_ptr(problem);
-        }
-        forget_order(&run);
-        acme_client_end(run.client);
-        return r;
+        return acme_session_work(session, &renewal->ca, signer, go_the_way, &run, ret_problem);
 }

@@ -1,13 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* What outlives a renewal: the transport with its connections, and a client for each CA. */
+/* What outlives one piece of work: the transport with its connections, and a client for each CA with its directory and nonces. */
 
 #include "acme/client.h"
-#include "acme/renewal.h"
 
-/* Takes the transport, also on failure. acme_session_new() does this with the real one. NULL: out of memory. */
+typedef struct AcmeSession AcmeSession;
+
+AcmeSession *acme_session_new(void); /* NULL: out of memory */
+AcmeSession *acme_session_free(AcmeSession *s);
+DEFINE_CLEANUP(AcmeSession *, acme_session_free)
+
+/* With another transport, which is taken, also on failure. NULL: out of memory. */
 AcmeSession *acme_session_new_with(const AcmeTransport *transport);
 
-/* The client for this directory and trust. Borrowed. */
-int acme_session_client(AcmeSession *s, const char *directory_url, const char *ca_file, AcmeClient **ret);
+typedef int (*AcmeWork)(AcmeClient *c, const AcmeDirectory *directory, void *userdata, Problem **ret_problem);
+
+/* One piece of work with one CA, whose directory the signer has accepted when it begins. Negative errno: *ret_problem says what went wrong and
+ * what was being done (never NULL unless out of memory). */
+int acme_session_work(AcmeSession *s, const AcmeCa *ca, const AcmeSigner *signer, AcmeWork work, void *userdata, Problem **ret_problem);

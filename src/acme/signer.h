@@ -45,6 +45,13 @@ typedef struct AcmeChallengeCheck {
 void acme_challenge_check_done(AcmeChallengeCheck *check);
 #define _auto_acme_challenge_check_ _cleanup_(acme_challenge_check_done)
 
+/* When the CA would like a certificate to be renewed. */
+typedef struct AcmeRenewalInfo {
+        uint64_t start_usec, end_usec; /* end is after start */
+        uint64_t retry_after_usec;     /* how long to wait before it is asked again; 0: it did not say */
+        char *explanation_url;         /* NULL: none */
+} AcmeRenewalInfo;
+
 enum {
         ACME_SIGNER_DONE,
         ACME_SIGNER_E_FAILED, /* this challenge cannot be used: *ret_problem says why. Another type may do. */
@@ -62,9 +69,13 @@ typedef struct AcmeSigner {
 
         /* The CA made, or found, the account at this URL: kept before the client goes on. */
         int (*account_created)(void *userdata, const char *url, Problem **ret_problem);
+        /* What became of a request about an account that was there before: "valid" or "deactivated". May be NULL. */
+        int (*account_done)(void *userdata, const char *status, Problem **ret_problem);
         /* The CA does not know the account, or deactivated it. Afterwards a new-account request may be signed. */
         int (*account_rejected)(void *userdata, const Problem *why, Problem **ret_problem);
 
+        /* The CA refused to make an order. *ret_again: another one can be signed, without what it did not like. May be NULL. */
+        int (*order_refused)(void *userdata, const Problem *why, bool *ret_again, Problem **ret_problem);
         /* The order is there: kept before the client goes on. 'expires_usec' 0: not said. */
         int (*order_created)(void *userdata, const char *url, const char *finalize, char *const *authorizations,
                              uint64_t expires_usec, Problem **ret_problem);
@@ -80,6 +91,10 @@ typedef struct AcmeSigner {
 
         /* The chains in PEM as the CA sent them, its own choice first: one is verified and staged when this returns 0. */
         int (*deliver)(void *userdata, char *const *chains, Problem **ret_problem);
+
+        /* What the CA says of a certificate's renewal (RFC 9773), or why it says nothing. NULL where it is not asked. */
+        int (*renewal_info)(void *userdata, const char *token, const AcmeRenewalInfo *info, Problem **ret_problem);
+        int (*renewal_info_failed)(void *userdata, const char *token, const Problem *why, uint64_t retry_after_usec, Problem **ret_problem);
 
         /* For people: what is being done. Must not fail. */
         void (*progress)(void *userdata, const char *activity);

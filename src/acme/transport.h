@@ -20,6 +20,8 @@ typedef struct AcmeRequest {
         const char *content_type; /* of the body */
         const char *body;         /* POST */
         const char *ca_file;      /* NULL: the system's trust */
+        const char *proxy;        /* URL; NULL: what the environment says */
+        const char *proxy_ca_file; /* NULL: the system's trust */
         const char *user_agent;
         uint64_t timeout_usec; /* for the whole exchange */
 } AcmeRequest;

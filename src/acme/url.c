@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "acme/url.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -61,4 +62,76 @@ char *acme_url_host(const char *url) {
         assert(end);
 
         return strndup(url + strlen(SCHEME), (size_t) (end - url) - strlen(SCHEME));
+}
+
+/* RFC 3986 5.2.4, in place: "." and ".." as segments of a path that begins with a slash. */
+static void remove_dot_segments(char *path) {
+        char *in = path, *out = path;
+
+        while (*in == '/') {
+                size_t n = strcspn(in + 1, "/") + 1;
+                bool last = in[n] == '\0';
+
+                if ((n == 2 && in[1] == '.') || (n == 3 && in[1] == '.' && in[2] == '.')) {
+                        if (n == 3)
+                                while (out > path && *--out != '/')
+                                        ;
+                        if (last)
+                                *out++ = '/';
+                } else {
+                        memmove(out, in, n);
+                        out += n;
+                }
+                in += n;
+        }
+        *out = '\0';
+}
+
+/* The base up to where the reference goes on, and the reference. */
+static char *join(const char *base, const char *reference) {
+        const char *path = end_of_authority(base), *end = path + strcspn(path, "?"), *slash = end;
+
+        if (str_has_prefix(reference, "//"))
+                return str_printf("https:%s", reference);
+        if (*reference == '/')
+                return str_printf("%.*s%s", (int) (path - base), base, reference);
+        if (*reference == '?')
+                return str_printf("%.*s%s", (int) (end - base), base, reference);
+        while (slash > path && slash[-1] != '/')
+                slash--;
+        return str_printf("%.*s%s%s", (int) (slash - base), base, slash == path ? "/" : "", reference);
+}
+
+static bool has_scheme(const char *s) {
+        size_t n = strcspn(s, ":/?#");
+
+        return n > 0 && s[n] == ':';
+}
+
+int acme_url_resolve(const char *base, const char *reference, char **ret) {
+        _auto_free_ char *url = NULL, *query = NULL;
+        char *mark, *path;
+
+        assert(acme_url_is_valid(base));
+
+        if (str_is_empty(reference) || strnlen(reference, ACME_URL_MAX + 1) > ACME_URL_MAX)
+                return -EINVAL;
+        url = has_scheme(reference) ? strdup(reference) : join(base, reference);
+        if (!url)
+                return -ENOMEM;
+        if (!acme_url_is_valid(url))
+                return -EINVAL;
+
+        if (!has_scheme(reference)) {
+                path = url + (end_of_authority(url) - url);
+                mark = path + strcspn(path, "?");
+                query = strdup(mark);
+                if (!query)
+                        return -ENOMEM;
+                *mark = '\0';
+                remove_dot_segments(path);
+                memcpy(path + strlen(path), query, strlen(query) + 1);
+        }
+        *ret = take_ptr(url);
+        return 0;
 }

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 
 #include "acme/http.h"
-#include "acme/session.h"
+#include "acme/renewal.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -243,8 +243,8 @@ static int run(Watch *watch, Holder *h, const char *directory_url, const char *c
         _cleanup_(acme_session_freep) AcmeSession *session = NULL;
         char *types[] = { (char *) "http-01", NULL };
         const AcmeRenewal renewal = {
-                .directory_url = directory_url,
-                .ca_file = ca_file,
+                .ca.directory_url = directory_url,
+                .ca.ca_file = ca_file,
                 .account_url = h->account_url,
                 .challenge_types = types,
         };

@@ -19,6 +19,7 @@ void script_init(Script *s, const ScriptLine *lines, size_t n_lines) {
                 .nonces = BUFFER_INIT(RECORD_MAX),
                 .calls = BUFFER_INIT(RECORD_MAX),
                 .accepts = BUFFER_INIT(RECORD_MAX),
+                .activities = BUFFER_INIT(RECORD_MAX),
         };
 }
 
@@ -27,6 +28,7 @@ void script_done(Script *s) {
         buffer_done(&s->nonces);
         buffer_done(&s->calls);
         buffer_done(&s->accepts);
+        buffer_done(&s->activities);
 }
 
 /* The transport */
@@ -72,6 +74,9 @@ static int script_exchange(void *userdata, const AcmeRequest *request, AcmeAnswe
         CHECK(request->timeout_usec > 0);
         CHECK(request->user_agent != NULL);
         s->last_timeout_usec = request->timeout_usec;
+        s->last_ca_file = request->ca_file;
+        s->last_proxy = request->proxy;
+        s->last_proxy_ca_file = request->proxy_ca_file;
         s->elapsed_usec += s->exchange_usec;
         write_request(s, request, text, sizeof(text));
         line = s->next < s->n_lines ? &s->lines[s->next] : NULL;
@@ -151,6 +156,32 @@ static int script_account_rejected(void *userdata, const Problem *why, Problem *
         return record(userdata, ret_problem, "rejected", why->detail);
 }
 
+static int script_account_done(void *userdata, const char *status, Problem **ret_problem) {
+        return record(userdata, ret_problem, "account-done", status);
+}
+
+static int script_order_refused(void *userdata, const Problem *why, bool *ret_again, Problem **ret_problem) {
+        Script *s = userdata;
+
+        *ret_again = s->orders_again > 0;
+        s->orders_again -= *ret_again;
+        return record(s, ret_problem, "refused", why->detail);
+}
+
+static int script_renewal_info(void *userdata, const char *token, const AcmeRenewalInfo *info, Problem **ret_problem) {
+        _auto_free_ char *text = str_printf("%s %llu %llu %llu %s", token, (unsigned long long) (info->start_usec / USEC_PER_SEC),
+                                            (unsigned long long) (info->end_usec / USEC_PER_SEC),
+                                            (unsigned long long) (info->retry_after_usec / USEC_PER_SEC), str_or(info->explanation_url, "-"));
+
+        return text ? record(userdata, ret_problem, "info", text) : -ENOMEM;
+}
+
+static int script_renewal_info_failed(void *userdata, const char *token, const Problem *why, uint64_t retry_after_usec, Problem **ret_problem) {
+        _auto_free_ char *text = str_printf("%s %llu %s", token, (unsigned long long) (retry_after_usec / USEC_PER_SEC), why->detail);
+
+        return text ? record(userdata, ret_problem, "no-info", text) : -ENOMEM;
+}
+
 static int script_order_created(void *userdata, const char *url, const char *finalize, char *const *authorizations, uint64_t expires_usec,
                                 Problem **ret_problem) {
         CHECK(strv_length(authorizations) > 0);
@@ -207,7 +238,7 @@ static int script_deliver(void *userdata, char *const *chains, Problem **ret_pro
 static void script_progress(void *userdata, const char *activity) {
         Script *s = userdata;
 
-        (void) snprintf(s->activity, sizeof(s->activity), "%s", activity);
+        (void) buffer_printf(&s->activities, "%s\n", activity);
 }
 
 AcmeSigner script_signer(Script *s) {
@@ -216,12 +247,16 @@ AcmeSigner script_signer(Script *s) {
                 .directory = script_directory,
                 .sign = script_sign,
                 .account_created = script_account_created,
+                .account_done = script_account_done,
                 .account_rejected = script_account_rejected,
+                .order_refused = script_order_refused,
                 .order_created = script_order_created,
                 .order_gone = script_order_gone,
                 .set_up_challenge = script_set_up_challenge,
                 .check_challenge = script_check_challenge,
                 .deliver = script_deliver,
+                .renewal_info = script_renewal_info,
+                .renewal_info_failed = script_renewal_info_failed,
                 .progress = script_progress,
         };
 }
@@ -232,7 +267,7 @@ int script_run(Script *s, AcmeRenewal renewal, Problem **ret_problem) {
         AcmeTransport transport = script_transport(s);
         AcmeSigner signer = script_signer(s);
 
-        renewal.directory_url = str_or(renewal.directory_url, CA "dir");
+        renewal.ca.directory_url = str_or(renewal.ca.directory_url, CA "dir");
         renewal.challenge_types = renewal.challenge_types ? renewal.challenge_types : types;
         session = acme_session_new_with(&transport);
         return session ? acme_renewal_run(session, &renewal, &signer, ret_problem) : -ENOMEM;

@@ -3,7 +3,7 @@
 
 /* A CA that says what stands in a script, a signer that writes down what it is asked for, and a clock that only waiting moves. */
 
-#include "acme/session.h"
+#include "acme/renewal.h"
 #include "base/buffer.h"
 #include "base/clock.h"
 
@@ -30,13 +30,15 @@ typedef struct Script {
         Buffer nonces;  /* in the order of use, likewise */
         Buffer calls;   /* of the signer, one a line */
         Buffer accepts; /* Accept of each POST, one a line */
-        char activity[256];
+        Buffer activities; /* one a line */
+        const char *last_ca_file, *last_proxy, *last_proxy_ca_file;
         uint64_t last_timeout_usec;
 
         const char *failing;        /* the callback that fails, by the first word that it writes down */
         const char *failing_setups; /* "http-01 dns-01:a.test": types of challenge, for all names or for one */
         const char *failing_checks; /* likewise */
         bool checking;              /* each challenge can be checked */
+        unsigned orders_again;      /* so many orders that were refused are worth another one */
 } Script;
 
 void script_init(Script *s, const ScriptLine *lines, size_t n_lines);

@@ -25,7 +25,7 @@ static int post(Script *s, unsigned n, AcmeAnswer *answer, Problem **ret_problem
         _auto_client_ AcmeClient *c = NULL;
         int r;
 
-        c = acme_client_new(&transport, CA "dir", NULL);
+        c = acme_client_new(&transport, &(AcmeCa){ .directory_url = CA "dir" });
         if (!c)
                 return -ENOMEM;
         acme_client_begin(c, &signer, NULL);
@@ -171,7 +171,7 @@ TEST(directory_grows_old) {
         script_init(&s, lines, ELEMENTSOF(lines));
         transport = script_transport(&s);
         signer = script_signer(&s);
-        c = acme_client_new(&transport, CA "dir", NULL);
+        c = acme_client_new(&transport, &(AcmeCa){ .directory_url = CA "dir" });
         REQUIRE(c != NULL);
         acme_client_begin(c, &signer, "test/1");
         CHECK_INT(acme_client_directory(c, &directory, &p), 0);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "acme/url.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -70,4 +71,54 @@ TEST(length) {
         CHECK(acme_url_is_valid(url));
         url[ACME_URL_MAX] = 'x';
         CHECK(!acme_url_is_valid(url));
+}
+
+static const struct {
+        const char *reference;
+        const char *url; /* NULL: of no use */
+} references[] = {
+        { "https://other.test/x/../y",  "https://other.test/x/../y"        },
+        { "//other.test/x",             "https://other.test/x"             },
+        { "/x",                         "https://ca.test:1/x"              },
+        { "/x/../../y/./z",             "https://ca.test:1/y/z"            },
+        { "x",                          "https://ca.test:1/a/b/x"          },
+        { "x/",                         "https://ca.test:1/a/b/x/"         },
+        { "./x",                        "https://ca.test:1/a/b/x"          },
+        { "../x",                       "https://ca.test:1/a/x"            },
+        { "..",                         "https://ca.test:1/a/"             },
+        { ".",                          "https://ca.test:1/a/b/"           },
+        { "../../../../x",              "https://ca.test:1/x"              },
+        { "c/../d?e=../f",              "https://ca.test:1/a/b/d?e=../f"   },
+        { "?y=2",                       "https://ca.test:1/a/b/c?y=2"      },
+        { "1/alt:2",                    "https://ca.test:1/a/b/1/alt:2"    },
+        { "",                           NULL                               },
+        { "#part",                      NULL                               },
+        { "x#part",                     NULL                               },
+        { "http://ca.test/x",           NULL                               },
+        { "javascript:alert(1)",        NULL                               },
+        { "//user@other.test/x",        NULL                               },
+        { "///x",                       NULL                               },
+        { "x y",                        NULL                               },
+        { "x\r\ny",                     NULL                               },
+};
+
+TEST(references) {
+        for (size_t i = 0; i < ELEMENTSOF(references); i++) {
+                _auto_free_ char *url = NULL;
+
+                test_case("'%s'", references[i].reference);
+                CHECK_INT(acme_url_resolve("https://ca.test:1/a/b/c?x=1", references[i].reference, &url), references[i].url ? 0 : -EINVAL);
+                CHECK_STR(url, references[i].url);
+        }
+}
+
+TEST(references_from_the_top) {
+        _auto_free_ char *a = NULL, *b = NULL, *c = NULL;
+
+        CHECK_INT(acme_url_resolve("https://ca.test", "x", &a), 0);
+        CHECK_STR(a, "https://ca.test/x");
+        CHECK_INT(acme_url_resolve("https://ca.test?q", "../x", &b), 0);
+        CHECK_STR(b, "https://ca.test/x");
+        CHECK_INT(acme_url_resolve("https://ca.test", "?x", &c), 0);
+        CHECK_STR(c, "https://ca.test?x");
 }
