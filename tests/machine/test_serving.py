@@ -176,3 +176,130 @@ def test_alpn_old(m):
     assert handshake(m, name, "-tls1_2") == ("acme-tls/1", expected)
     unprove(m, name)
     clear(m)
+
+
+# MDRequireHttps
+
+HSTS = "Strict-Transport-Security"
+
+
+def request(m, name, line="GET / HTTP/1.1", port=80, headers=(), host=None):
+    """One request as it is written: status, headers as pairs, body."""
+    connection = m.connect(port)
+    if port == 443:
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        connection = context.wrap_socket(connection, server_hostname=name)
+    with connection:
+        text = "\r\n".join([line, f"Host: {host or name}", "Connection: close", *headers, "", ""])
+        connection.sendall(text.encode())
+        data = b""
+        while piece := connection.recv(65536):
+            data += piece
+    head, _, body = data.partition(b"\r\n\r\n")
+    lines = head.decode("latin-1").split("\r\n")
+    assert lines[0].startswith("HTTP/"), data[:200]
+    return int(lines[0].split()[1]), [tuple(one.split(": ", 1)) for one in lines[1:]], body
+
+
+def header(headers, name):
+    """All values of a header."""
+    return [value for key, value in headers if key.lower() == name.lower()]
+
+
+def both_ports(m, name, *aliases, more=""):
+    return apache.virtual_host(m, name, *aliases, more=more) + apache.virtual_host(m, name, *aliases, port=80, ssl=False, more=more)
+
+
+def static_certificate(m, *names):
+    """A certificate of the administrator's own, below /etc/ssl: the two lines for a virtual host."""
+    base = f"/etc/ssl/{names[0]}"
+    m.run(f"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 90 -subj /CN={names[0]} "
+          f"-addext subjectAltName={','.join(f'DNS:{name}' for name in names)} -keyout {base}.key -out {base}.pem")
+    return f"SSLCertificateFile {base}.pem\nSSLCertificateKeyFile {base}.key\n"
+
+
+def test_require_https(m):
+    """Visitors on http are sent to https, by the method's own status, with path and query, and not on the way to /.well-known/."""
+    name, other = "moves.example.org", "stays.example.org"
+    for mode, statuses in (("temporary", (302, 307)), ("permanent", (301, 308))):
+        load(m, manual(name, f"*.{name}", directives=f"MDRequireHttps {mode}") + manual(other)
+             + both_ports(m, name, f"www.{name}", more='Redirect 410 /gone\n<Location />\nRequire valid-user\nAuthType Basic\nAuthName "x"\n</Location>')
+             + both_ports(m, other))
+        for method, status in (("GET", statuses[0]), ("HEAD", statuses[0]), ("POST", statuses[1]), ("PUT", statuses[1]),
+                               ("DELETE", statuses[1]), ("OPTIONS", statuses[1])):
+            got, headers, body = request(m, name, f"{method} /a%20b/?q=1&r=%2F HTTP/1.1", headers=["Content-Length: 0"])
+            assert got == status and header(headers, "Location") == [f"https://{name}/a%20b/?q=1&r=%2F"], (method, got, headers)
+            assert method != "HEAD" or not body
+            assert not header(headers, HSTS)
+        # Before what the virtual host would say; names by a wildcard; a port in Host; a whole URL in the request; no name at all.
+        for line, host, location in (("GET /gone HTTP/1.1", name, f"https://{name}/gone"),
+                                     ("GET / HTTP/1.1", f"www.{name}", f"https://www.{name}/"),
+                                     ("GET / HTTP/1.1", f"WWW.{name}:80", f"https://www.{name}/"),
+                                     (f"GET http://{name}:80/x?y HTTP/1.1", name, f"https://{name}/x?y")):
+            got, headers, _ = request(m, name, line, host=host)
+            assert got == statuses[0] and [where.lower() for where in header(headers, "Location")] == [location], (line, host, got, headers)
+        for path in ("/.well-known/", "/.well-known/acme-challenge/unknown", "/.well-known/security.txt"):
+            assert request(m, name, f"GET {path} HTTP/1.1")[0] == 401, path
+        assert request(m, name, "GET /.well-knownx HTTP/1.1")[0] == statuses[0]
+        assert request(m, other)[0] == 200
+        # A visitor who names a host that is nobody's is on the first virtual host by chance, and is not sent anywhere.
+        assert request(m, "nobody.example.net")[0] in (200, 401)
+    clear(m)
+
+
+def test_canonical_name(m):
+    """With UseCanonicalName the visitor is sent to the server's own name; a server behind a proxy that has the TLS sends nobody."""
+    name = "canonical.example.org"
+    load(m, manual(name, f"www.{name}", directives="MDRequireHttps permanent") + both_ports(m, name, f"www.{name}", more="UseCanonicalName On"))
+    got, headers, _ = request(m, f"www.{name}", "GET /x HTTP/1.1")
+    assert got == 301 and header(headers, "Location") == [f"https://{name}/x"], headers
+    load(m, manual(name, directives="MDRequireHttps permanent") + apache.virtual_host(m, name)
+         + apache.virtual_host(m, name, port=80, ssl=False).replace(f"ServerName {name}", f"ServerName https://{name}"))
+    got, headers, _ = request(m, name)
+    assert got == 200 and header(headers, HSTS) == ["max-age=15768000"], (got, headers)
+    clear(m)
+
+
+def test_hsts(m):
+    """The header is there exactly once: on pages, errors, redirects and proxied responses, whoever else sets it, too; settable."""
+    name = "strict.example.org"
+    apache.modules(m, "headers", "proxy", "proxy_http", "rewrite")
+    apache.restart(m)
+    m.write("/var/www/cgi/backend.conf", "")
+    backend = ("Listen 127.0.0.1:8081\n<VirtualHost 127.0.0.1:8081>\nServerName backend.example.net\nDocumentRoot /var/www/html\n"
+               "Header always set Strict-Transport-Security max-age=1\n</VirtualHost>\n")
+    plain = backend.replace("8081", "8082").replace("Header always set Strict-Transport-Security max-age=1\n", "")
+    more = (static_certificate(m, name) + "ProxyPass /theirs http://127.0.0.1:8081/\nProxyPass /plain http://127.0.0.1:8082/\n"
+            "Redirect /redirected /elsewhere\nRedirect gone /gone\nErrorDocument 404 /index.html\nErrorDocument 410 \"gone\"\n"
+            "<Location /set>\nHeader always set Strict-Transport-Security max-age=2\nErrorDocument 404 default\n</Location>\n"
+            "<Location /twice>\nHeader always set Strict-Transport-Security max-age=3\nHeader set Strict-Transport-Security max-age=4\nErrorDocument 404 default\n</Location>\n"
+            "<Location /closed>\nRequire all denied\n</Location>\nRewriteEngine on\nRewriteRule ^/rewritten /index.html [PT]\n")
+    for directives, ours in (("", "max-age=15768000"), ('MDHsts "max-age=60; includeSubDomains"', "max-age=60; includeSubDomains"), ("MDHsts off", None)):
+        load(m, manual(name, directives=f"MDRequireHttps permanent\n{directives}") + both_ports(m, name, more=more) + backend + plain)
+        expected = {"/": (200, ours), "/missing": (404, ours), "/gone": (410, ours), "/closed": (403, ours), "/redirected": (302, ours),
+                    "/rewritten": (200, ours), "/plain": (200, ours), "/theirs": (200, "max-age=1"), "/set": (404, "max-age=2"),
+                    "/twice": (404, "max-age=3"), "/.well-known/x": (404, ours)}
+        for path, (status, value) in expected.items():
+            got, headers, _ = request(m, name, f"GET {path} HTTP/1.1", port=443)
+            found = header(headers, HSTS)
+            assert (got, found) == (status, [value] if value else []) or not ours and path in ("/theirs", "/set", "/twice"), (directives, path, got, found)
+        got, headers, _ = request(m, name, "NONSENSE", port=443)
+        assert got == 400 and len(header(headers, HSTS)) <= 1, headers
+        assert request(m, name, "HEAD / HTTP/1.1", port=443)[0] == 200
+    # Where nothing or only a redirect is wanted, there is none.
+    for directives in ("MDRequireHttps temporary", "MDRequireHttps off", ""):
+        load(m, manual(name, directives=directives) + both_ports(m, name, more=more) + backend + plain)
+        assert not header(request(m, name, port=443)[1], HSTS)
+    clear(m)
+
+
+def test_require_https_in_vain(m):
+    """Where https has no virtual host or no listener, the log says so; without a listener nobody is sent there."""
+    name = "vain.example.org"
+    said = load(m, manual(name, directives="MDRequireHttps permanent") + apache.virtual_host(m, name, port=80, ssl=False))
+    assert "MDRequireHttps sends visitors to https, and no virtual host of it has TLS" in said, said
+    load(m, "MDPortMap http:80 https:8443\n" + manual(name, directives="MDRequireHttps permanent") + apache.virtual_host(m, name, port=80, ssl=False))
+    assert request(m, name)[0] == 200
+    clear(m)
