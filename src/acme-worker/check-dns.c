@@ -179,9 +179,9 @@ static int not_visible(const Look *l, Problem **ret_problem) {
                 first++;
         (void) clock_format_timespan(waited, what->wait_usec);
         problem_set(ret_problem, PROBLEM_TYPE_CHALLENGE_SETUP,
-                    "The TXT record %s%s%s with the value \"%s\" is missing at %zu of the %zu name servers of the zone %s after "
+                    "The TXT record %s%s%s%s with the value \"%s\" is missing at %zu of the %zu name servers of the zone %s after "
                     "%s: %s (%s) %s",
-                    what->record, is_alias ? ", which stands for " : "", is_alias ? l->zone.name : "", what->expect,
+                    what->record, is_alias ? " (an alias of " : "", is_alias ? l->zone.name : "", is_alias ? ")" : "", what->expect,
                     count(l, SERVER_LACKS_IT), l->zone.n_servers, l->zone.zone, waited, l->zone.servers[first].name,
                     l->zone.servers[first].address, l->found[first]);
         return *ret_problem ? CHECK_E_FAILED : -ENOMEM;

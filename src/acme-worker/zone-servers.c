@@ -54,6 +54,8 @@ static int find_zone(ZoneServers *z) {
                         if (r < 0)
                                 return r;
                         at = z->name;
+                        if (!answer->zone)
+                                continue; /* told of the alias only */
                 }
                 if (answer->zone && dns_name_is_in_zone(z->name, answer->zone))
                         return str_replace(&z->zone, answer->zone);
