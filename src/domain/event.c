@@ -16,6 +16,7 @@ static const struct {
         [EVENT_RELOAD_PENDING] = { "reload-pending", .hook = true },
         [EVENT_SERVED_DIFFERS] = { "served-differs", .hook = true },
         [EVENT_STORE_DAMAGED] = { "store-damaged", .hook = true },
+        [EVENT_RENEWAL_INFO] = { "renewal-info", .hook = true },
         [EVENT_CHALLENGE_SETUP] = { "challenge-setup" },
         [EVENT_CHALLENGE_TEARDOWN] = { "challenge-teardown" },
         [EVENT_OCSP_RENEWED] = { "ocsp-renewed" },

@@ -48,6 +48,13 @@ static void log_entry_done(JobLogEntry *e) {
         *e = (JobLogEntry){};
 }
 
+static void renewal_info_done(JobRenewalInfo *i) {
+        free(i->spec);
+        free(i->id);
+        free(i->explanation_url);
+        *i = (JobRenewalInfo){};
+}
+
 Job *job_free(Job *j) {
         if (!j)
                 return NULL;
@@ -58,6 +65,11 @@ Job *job_free(Job *j) {
                 log_entry_done(&j->log[i]);
         free(j->log);
         (void) problem_free(j->last);
+        for (size_t i = 0; i < j->n_renewal_info; i++)
+                renewal_info_done(&j->renewal_info[i]);
+        strv_free(j->revoked);
+        free(j->live_ca_url);
+        free(j->live_account);
         free(j->ca_url);
         free(j->account);
         free(j->name);
@@ -138,6 +150,58 @@ bool job_setup_parse(const char *setup, char **ret_name, const char **ret_value)
         return true;
 }
 
+JobRenewalInfo *job_find_renewal_info(Job *j, const char *spec) {
+        for (size_t i = 0; i < j->n_renewal_info; i++)
+                if (str_equal(j->renewal_info[i].spec, spec))
+                        return &j->renewal_info[i];
+        return NULL;
+}
+
+JobRenewalInfo *job_keep_renewal_info(Job *j, const char *spec, const char *id) {
+        JobRenewalInfo *found = job_find_renewal_info(j, spec), fresh = {};
+
+        if (found && str_equal(found->id, id))
+                return found;
+        if (!found && j->n_renewal_info == ELEMENTSOF(j->renewal_info)) { /* keys that were configured once */
+                renewal_info_done(&j->renewal_info[0]);
+                memmove(&j->renewal_info[0], &j->renewal_info[1], sizeof(j->renewal_info) - sizeof(j->renewal_info[0]));
+                j->n_renewal_info--;
+        }
+        if (str_replace(&fresh.spec, spec) < 0 || str_replace(&fresh.id, id) < 0) {
+                renewal_info_done(&fresh);
+                return NULL;
+        }
+        if (found)
+                renewal_info_done(found);
+        else
+                found = &j->renewal_info[j->n_renewal_info++];
+        *found = fresh;
+        return found;
+}
+
+void job_note_issued(Job *j, uint64_t when_usec) {
+        memmove(&j->issued_usec[1], &j->issued_usec[0], sizeof(j->issued_usec) - sizeof(j->issued_usec[0]));
+        j->issued_usec[0] = when_usec;
+}
+
+size_t job_count_issued(const Job *j, uint64_t since_usec) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(j->issued_usec); i++)
+                n += j->issued_usec[i] > since_usec;
+        return n;
+}
+
+int job_note_revoked(Job *j, const char *sha256) {
+        if (strv_contains(j->revoked, sha256))
+                return 0;
+        if (strv_length(j->revoked) >= JOB_REVOKED_MAX) {
+                free(j->revoked[0]);
+                memmove(&j->revoked[0], &j->revoked[1], strv_length(j->revoked + 1) * sizeof(*j->revoked) + sizeof(*j->revoked));
+        }
+        return strv_extend(&j->revoked, sha256);
+}
+
 /* To JSON */
 
 /* "rateLimited" of "urn:ietf:params:acme:error:rateLimited" */
@@ -207,6 +271,63 @@ static int log_to_json(const Job *j, JsonObject *o) {
         return json_add_object(o, "log", take_ptr(log));
 }
 
+static int live_to_json(const Job *j, JsonObject *o) {
+        _auto_json_ JsonObject *live = NULL;
+
+        if (!j->live_ca_url)
+                return 0;
+        live = json_object_new_object();
+        if (!live || json_add_string(live, "ca-url", j->live_ca_url) < 0 || json_add_string(live, "account", j->live_account) < 0)
+                return -ENOMEM;
+        return json_add_object(o, "live", take_ptr(live));
+}
+
+/* Seconds since the epoch: there may be many. */
+static int issued_to_json(const Job *j, JsonObject *o) {
+        _auto_json_ JsonObject *list = NULL;
+
+        if (j->issued_usec[0] == 0)
+                return 0;
+        list = json_object_new_array();
+        if (!list)
+                return -ENOMEM;
+        for (size_t i = 0; i < ELEMENTSOF(j->issued_usec) && j->issued_usec[i] > 0; i++) {
+                JsonObject *n = json_object_new_int64((int64_t) (j->issued_usec[i] / USEC_PER_SEC));
+
+                if (!n || json_object_array_add(list, n) < 0) {
+                        json_object_put(n);
+                        return -ENOMEM;
+                }
+        }
+        return json_add_object(o, "issued", take_ptr(list));
+}
+
+static int renewal_info_to_json(const JobRenewalInfo *i, JsonObject *list) {
+        _auto_json_ JsonObject *o = json_object_new_object();
+
+        if (!o || json_add_string(o, "spec", i->spec) < 0 || json_add_string(o, "id", i->id) < 0 || json_add_time(o, "start", i->start_usec) < 0 ||
+            json_add_time(o, "end", i->end_usec) < 0 || json_add_time(o, "chosen", i->chosen_usec) < 0 ||
+            json_add_time(o, "next-poll", i->next_poll_usec) < 0 || json_add_string(o, "explanation-url", i->explanation_url) < 0 ||
+            (i->failures > 0 && json_add_uint(o, "failures", i->failures) < 0) || json_object_array_add(list, o) < 0)
+                return -ENOMEM;
+        (void) take_ptr(o);
+        return 0;
+}
+
+static int renewal_infos_to_json(const Job *j, JsonObject *o) {
+        _auto_json_ JsonObject *list = NULL;
+
+        if (j->n_renewal_info == 0)
+                return 0;
+        list = json_object_new_array();
+        if (!list)
+                return -ENOMEM;
+        for (size_t i = 0; i < j->n_renewal_info; i++)
+                if (renewal_info_to_json(&j->renewal_info[i], list) < 0)
+                        return -ENOMEM;
+        return json_add_object(o, "renewal-info", take_ptr(list));
+}
+
 int job_to_json(const Job *j, JsonObject **ret) {
         _auto_json_ JsonObject *o = NULL;
 
@@ -216,10 +337,12 @@ int job_to_json(const Job *j, JsonObject **ret) {
         o = json_object_new_object();
         if (!o || json_add_string(o, "name", j->name) < 0 || json_add_string(o, "phase", job_phase_to_string(j->phase)) < 0 ||
             json_add_bool(o, "finished", j->finished) < 0 || json_add_time(o, "next-run", usec_round_up(j->next_run_usec)) < 0 ||
-            json_add_time(o, "last-run", j->last_run_usec) < 0 || json_add_time(o, "activated", j->activated_usec) < 0 || json_add_time(o, "installed", j->installed_usec) < 0 ||
+            json_add_time(o, "last-run", j->last_run_usec) < 0 || json_add_time(o, "staged", j->staged_usec) < 0 || json_add_time(o, "activated", j->activated_usec) < 0 || json_add_time(o, "installed", j->installed_usec) < 0 ||
             (j->asked && json_add_bool(o, "asked", true) < 0) || json_add_uint(o, "errors", j->errors) < 0 || last_to_json(j, o) < 0 || json_add_string(o, "ca-url", j->ca_url) < 0 ||
             json_add_string(o, "account", j->account) < 0 || order_to_json(j, o) < 0 ||
-            (j->challenge_setups && json_add_strv(o, "challenge-setups", j->challenge_setups) < 0) || log_to_json(j, o) < 0)
+            (j->challenge_setups && json_add_strv(o, "challenge-setups", j->challenge_setups) < 0) ||
+            (j->ca_errors > 0 && json_add_uint(o, "ca-errors", j->ca_errors) < 0) || live_to_json(j, o) < 0 || json_add_strv(o, "revoked", j->revoked) < 0 ||
+            issued_to_json(j, o) < 0 || renewal_infos_to_json(j, o) < 0 || log_to_json(j, o) < 0)
                 return -ENOMEM;
         *ret = take_ptr(o);
         return 0;
@@ -324,6 +447,80 @@ static int read_log(Job *j, JsonObject *o) {
         return 0;
 }
 
+static int read_live(Job *j, JsonObject *o) {
+        JsonObject *live = json_get_object(o, "live");
+        const char *account = json_get_string(live, "account");
+        int r = read_url(live, "ca-url", &j->live_ca_url);
+
+        if (r < 0 || !j->live_ca_url || !account_is_plausible(account))
+                return r;
+        return str_replace(&j->live_account, account);
+}
+
+static bool fingerprint_is_plausible(const char *s) {
+        return strspn(s, "0123456789abcdef") == 64 && !s[64];
+}
+
+static int read_revoked(Job *j, JsonObject *o) {
+        _auto_strv_ char **list = NULL;
+        int r = json_get_strv(o, "revoked", JOB_REVOKED_MAX, &list);
+
+        STRV_FOREACH(s, list)
+                if (r == 0 && fingerprint_is_plausible(*s))
+                        r = strv_extend(&j->revoked, *s);
+        return r == -EBADMSG ? 0 : r;
+}
+
+static void read_issued(Job *j, JsonObject *o) {
+        JsonObject *list = json_get_array(o, "issued");
+        size_t n = list ? json_object_array_length(list) : 0, used = 0;
+
+        for (size_t i = 0; i < n && used < ELEMENTSOF(j->issued_usec); i++) {
+                JsonObject *item = json_object_array_get_idx(list, i);
+                int64_t sec = json_object_is_type(item, json_type_int) ? json_object_get_int64(item) : 0;
+
+                if (sec > 0 && sec < INT64_MAX / (int64_t) USEC_PER_SEC)
+                        j->issued_usec[used++] = (uint64_t) sec * USEC_PER_SEC;
+        }
+}
+
+static bool id_is_plausible(const char *s) {
+        size_t n = s ? strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") : 0;
+
+        return n > 0 && n <= ACCOUNT_MAX && !s[n];
+}
+
+static int read_renewal_info(Job *j, JsonObject *o) {
+        const char *spec = json_get_string(o, "spec"), *id = json_get_string(o, "id");
+        JobRenewalInfo *i;
+        uint64_t failures;
+
+        if (str_is_empty(spec) || strlen(spec) >= KEY_SPEC_NAME_MAX || !id_is_plausible(id))
+                return 0;
+        i = job_keep_renewal_info(j, spec, id);
+        if (!i || read_url(o, "explanation-url", &i->explanation_url) < 0)
+                return -ENOMEM;
+        i->next_poll_usec = json_get_time(o, "next-poll");
+        i->start_usec = json_get_time(o, "start");
+        i->end_usec = json_get_time(o, "end");
+        i->chosen_usec = json_get_time(o, "chosen");
+        if (json_get_uint(o, "failures", &failures))
+                i->failures = (unsigned) MIN_OF(failures, (uint64_t) UINT_MAX);
+        if (i->start_usec > i->end_usec || i->chosen_usec < i->start_usec || i->chosen_usec > i->end_usec)
+                i->start_usec = i->end_usec = i->chosen_usec = 0;
+        return 0;
+}
+
+static int read_renewal_infos(Job *j, JsonObject *o) {
+        JsonObject *list = json_get_array(o, "renewal-info");
+        size_t n = list ? json_object_array_length(list) : 0;
+
+        for (size_t i = 0; i < n && i < KEY_SPEC_MAX; i++)
+                if (read_renewal_info(j, json_object_array_get_idx(list, i)) < 0)
+                        return -ENOMEM;
+        return 0;
+}
+
 static void read_numbers(Job *j, JsonObject *o) {
         const char *phase = json_get_string(o, "phase");
         uint64_t errors;
@@ -336,6 +533,9 @@ static void read_numbers(Job *j, JsonObject *o) {
         j->asked = json_get_bool(o, "asked", false);
         j->next_run_usec = json_get_time(o, "next-run");
         j->last_run_usec = json_get_time(o, "last-run");
+        if (json_get_uint(o, "ca-errors", &errors))
+                j->ca_errors = (unsigned) MIN_OF(errors, (uint64_t) UINT_MAX);
+        j->staged_usec = json_get_time(o, "staged");
         j->activated_usec = json_get_time(o, "activated");
         j->installed_usec = json_get_time(o, "installed");
 }
@@ -357,7 +557,8 @@ int job_from_json(const char *name, JsonObject *o, Job **ret) {
         account = json_get_string(o, "account");
         if (account_is_plausible(account) && str_replace(&j->account, account) < 0)
                 return -ENOMEM;
-        if (read_order(j, o) < 0 || read_setups(j, o) < 0 || read_log(j, o) < 0 || problem_from_json(json_get_object(o, "last"), &j->last) < 0)
+        read_issued(j, o);
+        if (read_live(j, o) < 0 || read_revoked(j, o) < 0 || read_renewal_infos(j, o) < 0 || read_order(j, o) < 0 || read_setups(j, o) < 0 || read_log(j, o) < 0 || problem_from_json(json_get_object(o, "last"), &j->last) < 0)
                 return -ENOMEM;
         *ret = take_ptr(j);
         return 0;

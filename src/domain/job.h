@@ -3,14 +3,18 @@
 
 /* The job record of a domain, job.json: what is kept between runs. Member names are mod_md's where it has the thing: "name",
  * "finished", "next-run", "last-run", "errors", "last" {problem members, "status-description"}, "challenge-setups" (in mod_md's order.json), "log"
- * {"entries"}; ours: "asked", "ca-url", "account", "order" {"url", "finalize", "authorizations"}, "phase", "activated", "installed". */
+ * {"entries"}; ours: "asked", "ca-url", "account", "order" {"url", "finalize", "authorizations"}, "phase", "activated", "installed", "staged", "ca-errors", "live" {"ca-url",
+ * "account"}, "revoked", "issued", "renewal-info" [{"spec", "id", "start", "end", "chosen", "next-poll", "explanation-url"}]. */
 
+#include "base/key-spec.h"
 #include "base/problem.h"
 #include "base/strv.h"
 
 enum {
         JOB_LOG_MAX = 128,
         JOB_SIZE_MAX = 1024 * 1024,
+        JOB_ISSUED_MAX = 32,
+        JOB_REVOKED_MAX = 32,
         JOB_AUTHORIZATIONS_MAX = 1000, /* longer lists are not kept: the order names them */
         JOB_SETUPS_MAX = 1000,
 };
@@ -31,6 +35,17 @@ typedef struct JobLogEntry {
         char *detail; /* may be NULL */
 } JobLogEntry;
 
+/* What the CA says of when to renew one certificate (RFC 9773), and what was made of it. */
+typedef struct JobRenewalInfo {
+        char *spec;              /* of the key, key_spec_name() */
+        char *id;                /* of the certificate, RFC 9773 section 4.1 */
+        uint64_t start_usec, end_usec; /* the window; 0: nothing is known yet */
+        uint64_t chosen_usec;    /* a moment inside of it, drawn once for as long as the window stays */
+        uint64_t next_poll_usec; /* when to ask again */
+        char *explanation_url;   /* NULL: none */
+        unsigned failures;       /* in a row, of asking */
+} JobRenewalInfo;
+
 typedef struct Job {
         char *name;
         JobPhase phase;
@@ -45,6 +60,13 @@ typedef struct Job {
         char *order_url, *finalize_url;
         char **authorizations;
         char **challenge_setups; /* what commands were asked to set up and were not seen to take back: "dns-01:NAME VALUE" */
+        unsigned ca_errors;      /* failed attempts in a row at this CA: after MDRetryFailover of them the next one is tried */
+        char *live_ca_url, *live_account; /* where the live set came from; NULL: not known */
+        char **revoked;          /* SHA-256 fingerprints of certificates that are revoked; NULL: none */
+        uint64_t issued_usec[JOB_ISSUED_MAX]; /* when certificates were obtained for these names, newest first; 0: no more */
+        JobRenewalInfo renewal_info[KEY_SPEC_MAX];
+        size_t n_renewal_info;
+        uint64_t staged_usec;    /* when the set in staging was complete */
         uint64_t activated_usec; /* when the live set became live */
         uint64_t installed_usec; /* when a server was last seen serving the newest certificate */
         JobLogEntry *log;        /* newest first, at most JOB_LOG_MAX */
@@ -66,6 +88,17 @@ void job_forget_order(Job *j); /* CA, account and challenge_setups stay */
 char *job_setup_format(const char *name, const char *value);
 /* Takes it apart; false: it is none. The caller frees *ret_name; *ret_value points into 'setup'. */
 bool job_setup_parse(const char *setup, char **ret_name, const char **ret_value);
+
+/* The record for the certificate of this key. job_keep_renewal_info() makes it, or empties it when it is another certificate's. NULL: there is
+ * none, or out of memory. */
+JobRenewalInfo *job_find_renewal_info(Job *j, const char *spec);
+JobRenewalInfo *job_keep_renewal_info(Job *j, const char *spec, const char *id);
+
+void job_note_issued(Job *j, uint64_t when_usec);
+/* How many certificates were obtained since then. */
+size_t job_count_issued(const Job *j, uint64_t since_usec) _pure_;
+
+int job_note_revoked(Job *j, const char *sha256); /* the oldest one leaves when there are too many */
 
 /* Times have the resolution of a second. */
 int job_to_json(const Job *j, JsonObject **ret);

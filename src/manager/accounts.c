@@ -19,44 +19,44 @@ static int rank(const Account *a, const char *ca_url) {
         return a->url ? 2 : 1;
 }
 
-static int load_key(Renewal *r, Account *a) {
+static int load_key(Task *t, Account *a) {
         _auto_secret_ Secret *pem = NULL;
         _auto_problem_ Problem *problem = NULL;
         int k;
 
-        k = store_account_read_key(r->domain->manager->store, a->id, &pem);
+        k = store_account_read_key(t->manager->store, a->id, &pem);
         if (k == 0)
-                k = key_from_pem(pem->data, pem->size, &r->account_key, &problem);
+                k = key_from_pem(pem->data, pem->size, &t->account_key, &problem);
         if (k != 0)
                 log_warning("Account %s is not used: accounts/%s/" STORE_FILE_ACCOUNT_KEY " is missing or damaged%s%s", a->id, a->id, problem ? ": " : ".",
                             problem ? problem->detail : "");
         return k;
 }
 
-static int find(Renewal *r, Account **ret) {
+static int find(Task *t, Account **ret) {
         _auto_strv_ char **ids = NULL;
         Account *best = NULL;
         int k;
 
-        k = store_account_list(r->domain->manager->store, &ids);
+        k = store_account_list(t->manager->store, &ids);
         if (k < 0)
                 return k;
         STRV_FOREACH(id, ids) {
                 Account *a = NULL;
 
-                k = store_account_read(r->domain->manager->store, *id, &a);
+                k = store_account_read(t->manager->store, *id, &a);
                 if (k == STORE_ACCOUNT_E_DAMAGED)
                         log_warning("accounts/%s/" STORE_FILE_ACCOUNT " is damaged; this account is not used.", *id);
                 if (k != 0)
                         continue;
-                if (rank(a, r->ca_url) <= (best ? rank(best, r->ca_url) : 0)) {
+                if (rank(a, t->ca_url) <= (best ? rank(best, t->ca_url) : 0)) {
                         account_free(a);
                         continue;
                 }
-                EVP_PKEY_free(take_ptr(r->account_key));
-                if (load_key(r, a) != 0) {
+                EVP_PKEY_free(take_ptr(t->account_key));
+                if (load_key(t, a) != 0) {
                         account_free(a);
-                        if (best && load_key(r, best) != 0)
+                        if (best && load_key(t, best) != 0)
                                 best = account_free(best);
                         continue;
                 }
@@ -67,7 +67,7 @@ static int find(Renewal *r, Account **ret) {
         return 0;
 }
 
-static int create(Renewal *r) {
+static int create(Task *t) {
         _cleanup_(account_freep) Account *a = calloc(1, sizeof(*a));
         _auto_pkey_ EVP_PKEY *key = NULL;
         _auto_secret_ Secret *pem = NULL;
@@ -79,63 +79,63 @@ static int create(Renewal *r) {
         if (k == 0)
                 k = key_to_pem(key, &pem);
         if (k == 0)
-                k = str_replace(&a->ca_url, r->ca_url);
+                k = str_replace(&a->ca_url, t->ca_url);
         if (k == 0)
                 k = str_replace(&a->status, "valid");
         if (k == 0)
-                k = str_replace(&a->agreement, r->settings->agreement);
-        if (k == 0 && r->settings->contacts) {
-                a->contacts = strv_copy(r->settings->contacts);
+                k = str_replace(&a->agreement, t->settings->agreement);
+        if (k == 0 && t->settings->contacts) {
+                a->contacts = strv_copy(t->settings->contacts);
                 k = a->contacts ? 0 : -ENOMEM;
         }
         if (k == 0)
-                k = store_account_create(r->domain->manager->store, a, pem);
+                k = store_account_create(t->manager->store, a, pem);
         if (k != 0)
                 return k < 0 ? k : -EIO;
-        r->account = take_ptr(a);
-        r->account_key = take_ptr(key);
+        t->account = take_ptr(a);
+        t->account_key = take_ptr(key);
         return 0;
 }
 
-int accounts_choose(Renewal *r, Problem **ret_problem) {
+int accounts_choose(Task *t, Problem **ret_problem) {
         int k;
 
-        r->account = account_free(r->account);
-        EVP_PKEY_free(take_ptr(r->account_key));
-        k = find(r, &r->account);
-        if (k == 0 && !r->account)
-                k = create(r);
+        t->account = account_free(t->account);
+        EVP_PKEY_free(take_ptr(t->account_key));
+        k = find(t, &t->account);
+        if (k == 0 && !t->account)
+                k = create(t);
         if (k < 0)
-                (void) problem_set(ret_problem, PROBLEM_TYPE_STORE, "Cannot keep an account for %s in %s/" STORE_ACCOUNTS ": %s", r->ca_url,
-                                   store_path(r->domain->manager->store), strerror(-k));
+                (void) problem_set(ret_problem, PROBLEM_TYPE_STORE, "Cannot keep an account for %s in %s/" STORE_ACCOUNTS ": %s", t->ca_url,
+                                   store_path(t->manager->store), strerror(-k));
         return k;
 }
 
-int accounts_created(Renewal *r, const char *url, Problem **ret_problem) {
-        LogField fields[] = { { "MD_CA", r->ca_url }, { "MD_NAME", DOMAIN_NAME(r->domain) } };
+int accounts_created(Task *t, const char *url, Problem **ret_problem) {
+        LogField fields[] = { { "MD_CA", t->ca_url }, { "MD_NAME", t->subject } };
         int k;
 
-        k = str_replace(&r->account->url, url);
+        k = str_replace(&t->account->url, url);
         if (k == 0)
-                k = store_account_write(r->domain->manager->store, r->account);
+                k = store_account_write(t->manager->store, t->account);
         if (k != 0) {
-                (void) problem_set(ret_problem, PROBLEM_TYPE_STORE, "Cannot write account %s: %s", r->account->id, strerror(k < 0 ? -k : EIO));
+                (void) problem_set(ret_problem, PROBLEM_TYPE_STORE, "Cannot write account %s: %s", t->account->id, strerror(k < 0 ? -k : EIO));
                 return k < 0 ? k : -EIO;
         }
-        log_full(LOG_NOTICE, 0, MESSAGE_ACCOUNT_CREATED, fields, ELEMENTSOF(fields), "Registered account %s at %s.", r->account->id, r->ca_url);
+        log_full(LOG_NOTICE, 0, MESSAGE_ACCOUNT_CREATED, fields, ELEMENTSOF(fields), "Registered account %s at %s.", t->account->id, t->ca_url);
         return 0;
 }
 
-int accounts_rejected(Renewal *r, Problem **ret_problem) {
+int accounts_rejected(Task *t, Problem **ret_problem) {
         int k;
 
-        log_warning("%s does not accept account %s any more; a new one is registered.", r->ca_url, r->account->id);
-        k = str_replace(&r->account->status, "unknown");
+        log_warning("%s does not accept account %s any more; a new one is registered.", t->ca_url, t->account->id);
+        k = str_replace(&t->account->status, "unknown");
         if (k == 0)
-                k = store_account_write(r->domain->manager->store, r->account);
+                k = store_account_write(t->manager->store, t->account);
         if (k != 0) {
-                (void) problem_set(ret_problem, PROBLEM_TYPE_STORE, "Cannot write account %s: %s", r->account->id, strerror(k < 0 ? -k : EIO));
+                (void) problem_set(ret_problem, PROBLEM_TYPE_STORE, "Cannot write account %s: %s", t->account->id, strerror(k < 0 ? -k : EIO));
                 return k < 0 ? k : -EIO;
         }
-        return accounts_choose(r, ret_problem);
+        return accounts_choose(t, ret_problem);
 }

@@ -3,13 +3,13 @@
 
 /* Which account is used at a CA: any valid one there; else one whose key is made but that the CA has not confirmed; else a new key (ES256). */
 
-#include "manager/renewal.h"
+#include "manager/task.h"
 
-/* Sets r->account and r->account_key. The account has no URL when it must be registered. */
-int accounts_choose(Renewal *r, Problem **ret_problem);
+/* Sets t->account and t->account_key. The account has no URL when it must be registered. */
+int accounts_choose(Task *t, Problem **ret_problem);
 
 /* The CA made or found it. Durable when this returns. */
-int accounts_created(Renewal *r, const char *url, Problem **ret_problem);
+int accounts_created(Task *t, const char *url, Problem **ret_problem);
 
 /* The CA does not know it any more: kept for the record with status "unknown"; a new key takes its place. */
-int accounts_rejected(Renewal *r, Problem **ret_problem);
+int accounts_rejected(Task *t, Problem **ret_problem);

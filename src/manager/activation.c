@@ -69,7 +69,9 @@ void activation_start(Domain *d) {
                 return;
         }
         job_forget_order(d->job);
-        d->job->errors = 0;
+        if (str_replace(&d->job->live_ca_url, d->job->ca_url) < 0 || str_replace(&d->job->live_account, d->job->account) < 0)
+                (void) log_oom();
+        d->job->errors = d->job->ca_errors = 0;
         d->job->next_run_usec = 0;
         d->job->last = problem_free(d->job->last);
         d->job->finished = true;

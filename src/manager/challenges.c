@@ -54,7 +54,7 @@ static int set_up_http(Renewal *r, const char *identifier, const char *type, con
         _auto_free_ char *answer = NULL;
         int k;
 
-        if (!strv_contains(r->settings->names, identifier)) {
+        if (!strv_contains(r->task.settings->names, identifier)) {
                 (void) problem_set(ret_problem, PROBLEM_TYPE_BAD_ANSWER, "The CA asks to prove %s, which is no name of this domain", identifier);
                 return -EBADMSG;
         }
@@ -66,7 +66,7 @@ static int set_up_http(Renewal *r, const char *identifier, const char *type, con
                 (void) problem_set(ret_problem, PROBLEM_TYPE_BAD_ANSWER, "The CA's token for %s is none (RFC 8555 section 8.3)", identifier);
                 return -EBADMSG;
         }
-        k = jws_key_authorization(r->account_key, token, &answer);
+        k = jws_key_authorization(r->task.account_key, token, &answer);
         if (k == 0)
                 k = store_challenge_add(r->domain->manager->store, identifier, answer);
         if (k != 0) {
@@ -90,17 +90,20 @@ int challenges_set_up(Renewal *r, sd_bus_message *call, const char *identifier_t
                 return sd_bus_error_set(error, BUS_ERROR_INVALID, "This challenge makes no sense");
         k = set_up_http(r, identifier, type, token, url, &p);
         if (k < 0)
-                return renewal_refuse(r, BUS_ERROR_REFUSED, p, error);
+                return task_refuse(&r->task, BUS_ERROR_REFUSED, p, error);
         return sd_bus_reply_method_return(call, "a{sv}", 0);
 }
 
 static bool is_proven_by_another(const Renewal *me, const char *name) {
         const char *path;
-        Renewal *r;
+        Task *t;
 
-        MAP_FOREACH(me->domain->manager->renewals, path, r)
-                if (r != me && strv_contains(r->challenge_names, name))
+        MAP_FOREACH(me->task.manager->tasks, path, t) {
+                const Renewal *r = renewal_of(t);
+
+                if (r && r != me && strv_contains(r->challenge_names, name))
                         return true;
+        }
         return false;
 }
 
@@ -115,7 +118,7 @@ void challenges_tear_down(Renewal *r) {
                 (void) store_challenge_remove(r->domain->manager->store, p[0], p[1]);
         r->challenge_names = strv_free(r->challenge_names);
         if (r->inherited)
-                challenges_forget(r, r->settings->names);
+                challenges_forget(r, r->task.settings->names);
         r->inherited = false;
 }
 

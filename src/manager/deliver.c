@@ -111,7 +111,7 @@ static bool chain_leads_to(const CertChain *chain, const char *issuer) {
 
 /* The alternates are only looked through for one that is wanted: a chain among them that makes no sense is as good as none. */
 static int choose_chain(Renewal *r, char *const *chains, CertChain *ret, Problem **ret_problem) {
-        const char *issuer = r->settings->preferred_chain;
+        const char *issuer = r->task.settings->preferred_chain;
 
         for (char *const *pem = chains; issuer && *pem; pem++) {
                 CertChain chain = { 0 };
@@ -123,7 +123,7 @@ static int choose_chain(Renewal *r, char *const *chains, CertChain *ret, Problem
                 cert_chain_done(&chain);
         }
         if (issuer)
-                log_warning("%s: %s offers no chain that leads to '%s' (MDPreferredChain); the one that it prefers is used.", DOMAIN_NAME(r->domain), r->ca_url,
+                log_warning("%s: %s offers no chain that leads to '%s' (MDPreferredChain); the one that it prefers is used.", DOMAIN_NAME(r->domain), r->task.ca_url,
                             issuer);
         return cert_chain_from_pem(chains[0], strlen(chains[0]), ret, ret_problem);
 }
@@ -131,7 +131,7 @@ static int choose_chain(Renewal *r, char *const *chains, CertChain *ret, Problem
 int deliver_chain(Renewal *r, char *const *chains, Problem **ret_problem) {
         Domain *d = r->domain;
         KeySpec spec = renewal_spec(r);
-        CertExpectation expected = { .key = r->keys[r->current].key, .names = r->settings->names, .now_usec = clock_now_usec() };
+        CertExpectation expected = { .key = r->keys[r->current].key, .names = r->task.settings->names, .now_usec = clock_now_usec() };
         _auto_cert_chain_ CertChain chain = { 0 };
         _auto_free_ char *clean = NULL;
         int k;
@@ -146,7 +146,7 @@ int deliver_chain(Renewal *r, char *const *chains, Problem **ret_problem) {
         if (k == 0)
                 k = cert_chain_to_pem(&chain, &clean); /* what we understood, not what was sent */
         if (k < 0) {
-                problem_prefix(*ret_problem, "The certificate that %s sent is not used", r->ca_url);
+                problem_prefix(*ret_problem, "The certificate that %s sent is not used", r->task.ca_url);
                 return k;
         }
         k = store_domain_write_chain(d->manager->store, STORE_SET_STAGING, DOMAIN_NAME(d), &spec, clean);

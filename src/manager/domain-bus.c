@@ -106,7 +106,7 @@ GETTER(get_time) {
         if (str_equal(property, "NextUSec"))
                 t = d->wanted_usec;
         else if (str_equal(property, "RenewAtUSec"))
-                t = decision_renew_at_usec(d->config, &d->live);
+                t = decision_renew_at_usec(d->config, &d->live, d->job);
         else if (str_equal(property, "ValidUntilUSec"))
                 t = domain_valid_until_usec(d);
         else if (str_equal(property, "LastRunUSec"))
@@ -152,7 +152,7 @@ GETTER(get_last_problem) {
 GETTER(get_job) {
         Domain *d = userdata;
 
-        return sd_bus_message_append(reply, "o", d->renewal ? d->renewal->path : "/");
+        return sd_bus_message_append(reply, "o", d->renewal ? d->renewal->task.path : "/");
 }
 
 /* Everybody may ask for everything at once: what a domain says of itself has a ceiling, because dbus-daemon throws out whoever sends a message
@@ -186,7 +186,7 @@ int domain_bus_renew(Domain *d, bool force, sd_bus_message *call, sd_bus_error *
 
         case DOMAIN_RENEW_DONE:
         case DOMAIN_RENEW_E_RUNNING:
-                return sd_bus_reply_method_return(call, "o", d->renewal->path);
+                return sd_bus_reply_method_return(call, "o", d->renewal->task.path);
 
         case DOMAIN_RENEW_E_REFUSED:
                 return sd_bus_error_setf(error, BUS_ERROR_NOT_CONFIGURED, "%s: %s", DOMAIN_NAME(d),

@@ -12,10 +12,12 @@
 #include "bus/names.h"
 #include "bus/unit-name.h"
 #include "manager/activation.h"
+#include "manager/ca.h"
 #include "manager/deliver.h"
 #include "manager/domain-bus.h"
 #include "manager/event.h"
 #include "manager/reload.h"
+#include "manager/renewal-info.h"
 #include "manager/renewal.h"
 #include "manager/reserve.h"
 #include "manager/schedule.h"
@@ -82,7 +84,7 @@ Domain *domain_free(Domain *d) {
         if (!d)
                 return NULL;
         if (d->renewal)
-                renewal_free(d->renewal);
+                d->renewal->task.class->release(&d->renewal->task);
         if (d->config)
                 status_forget(d->manager->shown, d);
         if (d->config && map_get(d->manager->domains, DOMAIN_NAME(d)) == d) {
@@ -240,7 +242,8 @@ static bool serves_all(const ManagedDomain *view, const CertFactsList *live) {
 bool domain_is_served_by(const Domain *d, size_t i) {
         const ManagedDomain *view = d->servers[i].view;
 
-        return !view->used_tls || view->refused || serves_all(view, &d->live);
+        /* Files of the administrator's are served whatever the store holds. */
+        return !view->used_tls || view->refused || managed_domain_is_static(view) || serves_all(view, &d->live);
 }
 
 static bool is_served(const Domain *d) {
@@ -317,7 +320,17 @@ static bool is_retried(const Decision *decision) {
         }
 }
 
+/* Until when no renewal begins by itself; 0: nothing holds it back. */
+static uint64_t held_until(const Domain *d, const char **ret_why) {
+        uint64_t initial = d->n_servers > 0 ? usec_add(d->manager->started_usec, d->servers[0].snapshot->initial_delay_usec) : 0;
+        uint64_t paused = ca_paused_until(d);
+
+        *ret_why = paused > initial ? "the CA limits how much it is asked" : "MDInitialDelay";
+        return MAX_OF(initial, paused);
+}
+
 void domain_evaluate(Domain *d) {
+        const char *held_why;
         int r;
 
         if (d->managed)
@@ -338,7 +351,16 @@ void domain_evaluate(Domain *d) {
 
         decision_done(&d->decision);
         d->decision = (Decision){ 0 };
-        r = decision_make(d->config, &d->live, d->job, domain_is_staged(d), d->served, clock_now_usec(), &d->decision);
+        r = decision_make(d->config, &d->live, d->job,
+                          &(DecisionContext){
+                                  .staged_complete = domain_is_staged(d),
+                                  .served = d->served,
+                                  .activation_delay_usec = d->n_servers > 0 ? d->servers[0].snapshot->activation_delay_usec : 0,
+                                  .held_until_usec = held_until(d, &held_why),
+                                  .held_why = held_why,
+                                  .certificates_per_week = d->manager->settings.certificates_per_week,
+                          },
+                          clock_now_usec(), &d->decision);
         if (r < 0) {
                 (void) log_failure(r, "%s: Cannot decide: %m", DOMAIN_NAME(d));
                 return;
@@ -352,6 +374,7 @@ void domain_evaluate(Domain *d) {
         activation_check_installed(d);
         if (d->decision.action == DECISION_NOTHING || d->decision.action == DECISION_WAIT)
                 warn_if_expiring(d);
+        renewal_info_update(d);
         act(d);
         domain_changed(d);
 }

@@ -26,6 +26,7 @@ static const struct {
         [EVENT_RELOAD_FAILED] = { MESSAGE_RELOAD_FAILED, "reload-error", LOG_ERR },
         [EVENT_RELOAD_PENDING] = { MESSAGE_RELOAD_PENDING, "reload-pending", LOG_NOTICE },
         [EVENT_SERVED_DIFFERS] = { MESSAGE_SERVED_DIFFERS, "served-error", LOG_ERR },
+        [EVENT_RENEWAL_INFO] = { MESSAGE_RENEWAL_INFO, "renewal-info", LOG_NOTICE },
         [EVENT_STORE_DAMAGED] = { MESSAGE_STORE_DAMAGED, "store-error", LOG_WARNING },
 };
 

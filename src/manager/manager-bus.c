@@ -59,7 +59,7 @@ static int get_domains(sd_bus *bus, const char *path, const char *interface, con
 static int get_renewals(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         Manager *m = userdata;
 
-        return sd_bus_message_append(reply, "u", (uint32_t) map_size(m->renewals));
+        return sd_bus_message_append(reply, "u", (uint32_t) map_size(m->tasks));
 }
 
 static int get_next(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata, sd_bus_error *error) {
@@ -337,7 +337,7 @@ static int tell_status(sd_event_source *source, void *userdata) {
                 faults += fault ? 1 : 0;
         }
         (void) service_notify_status("%zu domain%s, %zu with problems, %zu renewal%s running%s; next: %s%s%s", map_size(m->domains), plural(map_size(m->domains)), faults,
-                                     map_size(m->renewals), plural(map_size(m->renewals)),
+                                     map_size(m->tasks), plural(map_size(m->tasks)),
                                      reload_is_pending(m) ? ", reload pending" : "", next ? DOMAIN_NAME(next) : "nothing", next ? " at " : "",
                                      next ? clock_format_utc(when, next->wanted_usec) : "");
         (void) sd_bus_emit_properties_changed(m->bus, BUS_PATH, BUS_INTERFACE_MANAGER, "Domains", "Renewals", "NextRenewalDomain", "NextRenewalUSec",

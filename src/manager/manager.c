@@ -16,17 +16,21 @@
 #include "bus/unit.h"
 #include "config.h"
 #include "domain/snapshot.h"
+#include "manager/batch.h"
+#include "manager/ca.h"
 #include "manager/challenges.h"
 #include "manager/domain-bus.h"
 #include "manager/domain.h"
 #include "manager/job-bus.h"
 #include "manager/manager-bus.h"
 #include "manager/reload.h"
+#include "manager/renewal-info.h"
 #include "manager/renewal.h"
 #include "manager/schedule.h"
 #include "manager/servers.h"
 #include "manager/status.h"
 #include "manager/worker-bus.h"
+#include "manager/worker-open.h"
 #include "store/account.h"
 #include "store/activate.h"
 #include "store/domain.h"
@@ -37,21 +41,44 @@ uint32_t manager_random(void) {
         return getrandom(&v, sizeof(v), 0) == sizeof(v) ? v : (uint32_t) clock_monotonic_usec();
 }
 
+/* Those whose worker is there already come first: it costs nothing to let it go on. */
+static void start_waiting(Manager *m) {
+        _auto_strv_ char **paths = NULL;
+        const char *path;
+        Task *t;
+
+        MAP_FOREACH(m->tasks, path, t)
+                if (t->state == TASK_QUEUED && t->open && strv_extend(&paths, path) < 0)
+                        break;
+        /* Each may end others: looked up again. */
+        STRV_FOREACH(p, paths) {
+                if (task_count_busy(m) >= m->settings.max_renewals)
+                        return;
+                t = map_get(m->tasks, *p);
+                if (t && t->state == TASK_QUEUED && t->open && task_begin(t))
+                        task_wake_waiting(m, t->ca_url);
+        }
+}
+
+/* A renewal has a unit of its own, unless there are more to do at its CA than places. */
+static bool start_next(Manager *m, Task *t, unsigned places) {
+        if (!renewal_of(t) || batch_serves(m, t) || task_count_queued(m, t) > places)
+                return batch_start(m, t);
+        if (task_begin(t))
+                renewal_start_unit(renewal_of(t));
+        return true;
+}
+
 static int start_queued(sd_event_source *source, void *userdata) {
         Manager *m = userdata;
-        unsigned busy = renewal_count_busy(m);
-        const char *path;
-        Renewal *r;
+        unsigned busy;
+        Task *t;
 
         (void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
-        MAP_FOREACH(m->renewals, path, r) {
-                if (busy >= m->settings.max_renewals)
+        start_waiting(m);
+        while ((busy = task_count_busy(m)) < m->settings.max_renewals && (t = task_next_queued(m, NULL)))
+                if (!start_next(m, t, m->settings.max_renewals - busy))
                         break;
-                if (r->state != RENEWAL_QUEUED)
-                        continue;
-                busy++;
-                renewal_start(r);
-        }
         reload_kick(m);
         manager_bus_update_status(m);
         return 0;
@@ -74,11 +101,14 @@ int manager_new(sd_event *event, Manager **ret) {
         m->polkit = polkit_new();
         m->domains = map_new();
         m->units = map_new();
-        m->renewals = map_new();
+        m->tasks = map_new();
+        m->batches = map_new();
+        m->cas = map_new();
+        m->started_usec = clock_now_usec();
         m->workers = map_new();
         m->opens = map_new();
         m->reloads = map_new();
-        if (!m->polkit || !m->domains || !m->units || !m->renewals || !m->workers || !m->opens || !m->reloads)
+        if (!m->polkit || !m->domains || !m->units || !m->tasks || !m->batches || !m->cas || !m->workers || !m->opens || !m->reloads)
                 return log_oom();
         r = key_maker_new(event, &m->keys);
         if (r < 0)
@@ -100,16 +130,19 @@ int manager_new(sd_event *event, Manager **ret) {
 Manager *manager_free(Manager *m) {
         const char *key;
         Domain *d;
-        Renewal *r;
+        Task *t;
         Reload *reload;
 
         if (!m)
                 return NULL;
-        worker_bus_drop_opens(m);
+        worker_open_drop_all(m);
         m->schedule = schedule_free(m->schedule); /* first: the timers stay armed while we are away */
-        if (m->renewals)
-                MAP_FOREACH(m->renewals, key, r)
-                        renewal_free(r);
+        m->renewal_info = renewal_info_free(m->renewal_info);
+        if (m->tasks)
+                MAP_FOREACH(m->tasks, key, t)
+                        t->class->release(t);
+        if (m->batches)
+                batch_free_all(m);
         if (m->domains)
                 MAP_FOREACH(m->domains, key, d)
                         domain_free(d);
@@ -121,7 +154,11 @@ Manager *manager_free(Manager *m) {
         key_maker_free(m->keys);
         map_free(m->domains);
         map_free(m->units);
-        map_free(m->renewals);
+        map_free(m->tasks);
+        map_free(m->batches);
+        if (m->cas)
+                ca_forget_all(m);
+        map_free(m->cas);
         map_free(m->workers);
         map_free(m->opens);
         map_free(m->reloads);
@@ -129,6 +166,7 @@ Manager *manager_free(Manager *m) {
         strv_free(m->left_out);
         polkit_free(m->polkit);
         store_close(m->store);
+        sd_event_source_disable_unref(m->recheck);
         sd_event_source_disable_unref(m->pump);
         sd_event_source_disable_unref(m->status);
         sd_bus_flush_close_unref(m->bus);
@@ -168,6 +206,8 @@ static int adopt(Manager *m, const ManagedDomain *config, Domain **ret) {
         copy = managed_domain_copy(config);
         if (!copy)
                 return -ENOMEM;
+        if (d->settings_kept && !strv_equal(d->config->names, copy->names))
+                memset(d->job->issued_usec, 0, sizeof(d->job->issued_usec)); /* CAs count sets of names */
         if (!managed_domain_settings_equal(d->config, copy))
                 d->settings_kept = false;
         managed_domain_free(d->config);
@@ -240,6 +280,26 @@ static void leave_out(Manager *m, const char *name, int error) {
                 (void) strv_extend(&m->left_out, text);
 }
 
+static int on_recheck(sd_event_source *source, uint64_t usec, void *userdata) {
+        manager_check(userdata);
+        return 0;
+}
+
+/* MDCheckInterval, the shortest of all servers', half as long up to half as long again. md-manager-check.timer sees to the default. */
+static void plan_recheck(Manager *m) {
+        uint64_t interval = SNAPSHOT_CHECK_INTERVAL_USEC;
+        size_t n;
+        Snapshot *const *snapshots = servers_snapshots(m->servers, &n);
+
+        for (size_t i = 0; i < n; i++)
+                interval = MIN_OF(interval, snapshots[i]->check_interval_usec);
+        m->recheck = sd_event_source_disable_unref(m->recheck);
+        if (interval >= SNAPSHOT_CHECK_INTERVAL_USEC)
+                return;
+        interval = MAX_OF(interval, USEC_PER_SEC);
+        (void) sd_event_add_time_relative(m->event, &m->recheck, CLOCK_MONOTONIC, interval / 2 + interval / 1000 * (manager_random() % 1001), 0, on_recheck, m);
+}
+
 void manager_apply_snapshots(Manager *m) {
         const SnapshotMerge *merge = servers_merge(m->servers);
         const char *name;
@@ -269,6 +329,7 @@ void manager_apply_snapshots(Manager *m) {
                 manager_forget_unmanaged(d);
         }
         reload_snapshot_arrived(m);
+        plan_recheck(m);
         manager_kick(m);
 }
 
@@ -349,6 +410,8 @@ int manager_start(Manager *m) {
         r = schedule_new(m, &m->schedule);
         if (r >= 0)
                 r = servers_new(m, &m->servers);
+        if (r >= 0)
+                r = renewal_info_new(m, &m->renewal_info);
         if (r < 0)
                 return log_failure(r, "Cannot watch the servers: %m");
         r = manager_bus_register(m);

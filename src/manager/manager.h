@@ -17,6 +17,7 @@
 typedef struct Domain Domain;     /* manager/domain.h */
 typedef struct Renewal Renewal;   /* manager/renewal.h */
 typedef struct Schedule Schedule; /* manager/schedule.h */
+typedef struct RenewalInfo RenewalInfo; /* manager/renewal-info.h */
 typedef struct Servers Servers;   /* manager/servers.h */
 typedef struct Status Status;     /* manager/status.h */
 
@@ -29,18 +30,23 @@ typedef struct Manager {
         KeyMaker *keys;
         Servers *servers;
         Schedule *schedule;
+        RenewalInfo *renewal_info;
 
         Map *domains;  /* name → Domain */
         Map *units;    /* md-renew@….service → Domain, borrowed */
-        Map *renewals; /* object path → Renewal */
-        Map *workers;  /* unique bus name → Renewal that it has open, borrowed */
-        Map *opens;    /* key → Open call that is being looked at (manager/worker-bus.c) */
+        Map *tasks;    /* object path → Task (manager/task.h): renewals, and the smaller things that workers do */
+        Map *workers;  /* unique bus name → Task that it has open, borrowed */
+        Map *batches;  /* unit → Batch (manager/batch.h) */
+        Map *opens;    /* key → Open call that is being looked at (manager/worker-open.c) */
+        Map *cas;      /* directory URL → Ca that limits us (manager/ca.c) */
         Map *reloads;  /* unit → Reload (manager/reload.h) */
         HookQueue *hooks;
         char **left_out; /* configured domains that could not be taken up: name, reason, … */
         uint64_t last_id;
+        uint64_t started_usec;
         uid_t acme_uid; /* the workers' user */
 
+        sd_event_source *recheck; /* MDCheckInterval */
         sd_event_source *pump; /* deferred: starts what is due when there are places */
         sd_event_source *status;
         Status *shown; /* what the status pages show */

@@ -179,7 +179,7 @@ static void consider_time(Reload *r) {
 
         if (now < earliest)
                 set_timer(r, earliest - now);
-        else if (renewal_count_busy(r->manager) > 0 && now < latest)
+        else if (task_count_busy(r->manager) > 0 && now < latest)
                 set_timer(r, latest - now); /* or reload_kick() when they have ended */
         else
                 run(r);

@@ -37,6 +37,17 @@ static int read_unsigned(const char *value, unsigned min, unsigned max, unsigned
         return 0;
 }
 
+/* One that is asked for without pause makes no sense. */
+static int read_interval(const char *value, uint64_t *ret) {
+        uint64_t usec;
+        int r = parse_seconds_usec(value, &usec);
+
+        if (r < 0 || usec < USEC_PER_SEC)
+                return r < 0 ? r : -ERANGE;
+        *ret = usec;
+        return 0;
+}
+
 static int set_value(Settings *c, const char *name, const char *value) {
         if (str_equal(name, "StoreDir"))
                 return value[0] == '/' ? str_replace(&c->store_dir, value) : -EINVAL;
@@ -54,6 +65,10 @@ static int set_value(Settings *c, const char *name, const char *value) {
                 return parse_seconds_usec(value, &c->served_timeout_usec);
         if (str_equal(name, "StepTimeoutSec"))
                 return parse_seconds_usec(value, &c->step_timeout_usec);
+        if (str_equal(name, "RenewalInfoIntervalSec"))
+                return read_interval(value, &c->renewal_info_usec);
+        if (str_equal(name, "CertificatesPerWeek"))
+                return read_unsigned(value, 0, 1000, &c->certificates_per_week);
         if (str_equal(name, "ArchiveKeep"))
                 return read_unsigned(value, 0, 1000, &c->archive_keep);
         return -ENOENT;
@@ -147,6 +162,8 @@ int settings_load(Settings *ret) {
                 .reload_max_wait_usec = 20 * USEC_PER_SEC,
                 .served_timeout_usec = 30 * USEC_PER_SEC,
                 .step_timeout_usec = 300 * USEC_PER_SEC,
+                .renewal_info_usec = 6 * USEC_PER_HOUR,
+                .certificates_per_week = 5,
                 .archive_keep = 5,
         };
         int r;

@@ -14,6 +14,8 @@ typedef struct Settings {
         uint64_t reload_max_wait_usec;   /* ReloadMaxWaitSec=: how long a reload waits for other renewals under way */
         uint64_t served_timeout_usec;    /* ServedTimeoutSec=: after a reload, until the server must have said what it serves */
         uint64_t step_timeout_usec;      /* StepTimeoutSec=: how long a CA may take for validation, readiness and issuance, each */
+        uint64_t renewal_info_usec;      /* RenewalInfoIntervalSec=: how often a CA is asked when to renew, when it does not say how often */
+        unsigned certificates_per_week;  /* CertificatesPerWeek=: the most for one set of names, beyond what short lives need; 0: no limit */
         unsigned archive_keep;           /* ArchiveKeep=: archived sets per domain */
 } Settings;
 

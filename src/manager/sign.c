@@ -9,6 +9,7 @@
 #include "base/string-util.h"
 #include "crypto/csr.h"
 #include "crypto/jws.h"
+#include "manager/renewal.h"
 
 enum {
         NONCE_MAX = 512,
@@ -31,9 +32,9 @@ static int payload_new_account(Renewal *r, char **ret) {
 
         if (!o)
                 return -ENOMEM;
-        k = is_agreed(r->settings) ? json_add_bool(o, "termsOfServiceAgreed", true) : 0;
+        k = is_agreed(r->task.settings) ? json_add_bool(o, "termsOfServiceAgreed", true) : 0;
         if (k == 0)
-                k = json_add_strv(o, "contact", r->settings->contacts);
+                k = json_add_strv(o, "contact", r->task.settings->contacts);
         if (k < 0)
                 return k;
         *ret = json_format_short(o);
@@ -45,7 +46,7 @@ static int payload_new_order(Renewal *r, char **ret) {
         JsonObject *list = json_object_new_array();
         int k = o && list ? 0 : -ENOMEM;
 
-        STRV_FOREACH(name, r->settings->names) {
+        STRV_FOREACH(name, r->task.settings->names) {
                 JsonObject *identifier = k == 0 ? json_object_new_object() : NULL;
 
                 if (!identifier || json_add_string(identifier, "type", "dns") < 0 || json_add_string(identifier, "value", *name) < 0 ||
@@ -73,7 +74,7 @@ static int payload_finalize(Renewal *r, char **ret, Problem **ret_problem) {
 
         if (!o)
                 return -ENOMEM;
-        k = csr_make(r->keys[r->current].key, r->settings->names, false, &csr, ret_problem);
+        k = csr_make(r->keys[r->current].key, r->task.settings->names, false, &csr, ret_problem);
         if (k == 0)
                 k = json_add_string(o, "csr", csr);
         if (k < 0)
@@ -83,25 +84,25 @@ static int payload_finalize(Renewal *r, char **ret, Problem **ret_problem) {
 }
 
 static int sign_with(Renewal *r, bool with_jwk, const char *url, const char *nonce, const char *payload, char **ret_body) {
-        JwsHeader header = { .url = url, .nonce = nonce, .kid = with_jwk ? NULL : r->account->url };
+        JwsHeader header = { .url = url, .nonce = nonce, .kid = with_jwk ? NULL : r->task.account->url };
 
-        return jws_sign(r->account_key, &header, payload, ret_body);
+        return jws_sign(r->task.account_key, &header, payload, ret_body);
 }
 
 static int sign_new_account(Renewal *r, const char *url, const char *nonce, char **ret_body, Problem **ret_problem) {
         _auto_free_ char *payload = NULL;
         int k;
 
-        if (!r->binding.new_account)
+        if (!r->task.binding.new_account)
                 return not_now(ret_problem, "no directory was reported");
-        if (!str_equal(url, r->binding.new_account))
+        if (!str_equal(url, r->task.binding.new_account))
                 return not_now(ret_problem, "this is not the directory's URL for new accounts");
-        if (r->account->url)
+        if (r->task.account->url)
                 return not_now(ret_problem, "there is an account already");
-        if (r->binding.terms_of_service && !is_agreed(r->settings)) {
+        if (r->task.binding.terms_of_service && !is_agreed(r->task.settings)) {
                 (void) problem_set(ret_problem, PROBLEM_TYPE_AGREEMENT,
                                    "%s wants its terms of service accepted: read %s and write 'MDCertificateAgreement accepted' into Apache's configuration",
-                                   r->ca_url, r->binding.terms_of_service);
+                                   r->task.ca_url, r->task.binding.terms_of_service);
                 return SIGN_E_REFUSED;
         }
         k = payload_new_account(r, &payload);
@@ -112,9 +113,9 @@ static int sign_new_order(Renewal *r, const char *url, const char *nonce, char *
         _auto_free_ char *payload = NULL;
         int k;
 
-        if (!r->binding.new_order || !r->account->url)
+        if (!r->task.binding.new_order || !r->task.account->url)
                 return not_now(ret_problem, "there is no account yet");
-        if (!str_equal(url, r->binding.new_order))
+        if (!str_equal(url, r->task.binding.new_order))
                 return not_now(ret_problem, "this is not the directory's URL for new orders");
         if (r->domain->job->order_url)
                 return not_now(ret_problem, "there is an order already");
@@ -132,7 +133,7 @@ static int sign_finalize(Renewal *r, const char *url, const char *nonce, char **
         _auto_free_ char *payload = NULL;
         int k;
 
-        if (!r->account->url || !str_equal(url, r->domain->job->finalize_url))
+        if (!r->task.account->url || !str_equal(url, r->domain->job->finalize_url))
                 return not_now(ret_problem, "this is not where the order is finalized");
         if (!r->keys[r->current].key)
                 return SIGN_E_WAIT;
@@ -148,7 +149,7 @@ static int sign_post_as_get(Renewal *r, const char *url, const char *nonce, char
         const Job *job = r->domain->job;
         bool known;
 
-        if (!r->account->url || !job->order_url)
+        if (!r->task.account->url || !job->order_url)
                 return not_now(ret_problem, "there is no order yet");
         known = str_equal(url, job->order_url) || strv_contains(job->authorizations, url) || strv_contains(r->binding.challenge_urls, url);
         if (!known && !r->binding.finalized && !r->binding.resumed)
@@ -169,13 +170,24 @@ static const struct {
         { "post-as-get", sign_post_as_get },
 };
 
-int sign_request(Renewal *r, const char *kind, const char *url, const char *nonce, char **ret_body, Problem **ret_problem) {
+int sign_for_renewal(Task *t, const char *kind, const char *url, const char *nonce, char **ret_body, Problem **ret_problem) {
+        for (size_t i = 0; i < ELEMENTSOF(kinds); i++)
+                if (str_equal(kinds[i].kind, kind)) {
+                        int k = kinds[i].sign(renewal_of(t), url, nonce, ret_body, ret_problem);
+
+                        if (k == SIGN_DONE && str_equal(kind, "new-order"))
+                                renewal_of(t)->binding.order_signed = true;
+                        return k;
+                }
+        return not_now(ret_problem, "this kind of request is not known");
+}
+
+int sign_request(Task *t, const char *kind, const char *url, const char *nonce, char **ret_body, Problem **ret_problem) {
         if (!sign_url_is_valid(url))
                 return not_now(ret_problem, "this URL is none that we sign for");
         if (!base64url_is_valid(nonce) || strlen(nonce) > NONCE_MAX)
                 return not_now(ret_problem, "this is no nonce");
-        for (size_t i = 0; i < ELEMENTSOF(kinds); i++)
-                if (str_equal(kinds[i].kind, kind))
-                        return kinds[i].sign(r, url, nonce, ret_body, ret_problem);
-        return not_now(ret_problem, "this kind of request is not known");
+        if (!t->class->sign)
+                return not_now(ret_problem, "nothing is signed for this job");
+        return t->class->sign(t, kind, url, nonce, ret_body, ret_problem);
 }

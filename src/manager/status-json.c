@@ -147,7 +147,7 @@ int status_format_domain(Domain *d, char **ret) {
                 return r;
         json_object_object_del(o, "stapling"); /* always told, and where mod_md has it */
         if (add_state(d, o) < 0 || (d->live.n > 0 && add_object(o, "cert", certificates(&d->live)) < 0) ||
-            json_add_time(o, "renew-at", decision_renew_at_usec(d->config, &d->live)) < 0 || json_add_bool(o, "stapling", d->config->stapling) < 0 ||
+            json_add_time(o, "renew-at", decision_renew_at_usec(d->config, &d->live, d->job)) < 0 || json_add_bool(o, "stapling", d->config->stapling) < 0 ||
             json_add_bool(o, "watched", is_watched(d)) < 0 || json_add_bool(o, "renew", is_due(d)) < 0)
                 return -ENOMEM;
         r = add_renewal(d, o);

@@ -105,7 +105,7 @@ static void check(const Case *c) {
         if (c->errors > 0)
                 job->last = problem_new(PROBLEM_TYPE_CONNECTION, "no route to the CA");
 
-        CHECK_INT(decision_make(d, &live, job, c->staged, !c->not_served, c->now > 0 ? c->now : T0 + 10 * DAY, &decision), 0);
+        CHECK_INT(decision_make(d, &live, job, &(DecisionContext){ .staged_complete = c->staged, .served = !c->not_served }, c->now > 0 ? c->now : T0 + 10 * DAY, &decision), 0);
         CHECK_STR(decision_action_to_string(decision.action), decision_action_to_string(c->action));
         CHECK_STR(decision_reason_to_string(decision.reason), decision_reason_to_string(c->reason));
         CHECK_UINT(decision.at_usec, c->at);
@@ -647,7 +647,7 @@ TEST(every_combination_holds_together) {
                                 job->phase = phase;
                                 job->errors = c.errors;
                                 job->next_run_usec = c.next_run;
-                                REQUIRE(decision_make(d, &live, job, c.staged, !c.not_served, times[t], &decision) == 0);
+                                REQUIRE(decision_make(d, &live, job, &(DecisionContext){ .staged_complete = c.staged, .served = !c.not_served }, times[t], &decision) == 0);
                                 test_case("bits %x, time %zu, phase %d", bits, t, (int) phase);
                                 CHECK(decision.detail);
                                 CHECK(decision.action != DECISION_WAIT || decision.at_usec != 0);
@@ -661,24 +661,25 @@ TEST(every_combination_holds_together) {
 
 TEST(renew_at) {
         _cleanup_(managed_domain_freep) ManagedDomain *d = managed_domain_new("example.org");
+        _cleanup_(job_freep) Job *job = job_new("example.org");
         _cleanup_(cert_facts_list_done) CertFactsList live = {};
         const Case c = { .certs = { { "rsa" } } };
 
-        CHECK_UINT(decision_renew_at_usec(d, &live), 0);
+        CHECK_UINT(decision_renew_at_usec(d, &live, job), 0);
         make_facts(&c, &live);
-        CHECK_UINT(decision_renew_at_usec(d, &live), LAST_THIRD);
+        CHECK_UINT(decision_renew_at_usec(d, &live, job), LAST_THIRD);
         /* A CA that gives certificates whose window is open already does not make us renew without pause. */
         live.items[0].received_usec = T0 + 80 * DAY;
-        CHECK(decision_renew_at_usec(d, &live) > T0 + 86 * DAY);
-        CHECK(decision_renew_at_usec(d, &live) < T0 + 87 * DAY);
+        CHECK(decision_renew_at_usec(d, &live, job) > T0 + 86 * DAY);
+        CHECK(decision_renew_at_usec(d, &live, job) < T0 + 87 * DAY);
         live.items[0].received_usec = T0 + DAY;
-        CHECK_UINT(decision_renew_at_usec(d, &live), LAST_THIRD);
+        CHECK_UINT(decision_renew_at_usec(d, &live, job), LAST_THIRD);
         live.items[0].received_usec = 0;
         live.items[0].not_before_usec = live.items[0].not_after_usec = 0;
-        CHECK_UINT(decision_renew_at_usec(d, &live), 1);
+        CHECK_UINT(decision_renew_at_usec(d, &live, job), 1);
         live.items[0].not_before_usec = T0;
         live.items[0].not_after_usec = T0 - DAY;
-        CHECK_UINT(decision_renew_at_usec(d, &live), T0 - DAY);
+        CHECK_UINT(decision_renew_at_usec(d, &live, job), T0 - DAY);
 }
 
 TEST(many_names) {
@@ -698,7 +699,7 @@ TEST(many_names) {
                         (void) strv_extend(&live.items[0].names, name);
         }
         d->used = true;
-        CHECK_INT(decision_make(d, &live, job, false, true, T0 + DAY, &decision), 0);
+        CHECK_INT(decision_make(d, &live, job, &(DecisionContext){ .served = true }, T0 + DAY, &decision), 0);
         CHECK(decision.reason == REASON_NAMES);
         CHECK_STR(decision.detail, "host-500.example.org is not covered by the rsa certificate");
 }

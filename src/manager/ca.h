@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* Which CA a domain asks, and when: failover over several, and leaving one alone that wants to be left alone. */
+
+#include "manager/domain.h"
+
+/* The directory to ask now. MDRetryFailover failures in a row at one CA make the next one's turn, round and round; each gets as many attempts. Writes down
+ * the change in the job. Borrowed from the domain's settings. */
+const char *ca_choose(Domain *d);
+
+/* An attempt failed at 'ca_url'. A CA that says rateLimited to one domain may mean only that one: the others wait for a minute; when it says so to a second one
+ * before anything succeeded, all wait for as long as it says. */
+void ca_failed(Domain *d, const char *ca_url, const Problem *problem);
+void ca_succeeded(Domain *d, const char *ca_url);
+
+/* Until when nothing is asked of the CA that the domain would ask; 0: it may be. */
+uint64_t ca_paused_until(const Domain *d);
+
+void ca_forget_all(Manager *m);
