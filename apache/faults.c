@@ -65,7 +65,7 @@ static const char *why_files(const ManagedDomain *d, apr_pool_t *p) {
         const char *why = NULL;
 
         if (certs != keys)
-                return apr_psprintf(p, "it has %zu MDCertificateFile and %zu MDCertificateKeyFile; each certificate needs its key", certs, keys);
+                return apr_psprintf(p, "it has %" APR_SIZE_T_FMT " MDCertificateFile and %" APR_SIZE_T_FMT " MDCertificateKeyFile; each certificate needs its key", certs, keys);
         for (size_t i = 0; !why && i < certs; i++)
                 why = why_file(p, "MDCertificateFile", d->cert_files[i]);
         for (size_t i = 0; !why && i < keys; i++)
@@ -205,7 +205,7 @@ static void doubt_names(const ManagedDomain *d, const CaName *ca, apr_pool_t *p,
                 return;
         n = count_ordered(d, p);
         if (n > max)
-                doubt(texts, apr_psprintf(p, "it has %zu names, and %s puts at most %u into a certificate%s%s; divide them among several MDomain", n,
+                doubt(texts, apr_psprintf(p, "it has %" APR_SIZE_T_FMT " names, and %s puts at most %u into a certificate%s%s; divide them among several MDomain", n,
                                           ca->name, max, d->profile ? " of the profile " : "", str_or(d->profile, "")));
 }
 

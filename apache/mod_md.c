@@ -67,7 +67,7 @@ static int check_strictly(Configuration *c) {
         if (n == 0)
                 return OK;
         domains_tell(c);
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, c->base, "MDStrict is on, and %zu of the managed domains cannot be managed: the configuration is refused.",
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, c->base, "MDStrict is on, and %" APR_SIZE_T_FMT " of the managed domains cannot be managed: the configuration is refused.",
                      n);
         return HTTP_INTERNAL_SERVER_ERROR;
 }
