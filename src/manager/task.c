@@ -157,6 +157,16 @@ int task_set_deadline(Task *t, uint64_t usec) {
         return sd_event_add_time_relative(t->manager->event, &t->deadline, CLOCK_MONOTONIC, usec, 0, on_deadline, t);
 }
 
+void task_give_time(Task *t, uint64_t usec) {
+        int k;
+
+        if (t->state != TASK_OPEN)
+                return;
+        k = task_set_deadline(t, usec_add(t->class->steps_max * t->manager->settings.step_timeout_usec, usec));
+        if (k < 0)
+                (void) log_failure(k, "%s: Cannot give the worker time: %m", t->subject);
+}
+
 bool task_begin(Task *t) {
         _auto_problem_ Problem *p = NULL;
         int k;

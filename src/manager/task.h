@@ -97,6 +97,8 @@ void task_end(Task *t, const Problem *problem);
 int task_refuse(Task *t, const char *name, const Problem *p, sd_bus_error *error);
 
 int task_set_deadline(Task *t, uint64_t usec);
+/* The worker waits for something of ours: it may take this much longer than it may anyway. */
+void task_give_time(Task *t, uint64_t usec);
 
 /* An account for the CA is there now, or somebody gave up registering: whoever waits goes on. */
 void task_wake_waiting(Manager *m, const char *ca_url);
