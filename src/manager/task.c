@@ -99,6 +99,7 @@ static void binding_done(TaskBinding *b) {
         free(b->renewal_info);
         free(b->terms_of_service);
         strv_free(b->profiles);
+        strv_free(b->contacts);
         *b = (TaskBinding){ 0 };
 }
 
@@ -122,6 +123,7 @@ void task_done(Task *t) {
         free(t->activity);
         free(t->sender);
         free(t->subject);
+        free(t->wanted_account);
         free(t->ca_url);
         free(t->path);
 }

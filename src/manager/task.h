@@ -49,6 +49,8 @@ typedef struct TaskBinding {
         char **profiles;
         bool directory_known;
         bool external_account_required;
+        bool account_made;     /* the account's key was made for it: what was said with it is what the CA knows */
+        char **contacts;       /* that the CA was told in this conversation; NULL: none */
         bool account_signed;   /* a new-account request was signed for and not answered yet */
         bool account_rejected; /* once in a run */
 } TaskBinding;
@@ -76,6 +78,7 @@ struct Task {
         Problem *refusal;            /* the first problem that we told the worker: it knows less than we do */
 
         TaskBinding binding;
+        char *wanted_account; /* the id of the one that is preferred; NULL: whichever fits */
         Account *account;
         EVP_PKEY *account_key;
         bool registering; /* holds the CA's registration */
