@@ -19,6 +19,7 @@ enum {
         SERIAL_BYTES_MAX = 64, /* RFC 5280 section 4.1.2.2 allows 20 */
         KEY_ID_BYTES_MAX = 64,
         URL_MAX = 1024,
+        LINE_MAX_BYTES = 1024, /* a whole name */
         TLS_FEATURE_STATUS_REQUEST = 5,
 };
 
@@ -30,6 +31,7 @@ void cert_info_done(CertInfo *i) {
         free(i->sha256);
         free(i->ari_id);
         free(i->ocsp_url);
+        free(i->issuer_name);
         free(i->issuer_url);
         *i = (CertInfo){ 0 };
 }
@@ -80,6 +82,15 @@ static int read_name(const X509_NAME *name, char **ret) {
         if (r == 0 && !*ret)
                 r = read_whole_name(name, ret);
         return r;
+}
+
+static int read_line(const X509_NAME *name, char **ret) {
+        _auto_openssl_ char *line = X509_NAME_oneline(name, NULL, 0);
+
+        if (!line)
+                return openssl_failure();
+        *ret = str_printable(line, strlen(line), LINE_MAX_BYTES);
+        return *ret ? 0 : -ENOMEM;
 }
 
 static int read_time(const ASN1_TIME *t, uint64_t *ret_usec) {
@@ -287,6 +298,8 @@ int cert_info_read(X509 *cert, CertInfo *ret) {
         assert(ret);
 
         r = read_name(X509_get_issuer_name(cert), &i.issuer);
+        if (r == 0)
+                r = read_line(X509_get_issuer_name(cert), &i.issuer_name);
         if (r == 0)
                 r = read_name(X509_get_subject_name(cert), &i.subject);
         if (r == 0)

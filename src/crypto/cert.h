@@ -33,6 +33,7 @@ typedef struct CertInfo {
         char *sha256;      /* lower-case hex */
         char *ari_id;      /* RFC 9773 section 4.1; NULL without authority key identifier */
         char *ocsp_url;    /* first one; NULL: none */
+        char *issuer_name; /* the issuer's whole name: "/C=US/O=Let's Encrypt/CN=E5", all of it printable ASCII */
         char *issuer_url;  /* where the issuer's certificate can be had; NULL: it does not say */
         uint64_t not_before_usec, not_after_usec;
         KeyType key_type;  /* KEY_TYPE_DEFAULT: neither RSA nor EC */

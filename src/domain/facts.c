@@ -14,6 +14,7 @@ void cert_facts_done(CertFacts *f) {
         free(f->spec);
         (void) strv_free(f->names);
         free(f->issuer);
+        free(f->issuer_name);
         free(f->issuer_url);
         free(f->ari_id);
         free(f->serial);

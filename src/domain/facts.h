@@ -12,6 +12,7 @@ typedef struct CertFacts {
         unsigned key_bits;
         char **names;        /* subjectAltName: dNSName in lower case, and addresses */
         char *issuer;        /* issuer's common name, for people */
+        char *issuer_name;   /* the whole, as mod_md writes it: "/C=US/O=Let's Encrypt/CN=E5" */
         char *issuer_url;    /* where the issuer's certificate can be had; NULL: not said */
         char *ari_id;        /* RFC 9773 section 4.1; NULL: it can have none */
         char *serial;        /* hex */

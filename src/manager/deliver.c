@@ -35,6 +35,7 @@ static int facts_from_info(CertInfo *info, const char *spec, bool key_matches, u
         f.key_bits = info->key_bits;
         f.names = take_ptr(info->names);
         f.issuer = take_ptr(info->issuer);
+        f.issuer_name = take_ptr(info->issuer_name);
         f.issuer_url = take_ptr(info->issuer_url);
         f.ari_id = take_ptr(info->ari_id);
         f.serial = take_ptr(info->serial);
