@@ -23,6 +23,7 @@
 #include "https.h"
 #include "pass.h"
 #include "snapshot.h"
+#include "status.h"
 #include "store-view.h"
 
 #if !AP_MODULE_MAGIC_AT_LEAST(20120211, 105)
@@ -183,6 +184,9 @@ static void register_hooks(apr_pool_t *p) {
         /* In a child, as the server's user. Challenges come before redirects, passwords and proxies, and before mod_ssl's 503. */
         ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
         ap_hook_post_read_request(challenge_answer, NULL, tls, APR_HOOK_FIRST);
+        ap_hook_post_read_request(status_certificate, NULL, tls, APR_HOOK_FIRST);
+        ap_hook_handler(status_handler, NULL, NULL, APR_HOOK_MIDDLE);
+        status_register(p);
         https_register();
         alpn_register(p);
 }

@@ -250,6 +250,43 @@ int store_view_read_alpn(StoreView *v, apr_pool_t *p, const char *name, const Ke
         return STORE_VIEW_DONE;
 }
 
+/* Status */
+
+struct StoreViewStatus {
+        int fd;
+};
+
+static apr_status_t close_status(void *data) {
+        StoreViewStatus *s = data;
+
+        (void) close(s->fd);
+        s->fd = -1;
+        return APR_SUCCESS;
+}
+
+int store_view_open_status(StoreView *v, apr_pool_t *p, StoreViewStatus **ret) {
+        StoreViewStatus *s = apr_pcalloc(p, sizeof(*s));
+
+        if (store_status_open(v->store, &s->fd) != 0)
+                return STORE_VIEW_E_NOT_FOUND;
+
+        apr_pool_cleanup_register(p, s, close_status, close_status);
+        *ret = s;
+        return STORE_VIEW_DONE;
+}
+
+int store_view_read_status(StoreViewStatus *s, apr_pool_t *p, const char *name, const char **ret_text, size_t *ret_size) {
+        _auto_free_ char *text = NULL;
+        size_t size;
+
+        if (store_status_read_at(s->fd, name, &text, &size) != 0)
+                return STORE_VIEW_E_NOT_FOUND;
+
+        *ret_text = apr_pstrmemdup(p, text, size);
+        *ret_size = size;
+        return STORE_VIEW_DONE;
+}
+
 /* Snapshots */
 
 int store_view_has_snapshot(StoreView *v, const char *id, bool *ret) {

@@ -9,6 +9,7 @@
 #include "base/key-spec.h"
 #include "base/secret.h"
 #include "domain/snapshot.h"
+#include "store/status.h"
 
 typedef struct StoreView StoreView;
 
@@ -58,6 +59,12 @@ typedef struct StoreViewAnswer {
 
 /* The same for tls-alpn-01; the key, which proves nothing once the challenge is over, is wiped with the pool. */
 int store_view_read_alpn(StoreView *v, apr_pool_t *p, const char *name, const KeySpec *spec, StoreViewAnswer *ret);
+
+/* What the manager wrote for the status pages: one whole JSON object as text for each name that is found; 'name' NULL: of the manager itself. */
+#define STORE_VIEW_STATUS_LOG STORE_STATUS_LOG
+typedef struct StoreViewStatus StoreViewStatus;
+int store_view_open_status(StoreView *v, apr_pool_t *p, StoreViewStatus **ret);
+int store_view_read_status(StoreViewStatus *s, apr_pool_t *p, const char *name, const char **ret_text, size_t *ret_size);
 
 int store_view_has_snapshot(StoreView *v, const char *id, bool *ret);
 int store_view_write_snapshot(StoreView *v, apr_pool_t *p, const Snapshot *snapshot, gid_t group, const char **ret_why);

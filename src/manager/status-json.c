@@ -5,6 +5,7 @@
 
 #include <errno.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/string-util.h"
 #include "config.h"
@@ -12,6 +13,12 @@
 #include "manager/reload.h"
 #include "manager/status.h"
 #include "store/domain.h"
+#include "store/status.h"
+
+enum {
+        LOG_SHOWN = 16,
+        LOG_DETAIL_MAX = 400,
+};
 
 /* Takes 'value' like json_add_object(), which does not take NULL. */
 static int add_object(JsonObject *o, const char *key, JsonObject *value) {
@@ -29,7 +36,7 @@ static JsonObject *validity(uint64_t from_usec, uint64_t until_usec) {
 static JsonObject *certificate(const CertFacts *f) {
         _auto_json_ JsonObject *o = json_object_new_object();
 
-        if (!o || json_add_string(o, "issuer-name", f->issuer) < 0 || json_add_string(o, "issuer-uri", f->issuer_url) < 0 ||
+        if (!o || json_add_string(o, "issuer-name", f->issuer_name) < 0 || json_add_string(o, "issuer", f->issuer) < 0 || json_add_string(o, "issuer-uri", f->issuer_url) < 0 ||
             add_object(o, "valid", validity(f->not_before_usec, f->not_after_usec)) < 0 || json_add_string(o, "serial", f->serial) < 0 ||
             json_add_string(o, "sha256-fingerprint", f->sha256) < 0 || json_add_string(o, "ari-cert-id", f->ari_id) < 0)
                 return NULL;
@@ -60,8 +67,23 @@ static bool is_under_way(const Domain *d) {
         return d->renewal || d->job->phase != JOB_PHASE_IDLE || d->job->errors > 0 || d->decision.action == DECISION_RENEW;
 }
 
+static JsonObject *copy_members(JsonObject *from, const char *const *keys, size_t n) {
+        _auto_json_ JsonObject *o = json_object_new_object();
+
+        for (size_t i = 0; i < n; i++) {
+                JsonObject *value = NULL;
+
+                if (json_object_object_get_ex(from, keys[i], &value) && (!o || json_add_object(o, keys[i], json_object_get(value)) < 0))
+                        return NULL;
+        }
+        return take_ptr(o);
+}
+
 static int add_renewal(Domain *d, JsonObject *o) {
-        _auto_json_ JsonObject *job = NULL;
+        static const char *const public_members[] = {
+                "name", "phase", "finished", "asked", "next-run", "last-run", "errors", "last", "ca-url", "account", "activated", "installed",
+        };
+        _auto_json_ JsonObject *job = NULL, *copy = NULL;
         CertFactsList staged = { 0 };
         int r;
 
@@ -70,14 +92,15 @@ static int add_renewal(Domain *d, JsonObject *o) {
         r = job_to_json(d->job, &job);
         if (r < 0)
                 return r;
-        json_object_object_del(job, "log");
-        json_object_object_del(job, "order");
+        copy = copy_members(job, public_members, ELEMENTSOF(public_members));
+        if (!copy)
+                return -ENOMEM;
         if (d->job->phase != JOB_PHASE_IDLE && d->job->phase != JOB_PHASE_ACTIVATED)
                 r = deliver_read_facts(d, STORE_SET_STAGING, &staged, NULL);
         if (r == 0)
-                r = add_object(job, "cert", certificates(&staged));
+                r = add_object(copy, "cert", certificates(&staged));
         cert_facts_list_done(&staged);
-        return r < 0 ? r : json_add_object(o, "renewal", take_ptr(job));
+        return r < 0 ? r : json_add_object(o, "renewal", take_ptr(copy));
 }
 
 static int add_next(Domain *d, JsonObject *o) {
@@ -100,6 +123,34 @@ static int add_problem(const Domain *d, JsonObject *o) {
         if (!problem || problem_to_json(d->job->last, problem) < 0)
                 return -ENOMEM;
         return json_add_object(o, "last-problem", take_ptr(problem));
+}
+
+static JsonObject *log_entry(const JobLogEntry *e) {
+        const char *detail = str_or(e->detail, "");
+        _auto_free_ char *shown = str_printable(detail, strlen(detail), LOG_DETAIL_MAX);
+        _auto_json_ JsonObject *o = json_object_new_object();
+
+        if (!o || !shown || json_add_time(o, "when", e->when_usec) < 0 || json_add_string(o, "type", e->type) < 0 ||
+            json_add_string(o, "status", e->status) < 0 || (*shown && json_add_string(o, "detail", shown) < 0))
+                return NULL;
+        return take_ptr(o);
+}
+
+/* The last member, so that a list of all domains can leave it out without understanding the rest. */
+static int add_log(const Domain *d, JsonObject *o) {
+        _auto_json_ JsonObject *log = json_object_new_object(), *entries = json_object_new_array();
+
+        if (!log || !entries)
+                return -ENOMEM;
+        for (size_t i = 0; i < MIN_OF(d->job->n_log, (size_t) LOG_SHOWN); i++) {
+                JsonObject *e = log_entry(&d->job->log[i]);
+
+                if (!e || json_object_array_add(entries, e) < 0) {
+                        (void) json_object_put(e);
+                        return -ENOMEM;
+                }
+        }
+        return json_add_object(log, "entries", take_ptr(entries)) < 0 ? -ENOMEM : json_add_object(o, STORE_STATUS_LOG, take_ptr(log));
 }
 
 static bool is_watched(const Domain *d) {
@@ -129,6 +180,29 @@ static int add_state(const Domain *d, JsonObject *o) {
         return state == DOMAIN_STATE_COMPLETE ? 0 : json_add_string(o, "state-descr", str_or(d->config->refused, d->decision.detail));
 }
 
+/* mod_md has them also when they stand at their defaults. */
+static int add_switches(const ManagedDomain *d, JsonObject *o) {
+        _auto_json_ JsonObject *proto = json_object_new_object(), *names = json_object_new_array();
+
+        if (!proto || !names)
+                return -ENOMEM;
+        STRV_FOREACH(name, d->acme_tls_names)
+                if (json_object_array_add(names, json_object_new_string(*name)) < 0)
+                        return -ENOMEM;
+        if (json_add_object(proto, "acme-tls/1", take_ptr(names)) < 0 || json_add_object(o, "proto", take_ptr(proto)) < 0 ||
+            json_add_bool(o, "must-staple", d->must_staple) < 0 || json_add_bool(o, "stapling", d->stapling) < 0 ||
+            json_add_bool(o, "profile-mandatory", d->profile_mandatory) < 0 || json_add_bool(o, "ari-renewals", d->ari) < 0)
+                return -ENOMEM;
+        return 0;
+}
+
+/* By the certificates' age; when there are none, with the next attempt. */
+static uint64_t renew_at_usec(const Domain *d) {
+        uint64_t at = decision_renew_at_usec(d->config, &d->live, d->job);
+
+        return at == 0 && d->decision.action == DECISION_WAIT ? usec_round_up(d->wanted_usec) : at;
+}
+
 static int format(JsonObject *o, char **ret) {
         char *text = json_format_short(o);
 
@@ -145,10 +219,9 @@ int status_format_domain(Domain *d, char **ret) {
         r = managed_domain_to_public_json(d->config, &o);
         if (r < 0)
                 return r;
-        json_object_object_del(o, "stapling"); /* always told, and where mod_md has it */
-        if (add_state(d, o) < 0 || (d->live.n > 0 && add_object(o, "cert", certificates(&d->live)) < 0) ||
-            json_add_time(o, "renew-at", decision_renew_at_usec(d->config, &d->live, d->job)) < 0 || json_add_bool(o, "stapling", d->config->stapling) < 0 ||
-            json_add_bool(o, "watched", is_watched(d)) < 0 || json_add_bool(o, "renew", is_due(d)) < 0)
+        if (add_switches(d->config, o) < 0 || add_state(d, o) < 0 || add_object(o, "cert", certificates(&d->live)) < 0 ||
+            json_add_time(o, "renew-at", renew_at_usec(d)) < 0 || json_add_bool(o, "watched", is_watched(d)) < 0 ||
+            json_add_bool(o, "renew", is_due(d)) < 0)
                 return -ENOMEM;
         r = add_renewal(d, o);
         if (r == 0)
@@ -156,9 +229,13 @@ int status_format_domain(Domain *d, char **ret) {
         if (r == 0)
                 r = json_add_bool(o, "served", d->served && d->live.n > 0);
         if (r == 0)
+                r = json_add_time(o, "last-run", d->job->last_run_usec);
+        if (r == 0)
                 r = json_add_time(o, "installed", d->job->installed_usec);
         if (r == 0)
                 r = add_problem(d, o);
+        if (r == 0)
+                r = add_log(d, o);
         return r < 0 ? r : format(o, ret);
 }
 

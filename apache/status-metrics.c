@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* "md-status?openmetrics" */
+
+#include "status.h"
+
+#include "http_protocol.h"
+
+#include "base/metrics.h"
+#include "base/string-util.h"
+#include "config.h"
+#include "status-data.h"
+
+static void sink(const char *text, void *userdata) {
+        (void) ap_rputs(text, userdata);
+}
+
+static const char *state_word(int64_t state) {
+        static const char *const words[] = { "unknown", "incomplete", "complete", "complete", "error" };
+
+        return state >= 0 && state < (int64_t) ELEMENTSOF(words) ? words[state] : "unknown";
+}
+
+static void add_certificates(request_rec *r, JsonObject *certs, MetricsDomain *d) {
+        apr_array_header_t *list = apr_array_make(r->pool, 2, sizeof(MetricsCertificate));
+
+        if (!certs)
+                return;
+        json_object_object_foreach(certs, key, cert) {
+                JsonObject *valid = json_get_object(cert, "valid");
+
+                if (!str_equal(key, "valid") && json_object_is_type(cert, json_type_object) && valid)
+                        APR_ARRAY_PUSH(list, MetricsCertificate) = (MetricsCertificate){ key, json_get_time(valid, "from"), json_get_time(valid, "until") };
+        }
+        d->certificates = (const MetricsCertificate *) list->elts;
+        d->n_certificates = (size_t) list->nelts;
+}
+
+static int add_domain(request_rec *r, const StatusDomain *s, MetricsDomain *ret) {
+        JsonObject *window;
+        StatusFacts f;
+
+        if (status_data_facts(r, s, &f) < 0)
+                return HTTP_INTERNAL_SERVER_ERROR;
+        window = json_get_object(f.json, "renewal-info");
+        *ret = (MetricsDomain){
+                .name = f.name, .state = state_word(f.state), .served = f.served, .errors = f.errors, .next_usec = f.next_usec,
+                .renew_at_usec = f.renew_at_usec, .last_run_usec = f.last_run_usec, .installed_usec = f.installed_usec,
+                .ari_start_usec = json_get_time(window, "from"), .ari_end_usec = json_get_time(window, "until"),
+        };
+        add_certificates(r, json_get_object(f.json, "cert"), ret);
+        return OK;
+}
+
+static const apr_array_header_t *collect_domains(request_rec *r, const ManagedDomain *d) {
+        apr_array_header_t *one = apr_array_make(r->pool, 1, sizeof(StatusDomain)), *list;
+        const apr_array_header_t *all = d ? one : status_data_all(r);
+
+        if (!all || (d && status_data_one(r, d, apr_array_push(one)) < 0))
+                return NULL;
+        list = apr_array_make(r->pool, all->nelts > 0 ? all->nelts : 1, sizeof(MetricsDomain));
+        for (int i = 0; i < all->nelts; i++)
+                if (add_domain(r, &APR_ARRAY_IDX(all, i, StatusDomain), apr_array_push(list)) != OK)
+                        return NULL;
+        return list;
+}
+
+static const apr_array_header_t *collect_reloads(request_rec *r) {
+        JsonObject *reloads = json_get_array(status_data_manager(r), "reloads");
+        apr_array_header_t *list = apr_array_make(r->pool, 1, sizeof(MetricsReload));
+
+        for (size_t i = 0; reloads && i < json_object_array_length(reloads); i++) {
+                JsonObject *o = json_object_array_get_idx(reloads, i);
+                MetricsReload l = { .unit = json_get_string(o, "unit") };
+
+                if (!l.unit)
+                        continue;
+                (void) json_get_uint(o, "reloads", &l.n_done);
+                (void) json_get_uint(o, "failures", &l.n_failed);
+                APR_ARRAY_PUSH(list, MetricsReload) = l;
+        }
+        return list;
+}
+
+int status_metrics(request_rec *r, const ManagedDomain *d) {
+        const apr_array_header_t *domains = collect_domains(r, d), *reloads = collect_reloads(r);
+        Metrics m = { .version = PROJECT_VERSION };
+
+        if (!domains)
+                return HTTP_INTERNAL_SERVER_ERROR;
+        m.domains = (const MetricsDomain *) domains->elts;
+        m.n_domains = (size_t) domains->nelts;
+        m.reloads = (const MetricsReload *) reloads->elts;
+        m.n_reloads = (size_t) reloads->nelts;
+        ap_set_content_type(r, METRICS_CONTENT_TYPE);
+        metrics_write(&m, sink, r);
+        return OK;
+}
