@@ -240,7 +240,7 @@ static int look(Look *l, Problem **ret_problem) {
 int check_dns(const ChallengeCheck *c, Problem **ret_problem) {
         Look l = {
                 .check = c,
-                .deadline_usec = usec_add(clock_monotonic_usec(), c->what->wait_usec),
+                .deadline_usec = usec_add(c->since_usec, c->what->wait_usec),
                 .backoff_usec = BACKOFF_MIN_USEC,
         };
         int r;

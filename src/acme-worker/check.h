@@ -12,7 +12,8 @@
 typedef struct ChallengeCheck {
         const AcmeChallengeCheck *what; /* as the manager said */
         const char *identifier_type, *identifier, *token;
-        const char *domain; /* the managed domain, for the log */
+        const char *domain;  /* the managed domain, for the log */
+        uint64_t since_usec; /* when the last challenge was set up; monotonic. Records that are waited for one after the other became visible meanwhile. */
 
         /* Lets time pass; a failure ends the check with it. */
         void *userdata;

@@ -5,6 +5,7 @@
 
 #include "acme-worker/check.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/string-util.h"
 #include "bus/error.h"
@@ -198,6 +199,7 @@ static int remote_set_up_challenge(void *userdata, const char *identifier_type, 
         r = remote_call(remote, m, CHALLENGE_TIMEOUT_USEC, "The challenge cannot be set up", &reply, ret_problem);
         if (r < 0)
                 return remote->gone || !*ret_problem ? r : ACME_SIGNER_E_FAILED;
+        remote->set_up_usec = clock_monotonic_usec();
         return read_check(reply, ret_check);
 }
 
@@ -228,6 +230,7 @@ static int remote_check_challenge(void *userdata, const AcmeChallengeCheck *what
                 .identifier = identifier,
                 .token = token,
                 .domain = remote->domain,
+                .since_usec = remote->set_up_usec,
                 .userdata = remote,
                 .wait = remote_wait,
         };

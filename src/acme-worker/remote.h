@@ -21,6 +21,7 @@ typedef struct Remote {
         char *domain;
         char *account_url; /* of an account registered in this job; NULL: none was */
         bool more;         /* another certificate of the domain is wanted after the one delivered last, with an order of its own */
+        uint64_t set_up_usec; /* when the last challenge was set up; monotonic */
 } Remote;
 
 /* Connects to the system bus. */

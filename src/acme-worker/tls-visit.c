@@ -18,6 +18,7 @@
 /* RFC 8737 6.2; in front its length, as ALPN lists want it. */
 #define PROTOCOL "acme-tls/1"
 #define PROTOCOL_LIST "\x0a" PROTOCOL
+#define OTHER_PROTOCOL "the server does not speak that protocol: is acme-tls/1 among its Protocols?"
 
 typedef struct Visit {
         int fd;
@@ -108,6 +109,15 @@ static int failed(char **ret_why, const char *why) {
         return *ret_why ? TLS_VISIT_E_FAILED : -ENOMEM;
 }
 
+/* Servers that do not know the protocol say so, or take one that was not offered. */
+static const char *describe(unsigned long error) {
+        int code = ERR_GET_REASON(error);
+
+        if (code == SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL || code == SSL_R_BAD_EXTENSION)
+                return OTHER_PROTOCOL;
+        return error == 0 ? "the server closed the connection" : str_or(ERR_reason_error_string(error), "TLS error");
+}
+
 static int handshake(Visit *v, char **ret_why) {
         for (;;) {
                 int r, n;
@@ -124,9 +134,7 @@ static int handshake(Visit *v, char **ret_why) {
                         r = wait_for(v, POLLOUT);
                         break;
                 default:
-                        return failed(ret_why,
-                                      ERR_peek_error() ? str_or(ERR_reason_error_string(ERR_peek_error()), "TLS error")
-                                                       : "the server closed the connection");
+                        return failed(ret_why, describe(ERR_peek_error()));
                 }
                 if (r < 0)
                         return failed(ret_why, strerror(-r));
@@ -140,7 +148,7 @@ static int take_certificate(Visit *v, X509 **ret_certificate, char **ret_why) {
 
         SSL_get0_alpn_selected(v->ssl, &protocol, &length);
         if (length != strlen(PROTOCOL) || memcmp(protocol, PROTOCOL, length) != 0)
-                return failed(ret_why, "the server does not choose that protocol: is acme-tls/1 among its Protocols?");
+                return failed(ret_why, OTHER_PROTOCOL);
         certificate = SSL_get1_peer_certificate(v->ssl);
         if (!certificate)
                 return failed(ret_why, "the server shows no certificate");
