@@ -13,6 +13,9 @@ enum {
         STORE_STATUS_E_NOT_FOUND, /* no such file, none that can be believed; from the writers: status/ is missing and cannot be made */
 };
 
+/* The member with the log of what happened: long, and the last one. */
+#define STORE_STATUS_LOG "log"
+
 enum {
         STORE_STATUS_MAX = 1024 * 1024,
 };
