@@ -26,14 +26,16 @@ class Pebble:
     reject_nonces  percentage of good nonces that are called bad;  reuse   percentage of authorizations that are reused
     retry_after    seconds that a poll is told to wait, for authorizations and for orders; 0 says nothing
     eab            {key id: base64url key}: accounts need one;  profiles  {name: seconds}: instead of 'validity'
-    delays         validation takes a random time up to so many seconds;  strict   as the protocol will be;  environment  whatever else Pebble reads"""
+    delays         validation takes a random time up to so many seconds;  strict   as the protocol will be;  environment  whatever else Pebble reads
+    dns            the name server that it asks, when that is not to be the one beside it"""
 
     def __init__(self, machine, validity=90 * 86400, proxy=True, reject_nonces=0, reuse=0, retry_after=(0, 0), eab=None,
-                 profiles=None, delays=0, blocked=(), strict=False, environment=None):
+                 profiles=None, delays=0, blocked=(), strict=False, environment=None, dns=f"127.0.0.1:{DNS}"):
         self.machine = machine
         self.with_proxy = proxy
         self.settings = {"validity": validity, "reject_nonces": reject_nonces, "reuse": reuse, "retry_after": retry_after,
-                         "eab": eab, "profiles": profiles, "delays": delays, "blocked": blocked, "strict": strict, "environment": environment}
+                         "eab": eab, "profiles": profiles, "delays": delays, "blocked": blocked, "strict": strict, "environment": environment,
+                         "dns": dns}
         self.directory = machine.directory / "pebble"
         self.directory.mkdir()
         self.ca = TestCA()
@@ -76,7 +78,7 @@ class Pebble:
         environment = {"PEBBLE_WFE_NONCEREJECT": str(s["reject_nonces"]), "PEBBLE_AUTHZREUSE": str(s["reuse"])}
         environment |= {"PEBBLE_VA_SLEEPTIME": str(s["delays"])} if s["delays"] else {"PEBBLE_VA_NOSLEEP": "1"}
         environment |= s["environment"] or {}
-        self.process = self._start("pebble", "-config", path, "-dnsserver", f"127.0.0.1:{DNS}",
+        self.process = self._start("pebble", "-config", path, "-dnsserver", s["dns"],
                                    *(["-strict"] if s["strict"] else []), environment=environment)
         for port in (BEHIND if self.with_proxy else PORT, MANAGEMENT):
             poll(lambda p=port: self.machine.connect(p).close() or True, 15, f"Pebble on port {port}", self.log)
