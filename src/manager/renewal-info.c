@@ -352,8 +352,11 @@ void renewal_info_update(Domain *d) {
                 if (!record)
                         continue;
                 if (record->next_poll_usec == 0 || record->next_poll_usec > clock_now_usec() + 2 * RETRY_AFTER_MAX_USEC) {
-                        /* A new one; or the clock was wrong when it was planned. Those that came together are not asked for together. */
-                        record->next_poll_usec = clock_now_usec() + 1 + manager_random() % MIN_OF(10 * USEC_PER_MINUTE, interval(d->manager));
+                        /* A new one, which nobody needs to ask for at once; or the clock was wrong when it was planned. Those that came together are not asked
+                         * for together. */
+                        uint64_t span = MIN_OF(10 * USEC_PER_MINUTE, interval(d->manager));
+
+                        record->next_poll_usec = clock_now_usec() + span / 2 + manager_random() % (span / 2 + 1);
                 }
                 wake_at(d->manager->renewal_info, record->next_poll_usec);
         }

@@ -26,6 +26,7 @@ def install(m, **ca):
     m.run("systemctl restart polkit")
     apache.modules(m, "ssl", "md_manager")
     m.write("/etc/apache2/conf-enabled/md.conf", GLOBAL)
+    m.write("/etc/md-manager/md-manager.conf.d/00-tests.conf", "[Manager]\nCertificatesPerWeek=0\n")   # tests have new ones made all the time
     m.run("systemctl enable --now md-manager")
     apache.restart(m)
 
