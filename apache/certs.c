@@ -5,6 +5,7 @@
 #include "apr_strings.h"
 #include "http_log.h"
 
+#include "base/string-util.h"
 #include "base/strv.h"
 #include "domains.h"
 #include "fallback.h"
@@ -50,39 +51,60 @@ static int load_pair(StoreView *v, apr_pool_t *p, StoreViewSet set, const char *
         return pair_is_usable(p, chain, key, ret_sha256, ret_why) ? STORE_VIEW_DONE : STORE_VIEW_E_FAILED;
 }
 
-static bool find_pair(const Configuration *c, apr_pool_t *p, const ManagedDomain *d, const KeySpec *spec, StoreViewSet set, StoreViewPair *ret,
+/* The paths outlive the scratch pool, the texts do not: thousands of them would be most of what the module needs. */
+static bool find_pair(const Configuration *c, apr_pool_t *scratch, const ManagedDomain *d, const KeySpec *spec, StoreViewSet set, StoreViewPair *ret,
                       const char **ret_sha256) {
         StoreView *v = c->domains->store;
         const char *why = NULL;
         int r;
 
-        if (store_view_pair(v, p, set, d->name, spec, ret) != 0)
+        if (store_view_pair(v, c->domains->pool, set, d->name, spec, ret) != 0)
                 return false;
-        r = load_pair(v, p, set, d->name, spec, ret_sha256, &why);
+        r = load_pair(v, scratch, set, d->name, spec, ret_sha256, &why);
         if (r == STORE_VIEW_E_FAILED)
                 tell_unusable(c, d, ret->cert_file, why);
         return r == STORE_VIEW_DONE;
 }
 
+static void add_pair(ManagedDomain *d, DomainCerts *certs, const StoreViewPair *pair, const char *sha256) {
+        if (strv_extend(&d->served, sha256) == 0)
+                APR_ARRAY_PUSH(certs->live, StoreViewPair) = *pair;
+}
+
+/* MDCertificateFile and MDCertificateKeyFile. One that the TLS module could not load would stop the whole server. */
+static void find_static(const Configuration *c, apr_pool_t *scratch, ManagedDomain *d, DomainCerts *certs) {
+        size_t n_keys = strv_length(d->key_files);
+
+        for (size_t i = 0; i < n_keys && d->cert_files[i]; i++) {
+                StoreViewPair pair = { .cert_file = d->cert_files[i], .key_file = d->key_files[i] };
+                const char *sha256 = NULL, *why = NULL;
+
+                if (pair_files_are_usable(scratch, pair.cert_file, pair.key_file, &sha256, &why))
+                        add_pair(d, certs, &pair, sha256);
+                else
+                        tell_unusable(c, d, pair.cert_file, why);
+        }
+}
+
 /* A live pair that is missing or torn will be put back by md-manager from its reserve. It may be slower than this reload, or not run. */
-static void find_live(const Configuration *c, apr_pool_t *p, ManagedDomain *d, DomainCerts *certs) {
+static void find_live(const Configuration *c, apr_pool_t *scratch, ManagedDomain *d, DomainCerts *certs) {
         for (size_t i = 0; i < key_specs_count(&d->keys); i++) {
                 KeySpec spec = key_specs_get(&d->keys, i);
                 const char *sha256 = NULL;
                 StoreViewPair pair;
 
-                if (!find_pair(c, p, d, &spec, STORE_VIEW_LIVE, &pair, &sha256)) {
-                        if (!find_pair(c, p, d, &spec, STORE_VIEW_RESERVE, &pair, &sha256))
+                if (!find_pair(c, scratch, d, &spec, STORE_VIEW_LIVE, &pair, &sha256)) {
+                        if (!find_pair(c, scratch, d, &spec, STORE_VIEW_RESERVE, &pair, &sha256))
                                 continue;
                         tell_reserve(c, d, pair.cert_file);
                 }
-                if (strv_extend(&d->served, sha256) == 0)
-                        APR_ARRAY_PUSH(certs->live, StoreViewPair) = pair;
+                add_pair(d, certs, &pair, sha256);
         }
 }
 
 static DomainCerts *certs_of(const Configuration *c, apr_pool_t *p, ManagedDomain *d) {
         DomainCerts *certs = apr_hash_get(c->domains->certs, &d, sizeof(d));
+        apr_pool_t *scratch = NULL;
         ManagedDomain **key;
 
         if (certs)
@@ -90,7 +112,13 @@ static DomainCerts *certs_of(const Configuration *c, apr_pool_t *p, ManagedDomai
 
         certs = apr_pcalloc(p, sizeof(*certs));
         certs->live = apr_array_make(p, 1, sizeof(StoreViewPair));
-        find_live(c, p, d, certs);
+
+        (void) apr_pool_create(&scratch, p);
+        if (managed_domain_is_static(d))
+                find_static(c, scratch, d, certs);
+        if (certs->live->nelts == 0) /* also for files that are of no use: better an older certificate than none */
+                find_live(c, scratch, d, certs);
+        apr_pool_destroy(scratch);
 
         key = apr_pmemdup(p, &d, sizeof(d));
         apr_hash_set(c->domains->certs, key, sizeof(*key), certs);
@@ -134,19 +162,40 @@ int certs_add(server_rec *s, apr_pool_t *p, apr_array_header_t *cert_files, apr_
         return OK;
 }
 
+/* MDFallbackCertificate. */
+static bool find_own_fallback(const Configuration *c, apr_pool_t *scratch, const ManagedDomain *d, StoreViewPair *ret) {
+        const FilePair *own = domain_fallback(c, d);
+        const char *why = NULL;
+
+        if (!own || !own->cert_file)
+                return false;
+        if (!pair_files_are_usable(scratch, own->cert_file, own->key_file, NULL, &why)) {
+                tell_unusable(c, d, own->cert_file, why);
+                return false;
+        }
+
+        *ret = (StoreViewPair){ .cert_file = own->cert_file, .key_file = own->key_file };
+        return true;
+}
+
 /* When no fallback can be made (the disk is full), that of another domain does as well: the TLS module answers 503 on it,
  * instead of stopping the server. */
-static const StoreViewPair *find_fallback(const Configuration *c, const ManagedDomain *d) {
+static const StoreViewPair *find_fallback(const Configuration *c, const ManagedDomain *d, apr_pool_t *scratch) {
         Domains *domains = c->domains;
         StoreViewPair *pair = apr_pcalloc(domains->pool, sizeof(*pair));
         const char *why = NULL;
 
-        if (fallback_ensure(domains->store, domains->pool, d, pair, &why) == STORE_VIEW_DONE)
+        if (find_own_fallback(c, scratch, d, pair))
+                return pair;
+        if (!domains->fallbacks)
+                domains->fallbacks = fallbacks_make(domains->pool);
+        if (fallback_ensure(domains->fallbacks, domains->store, scratch, d, &why) == STORE_VIEW_DONE &&
+            fallback_pair(domains->store, domains->pool, d, pair) == STORE_VIEW_DONE)
                 return pair;
 
         /* Without one the server stops, whatever pass this is. */
         if (!domains->spare || pass_is_told())
-                ap_log_error(APLOG_MARK, APLOG_ERR, 0, c->base, "%s has no certificate yet, and no fallback: %s.%s", d->name, why,
+                ap_log_error(APLOG_MARK, APLOG_ERR, 0, c->base, "%s has no certificate yet, and no fallback: %s.%s", d->name, str_or(why, "out of memory"),
                              domains->spare ? " That of another domain is used." : "");
         return domains->spare;
 }
@@ -160,8 +209,13 @@ int certs_add_fallback(server_rec *s, apr_pool_t *p, apr_array_header_t *cert_fi
                 return DECLINED;
 
         certs = certs_of(c, c->domains->pool, d);
-        if (!certs->fallback)
-                certs->fallback = find_fallback(c, d);
+        if (!certs->fallback) {
+                apr_pool_t *scratch = NULL;
+
+                (void) apr_pool_create(&scratch, c->domains->pool);
+                certs->fallback = find_fallback(c, d, scratch);
+                apr_pool_destroy(scratch);
+        }
         if (!certs->fallback)
                 return DECLINED;
 

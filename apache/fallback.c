@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fallback.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "apr_strings.h"
@@ -13,18 +15,43 @@
 #include "crypto/digest.h"
 #include "crypto/key.h"
 #include "domain/name.h"
-#include "pair.h"
+
+/* A file is a line of text, which readers of PEM skip, and the certificate. The line says from when until when it is good, and has a
+ * digest over these times, the names, the key and the certificate. So one look finds out whether this is what would be made now,
+ * or something older, torn, or put together from two: without reading a thousand certificates at each start. */
 
 #define FALLBACK_COMMON_NAME "Apache Managed Domain Fallback"
+#define LINE "Fallback of md-manager, from %" PRIu64 " until %" PRIu64 ", "
 
 enum {
         FALLBACK_DAYS = 14,
         FALLBACK_DAYS_LEAST = 7, /* less than this left: a new one */
 };
 
-/* P-256 whatever the domain's keys will be: making it takes no time that one could notice, also for thousands of domains at
+struct Fallbacks {
+        EVP_PKEY *key;
+        Secret *key_pem;
+};
+
+/* P-256 whatever the domain's keys will be: signing with it takes no time that one could notice, also for thousands of domains at
  * one start. */
 static const KeySpec fallback_key = { .type = KEY_TYPE_EC, .curve = "P-256" };
+
+static apr_status_t free_fallbacks(void *data) {
+        Fallbacks *f = data;
+
+        EVP_PKEY_free(f->key);
+        (void) secret_free(f->key_pem);
+        *f = (Fallbacks){ 0 };
+        return APR_SUCCESS;
+}
+
+Fallbacks *fallbacks_make(apr_pool_t *p) {
+        Fallbacks *f = apr_pcalloc(p, sizeof(*f));
+
+        apr_pool_cleanup_register(p, f, free_fallbacks, free_fallbacks);
+        return f;
+}
 
 static int failed(apr_pool_t *p, const Problem *problem, const char **ret_why) {
         *ret_why = problem ? apr_pstrdup(p, problem->detail) : "no fallback certificate could be made";
@@ -36,7 +63,7 @@ static int names_for(const ManagedDomain *d, char ***ret) {
         _auto_strv_ char **names = NULL;
 
         STRV_FOREACH(name, d->names)
-                if (domain_name_is_valid(*name) && strv_extend(&names, *name) < 0)
+                if (domain_identifier_is_valid(*name) && strv_extend(&names, *name) < 0)
                         return -ENOMEM;
         if (!names && strv_extend(&names, "localhost") < 0)
                 return -ENOMEM;
@@ -56,65 +83,81 @@ static const char *directory_for(apr_pool_t *p, const ManagedDomain *d) {
         return apr_pstrdup(p, hash);
 }
 
-static bool certificate_is_good(const char *pem, char *const *names) {
-        _auto_cert_chain_ CertChain chain = { 0 };
-        uint64_t now_usec = clock_now_usec();
-        CertInfo info = { 0 };
-        bool good;
+/* The whole file for these times and this certificate. NULL: no digest. */
+static const char *file_text(apr_pool_t *p, uint64_t from, uint64_t until, char *const *names, const Secret *key, const char *cert_pem) {
+        const char *line = apr_psprintf(p, LINE, from, until), *all;
+        _auto_free_ char *joined = strv_join(names, ","), *digest = NULL;
 
-        if (cert_chain_from_pem(pem, strlen(pem), &chain, NULL) != 0 || cert_info_read(chain.certs[0], &info) != 0)
+        if (!joined)
+                return NULL;
+        all = apr_pstrcat(p, line, joined, "\n", key->data, "\n", cert_pem, NULL);
+        if (digest_sha256_hex(all, strlen(all), &digest) < 0)
+                return NULL;
+        return apr_pstrcat(p, line, digest, "\n", cert_pem, NULL);
+}
+
+static bool text_is_good(apr_pool_t *p, const char *text, char *const *names, const Secret *key) {
+        uint64_t from, until, now = clock_now_usec() / USEC_PER_SEC;
+        const char *cert_pem = strchr(text, '\n');
+
+        if (!cert_pem || sscanf(text, LINE, &from, &until) != 2)
                 return false;
-
-        if (info.names)
-                strv_sort(info.names);
-        good = strv_equal(info.names, names) && info.not_before_usec <= now_usec &&
-                info.not_after_usec > usec_add(now_usec, FALLBACK_DAYS_LEAST * USEC_PER_DAY);
-        cert_info_done(&info);
-        return good;
+        if (now < from || until < now + FALLBACK_DAYS_LEAST * USEC_PER_DAY / USEC_PER_SEC)
+                return false;
+        return str_equal(text, file_text(p, from, until, names, key, cert_pem + 1));
 }
 
 static bool is_good(StoreView *v, apr_pool_t *p, const char *directory, char *const *names) {
-        const char *pem = NULL, *why = NULL;
+        const char *text = NULL, *why = NULL;
         _auto_secret_ Secret *key = NULL;
 
-        return store_view_read_chain(v, p, STORE_VIEW_FALLBACK, directory, &fallback_key, &pem, &why) == STORE_VIEW_DONE &&
+        return store_view_read_chain(v, p, STORE_VIEW_FALLBACK, directory, &fallback_key, &text, &why) == STORE_VIEW_DONE &&
                 store_view_read_key(v, p, STORE_VIEW_FALLBACK, directory, &fallback_key, &key, &why) == STORE_VIEW_DONE &&
-                certificate_is_good(pem, names) && pair_is_usable(p, pem, key, NULL, &why);
+                text_is_good(p, text, names, key);
 }
 
-static int make(StoreView *v, apr_pool_t *p, const char *directory, char *const *names, const char **ret_why) {
-        uint64_t now_usec = clock_now_usec();
+static int ensure_key(Fallbacks *f, Problem **ret_problem) {
+        int r = 0;
+
+        if (!f->key)
+                r = key_make(&fallback_key, &f->key, ret_problem);
+        if (r == 0 && !f->key_pem)
+                r = key_to_pem(f->key, &f->key_pem);
+        return r;
+}
+
+static int make(Fallbacks *f, StoreView *v, apr_pool_t *p, const char *directory, char *const *names, const char **ret_why) {
+        /* From a day ago, for visitors whose clocks are late. */
+        uint64_t now_usec = clock_now_usec(), from_usec = usec_sub(now_usec, USEC_PER_DAY);
+        uint64_t until_usec = usec_add(now_usec, FALLBACK_DAYS * USEC_PER_DAY);
         _auto_problem_ Problem *problem = NULL;
         _auto_cert_chain_ CertChain chain = { 0 };
-        _auto_secret_ Secret *key_pem = NULL;
         _auto_free_ char *cert_pem = NULL;
-        _auto_pkey_ EVP_PKEY *key = NULL;
+        const char *text;
 
-        if (key_make(&fallback_key, &key, &problem) != 0 || key_to_pem(key, &key_pem) != 0)
+        if (ensure_key(f, &problem) != 0)
                 return failed(p, problem, ret_why);
-        /* From a day ago, for visitors whose clocks are late. */
-        if (cert_make_self_signed(key, FALLBACK_COMMON_NAME, names, usec_sub(now_usec, USEC_PER_DAY),
-                                  usec_add(now_usec, FALLBACK_DAYS * USEC_PER_DAY), &chain.certs[0]) != 0)
+        if (cert_make_self_signed(f->key, FALLBACK_COMMON_NAME, names, from_usec, until_usec, &chain.certs[0]) != 0)
                 return failed(p, NULL, ret_why);
         chain.n = 1;
         if (cert_chain_to_pem(&chain, &cert_pem) != 0)
                 return failed(p, NULL, ret_why);
 
-        return store_view_write_fallback(v, p, directory, &fallback_key, key_pem, cert_pem, ret_why);
+        text = file_text(p, from_usec / USEC_PER_SEC, until_usec / USEC_PER_SEC, names, f->key_pem, cert_pem);
+        if (!text)
+                return failed(p, NULL, ret_why);
+        return store_view_write_fallback(v, p, directory, &fallback_key, f->key_pem, text, ret_why);
 }
 
-int fallback_ensure(StoreView *v, apr_pool_t *p, const ManagedDomain *d, StoreViewPair *ret, const char **ret_why) {
+int fallback_ensure(Fallbacks *f, StoreView *v, apr_pool_t *p, const ManagedDomain *d, const char **ret_why) {
         const char *directory = directory_for(p, d);
         _auto_strv_ char **names = NULL;
-        int r;
 
         if (names_for(d, &names) < 0)
                 return failed(p, NULL, ret_why);
+        return is_good(v, p, directory, names) ? STORE_VIEW_DONE : make(f, v, p, directory, names, ret_why);
+}
 
-        if (!is_good(v, p, directory, names)) {
-                r = make(v, p, directory, names, ret_why);
-                if (r != 0)
-                        return r;
-        }
-        return store_view_pair(v, p, STORE_VIEW_FALLBACK, directory, &fallback_key, ret);
+int fallback_pair(StoreView *v, apr_pool_t *p, const ManagedDomain *d, StoreViewPair *ret) {
+        return store_view_pair(v, p, STORE_VIEW_FALLBACK, directory_for(p, d), &fallback_key, ret);
 }

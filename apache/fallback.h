@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Self-signed certificates for the time until the real one is there. They are made again when they run out or do not have all
- * names. */
+/* Self-signed certificates for the time until the real one is there. They are made again when they run out or do not have exactly
+ * the names of the domain. */
 
 #include "domain/domain.h"
 #include "store-view.h"
 
-/* Outcomes of store-view.h. */
-int fallback_ensure(StoreView *v, apr_pool_t *p, const ManagedDomain *d, StoreViewPair *ret, const char **ret_why);
+/* What all that are made for one configuration have in common: making a key for each would take most of the time. */
+typedef struct Fallbacks Fallbacks;
+
+Fallbacks *fallbacks_make(apr_pool_t *p);
+
+/* Outcomes of store-view.h. What is needed for it lives in 'p', and is much for thousands of domains. */
+int fallback_ensure(Fallbacks *f, StoreView *v, apr_pool_t *p, const ManagedDomain *d, const char **ret_why);
+int fallback_pair(StoreView *v, apr_pool_t *p, const ManagedDomain *d, StoreViewPair *ret);

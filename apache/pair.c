@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "apr_file_info.h"
+#include "apr_file_io.h"
 #include "apr_strings.h"
 
 #include "base/cleanup.h"
@@ -39,4 +41,46 @@ bool pair_is_usable(apr_pool_t *p, const char *chain_pem, const Secret *key_pem,
         if (ret_sha256)
                 *ret_sha256 = apr_pstrdup(p, sha256);
         return true;
+}
+
+/* Links are followed: what stands in the configuration is root's word. */
+static bool read_whole(apr_pool_t *p, const char *path, size_t max, char **ret, size_t *ret_size, const char **ret_why) {
+        apr_file_t *file = NULL;
+        apr_finfo_t info;
+        char reason[120];
+        apr_status_t r;
+
+        r = apr_file_open(&file, path, APR_FOPEN_READ|APR_FOPEN_BINARY|APR_FOPEN_NONBLOCK, APR_FPROT_OS_DEFAULT, p);
+        if (r == APR_SUCCESS)
+                r = apr_file_info_get(&info, APR_FINFO_TYPE|APR_FINFO_SIZE, file);
+        if (r == APR_SUCCESS && (info.filetype != APR_REG || info.size <= 0 || (size_t) info.size > max)) {
+                *ret_why = apr_psprintf(p, "%s is no file of 1 to %zu bytes", path, max);
+                return false;
+        }
+        if (r == APR_SUCCESS) {
+                *ret = apr_pcalloc(p, (size_t) info.size + 1);
+                r = apr_file_read_full(file, *ret, (size_t) info.size, ret_size);
+        }
+        if (r == APR_SUCCESS)
+                return true;
+
+        *ret_why = apr_psprintf(p, "%s cannot be read: %s", path, apr_strerror(r, reason, sizeof(reason)));
+        return false;
+}
+
+bool pair_files_are_usable(apr_pool_t *p, const char *cert_file, const char *key_file, const char **ret_sha256, const char **ret_why) {
+        _auto_secret_ Secret *secret = NULL;
+        char *cert = NULL, *key = NULL;
+        size_t size = 0;
+
+        if (!read_whole(p, cert_file, CERT_PEM_MAX, &cert, &size, ret_why) || !read_whole(p, key_file, KEY_PEM_MAX, &key, &size, ret_why))
+                return false;
+
+        secret = secret_new(key, size);
+        secret_wipe(key, size);
+        if (!secret) {
+                *ret_why = "out of memory";
+                return false;
+        }
+        return pair_is_usable(p, cert, secret, ret_sha256, ret_why);
 }

@@ -11,3 +11,6 @@
 /* On success *ret_sha256 (may be NULL) receives the fingerprint of the leaf, in lower-case hex, from 'p'. Otherwise *ret_why
  * says what is wrong. */
 bool pair_is_usable(apr_pool_t *p, const char *chain_pem, const Secret *key_pem, const char **ret_sha256, const char **ret_why);
+
+/* The same for files of the administrator's, anywhere. */
+bool pair_files_are_usable(apr_pool_t *p, const char *cert_file, const char *key_file, const char **ret_sha256, const char **ret_why);

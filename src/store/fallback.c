@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/string-util.h"
 #include "store/internal.h"
@@ -29,7 +31,23 @@ int store_fallback_read_chain(Store *s, const char *name, const KeySpec *spec, c
         return r <= 0 ? r : STORE_FALLBACK_E_NOT_FOUND;
 }
 
-/* The old certificate goes first and the new one comes last, so that a certificate that is there always fits its key. */
+/* Nothing here waits for the disk: thousands are made at one start, and what a crash of the machine tears is made again. */
+static int open_for_writing(Store *s, const char *name, int *ret_fd) {
+        _auto_close_ int all_fd = -1;
+        int r;
+
+        if (!store_name_is_valid(name))
+                return -EINVAL;
+        r = store_open_writable(s, STORE_FALLBACK, (gid_t) -1, &all_fd);
+        if (r != 0)
+                return r;
+        if (mkdirat(all_fd, name, 0700) < 0 && errno != EEXIST)
+                return -errno;
+        return store_ensure_at(s, all_fd, name, 0700, ret_fd);
+}
+
+/* The old certificate goes first and the new one comes last, so that a certificate that is there fits its key, also for another server that
+ * reads meanwhile. */
 int store_fallback_write(Store *s, const char *name, const KeySpec *spec, const Secret *key_pem, const char *cert_pem) {
         char key[KEY_SPEC_FILE_MAX], cert[KEY_SPEC_FILE_MAX];
         _auto_close_ int dir_fd = -1;
@@ -40,24 +58,23 @@ int store_fallback_write(Store *s, const char *name, const KeySpec *spec, const 
         assert(key_pem);
         assert(cert_pem);
 
-        r = store_ensure_sub(s, STORE_FALLBACK, name, 0700, &dir_fd);
+        r = open_for_writing(s, name, &dir_fd);
         if (r != 0)
                 return r < 0 ? r : STORE_FALLBACK_E_NOT_FOUND;
 
         (void) key_spec_file(spec, FALLBACK_KEY, key);
         (void) key_spec_file(spec, FALLBACK_CERT, cert);
 
-        r = file_remove_at(dir_fd, cert);
-        if (r < 0)
-                return r;
+        if (unlinkat(dir_fd, cert, 0) < 0 && errno != ENOENT)
+                return -errno;
         store_step(s, "old certificate removed");
 
-        r = file_replace_at(dir_fd, key, key_pem->data, key_pem->size, &STORE_PRIVATE_FILE);
+        r = file_replace_derived_at(dir_fd, key, key_pem->data, key_pem->size, &STORE_PRIVATE_FILE);
         if (r != 0)
                 return r;
         store_step(s, "key written");
 
-        return file_replace_at(dir_fd, cert, cert_pem, strlen(cert_pem), &STORE_PRIVATE_FILE);
+        return file_replace_derived_at(dir_fd, cert, cert_pem, strlen(cert_pem), &STORE_PRIVATE_FILE);
 }
 
 static int make_paths(const Store *s, const char *directory, const char *name, const char *key, const char *cert, char **ret_key, char **ret_cert) {

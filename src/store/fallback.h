@@ -12,7 +12,8 @@ enum {
         STORE_FALLBACK_E_NOT_FOUND,
 };
 
-/* Not found when the key beside it is missing; a certificate that is there fits its key. */
+/* Not found when the key beside it is missing; a certificate that is there fits its key, unless the machine crashed before the disk had
+ * them both: nobody waits for that, because they can be made again. */
 int store_fallback_read_chain(Store *s, const char *name, const KeySpec *spec, char **ret_pem);
 int store_fallback_write(Store *s, const char *name, const KeySpec *spec, const Secret *key_pem, const char *cert_pem);
 /* Absolute paths of key and certificate, for the TLS module; a result that is not wanted may be NULL. -EINVAL: no valid name. */
