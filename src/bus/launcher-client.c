@@ -161,3 +161,82 @@ int launcher_run_hook(sd_bus *bus, const char *domain, const char *event, char *
                 return r;
         return send_call(bus, m, NULL, ret_slot, handler, userdata);
 }
+
+/* Hooks that are followed to their end */
+
+typedef struct HookCall {
+        LauncherHookHandler handler;
+        void *userdata;
+} HookCall;
+
+static int on_end(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
+        HookCall *call = userdata;
+        LauncherHookEnd end = { 0 };
+        int r;
+
+        if (sd_bus_message_is_method_error(m, NULL)) {
+                call->handler(NULL, sd_bus_message_get_error(m), call->userdata);
+                return 0;
+        }
+        r = sd_bus_message_read(m, "ssii", &end.unit, &end.result, &end.code, &end.status);
+        if (r < 0) {
+                (void) sd_bus_error_set_errno(&e, r);
+                call->handler(NULL, &e, call->userdata);
+        } else
+                call->handler(&end, NULL, call->userdata);
+        return 0;
+}
+
+static int send_hook_call(sd_bus *bus, sd_bus_message *m, sd_bus_slot **ret_slot, LauncherHookHandler handler, void *userdata) {
+        _cleanup_(sd_bus_slot_unrefp) sd_bus_slot *slot = NULL;
+        _auto_free_ HookCall *call = malloc(sizeof(*call));
+        int r;
+
+        if (!call)
+                return -ENOMEM;
+        *call = (HookCall) { .handler = handler, .userdata = userdata };
+        r = sd_bus_call_async(bus, &slot, m, on_end, call, LAUNCHER_HOOK_TIMEOUT_USEC);
+        if (r < 0)
+                return r;
+        r = sd_bus_slot_set_destroy_callback(slot, free);
+        if (r < 0)
+                return r;
+        take_ptr(call);
+        *ret_slot = take_ptr(slot);
+        return 0;
+}
+
+int launcher_run_challenge_hook(sd_bus *bus, const char *domain, const char *verb, const char *name, const char *value, sd_bus_slot **ret_slot, LauncherHookHandler handler, void *userdata) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r;
+
+        assert(bus);
+        assert(ret_slot);
+        assert(handler);
+
+        r = new_message(bus, "RunChallengeHook", &m);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append(m, "ssss", domain, verb, name, value);
+        if (r < 0)
+                return r;
+        return send_hook_call(bus, m, ret_slot, handler, userdata);
+}
+
+int launcher_run_challenge_event(sd_bus *bus, const char *domain, const char *type, const char *name, sd_bus_slot **ret_slot, LauncherHookHandler handler, void *userdata) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r;
+
+        assert(bus);
+        assert(ret_slot);
+        assert(handler);
+
+        r = new_message(bus, "RunChallengeEvent", &m);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append(m, "sss", domain, type, name);
+        if (r < 0)
+                return r;
+        return send_hook_call(bus, m, ret_slot, handler, userdata);
+}

@@ -12,3 +12,18 @@ int launcher_arm_timer(sd_bus *bus, const char *domain, uint64_t when_usec, sd_b
 int launcher_cancel(sd_bus *bus, const char *unit, sd_bus_slot **ret_slot, LauncherHandler handler, void *userdata);
 /* 'fields' alternates keys and values, NULL-terminated. */
 int launcher_run_hook(sd_bus *bus, const char *domain, const char *event, char *const *fields, sd_bus_slot **ret_slot, LauncherHandler handler, void *userdata);
+
+/* How the unit of a hook ended. */
+typedef struct LauncherHookEnd {
+        const char *unit;
+        const char *result; /* systemd's word: "success", "exit-code", "signal", "timeout", … */
+        int code, status;   /* as waitid() has them */
+} LauncherHookEnd;
+
+/* 'end' is NULL on failure, and then 'error' is set. */
+typedef void (*LauncherHookHandler)(const LauncherHookEnd *end, const sd_bus_error *error, void *userdata);
+
+/* Both are answered when the hook has ended, which may take LAUNCHER_HOOK_TIMEOUT_USEC. */
+#define LAUNCHER_HOOK_TIMEOUT_USEC ((uint64_t) 60 * 60 * 1000000)
+int launcher_run_challenge_hook(sd_bus *bus, const char *domain, const char *verb, const char *name, const char *value, sd_bus_slot **ret_slot, LauncherHookHandler handler, void *userdata);
+int launcher_run_challenge_event(sd_bus *bus, const char *domain, const char *type, const char *name, sd_bus_slot **ret_slot, LauncherHookHandler handler, void *userdata);

@@ -18,6 +18,9 @@
 #include "domain/snapshot.h"
 #include "manager/batch.h"
 #include "manager/ca.h"
+#include "manager/challenge-alpn.h"
+#include "manager/challenge-dns.h"
+#include "manager/challenge-queue.h"
 #include "manager/challenges.h"
 #include "manager/domain-bus.h"
 #include "manager/domain.h"
@@ -119,6 +122,12 @@ int manager_new(sd_event *event, Manager **ret) {
         r = status_new(m, &m->shown);
         if (r < 0)
                 return log_failure(r, "Cannot prepare what the status pages show: %m");
+        r = challenge_queue_new(m, &m->challenge_queue);
+        if (r < 0)
+                return log_failure(r, "Cannot prepare the queue of challenges: %m");
+        m->alpn_keys = alpn_keys_new();
+        if (!m->alpn_keys)
+                return log_oom();
         r = sd_event_add_defer(event, &m->pump, start_queued, m);
         if (r < 0)
                 return log_failure(r, "Cannot prepare the event loop: %m");
@@ -150,6 +159,9 @@ Manager *manager_free(Manager *m) {
                 MAP_FOREACH(m->reloads, key, reload)
                         reload_free(reload);
         m->shown = status_free(m->shown);
+        dns_teardown_free_all(m->dns_teardowns);
+        challenge_queue_free(m->challenge_queue);
+        alpn_keys_free(m->alpn_keys);
         servers_free(m->servers);
         key_maker_free(m->keys);
         map_free(m->domains);
@@ -261,7 +273,7 @@ static int collect_views(Manager *m) {
 void manager_forget_unmanaged(Domain *d) {
         LogField fields[] = { { "MD_NAME", DOMAIN_NAME(d) } };
 
-        if (d->managed || d->renewal)
+        if (d->managed || d->renewal || challenge_dns_is_pending(d))
                 return;
         log_full(LOG_NOTICE, 0, MESSAGE_UNMANAGED, fields, ELEMENTSOF(fields),
                  "%s: No server names this domain any more; its certificates stay in the store.", DOMAIN_NAME(d));

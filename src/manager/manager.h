@@ -14,6 +14,9 @@
 #include "manager/keys.h"
 #include "store/store.h"
 
+typedef struct AlpnKeys AlpnKeys;             /* manager/challenge-alpn.h */
+typedef struct ChallengeQueue ChallengeQueue; /* manager/challenge-queue.h */
+typedef struct DnsTeardown DnsTeardown;       /* manager/challenge-dns.h */
 typedef struct Domain Domain;     /* manager/domain.h */
 typedef struct Renewal Renewal;   /* manager/renewal.h */
 typedef struct Schedule Schedule; /* manager/schedule.h */
@@ -41,6 +44,9 @@ typedef struct Manager {
         Map *cas;      /* directory URL → Ca that limits us (manager/ca.c) */
         Map *reloads;  /* unit → Reload (manager/reload.h) */
         HookQueue *hooks;
+        ChallengeQueue *challenge_queue;
+        DnsTeardown *dns_teardowns; /* records that are being taken back */
+        AlpnKeys *alpn_keys;
         char **left_out; /* configured domains that could not be taken up: name, reason, … */
         uint64_t last_id;
         uint64_t started_usec;

@@ -15,6 +15,7 @@
 #include "domain/backoff.h"
 #include "manager/accounts.h"
 #include "manager/ca.h"
+#include "manager/challenge-answer.h"
 #include "manager/challenges.h"
 #include "manager/deliver.h"
 #include "manager/event.h"
@@ -38,8 +39,9 @@ static void release(Task *t) {
                 key_request_free(r->keys[i].request);
                 EVP_PKEY_free(r->keys[i].key);
         }
+        challenge_setups_free(r->setups);
+        challenge_answers_free(r->answers);
         strv_free(r->binding.challenge_urls);
-        strv_free(r->challenge_names);
         free(r->finalize_nonce);
         task_done(t);
         free(r);
@@ -185,6 +187,8 @@ int renewal_new(Domain *d, Renewal **ret) {
         r->domain = d;
         d->renewal = r;
         k = task_init(&r->task, d->manager, &renewal_class, DOMAIN_NAME(d), d->config, ca_choose(d));
+        if (k == 0)
+                k = str_replace(&r->task.wanted_account, d->job->account);
         if (k < 0) {
                 release(&r->task);
                 return log_failure(k, "%s: Cannot queue a renewal: %m", DOMAIN_NAME(d));

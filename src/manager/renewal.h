@@ -36,7 +36,8 @@ struct Renewal {
         sd_bus_message *finalize; /* Sign("finalize") that waits for the key */
         char *finalize_nonce;
 
-        char **challenge_names; /* answers that lie in challenges/, as NAME TOKEN pairs */
+        struct ChallengeSetup *setups;   /* challenges that are being set up */
+        struct ChallengeAnswer *answers; /* answers that are in their place */
         bool inherited;         /* there may be answers of an earlier run, too */
         unsigned orders;
 };
