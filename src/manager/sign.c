@@ -149,6 +149,9 @@ static int sign_post_as_get(Renewal *r, const char *url, const char *nonce, char
         const Job *job = r->domain->job;
         bool known;
 
+        /* Is it the account that the CA does not like, or the order? */
+        if (r->task.account->url && str_equal(url, r->task.account->url))
+                return sign_with(r, false, url, nonce, "", ret_body);
         if (!r->task.account->url || !job->order_url)
                 return not_now(ret_problem, "there is no order yet");
         known = str_equal(url, job->order_url) || strv_contains(job->authorizations, url) || strv_contains(r->binding.challenge_urls, url);
