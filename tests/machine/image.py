@@ -134,6 +134,35 @@ def pebble():
     return _made("pebble", host.digest(inspect.getsource(pebble)), make)
 
 
+BROWSER = "chromium fonts-dejavu-core fonts-liberation".split()
+
+
+def browser(suite):
+    """A layer with Chromium and fonts over a suite's image, for the topic that looks at pages: nobody else pays for it. Only unpacked:
+    it starts without what its packages would do when they are installed."""
+    base = image(suite)
+
+    def make(root):
+        whole = root.with_name("whole")
+        _mmdebstrap(suite, "extract", BROWSER, whole)
+        root.mkdir()
+        for top in ("usr", "etc/fonts", "etc/chromium", "etc/chromium.d"):
+            _move_new(whole / top, base / top, root / top)
+        for directory in (root, root / "etc"):
+            directory.chmod(0o755)
+    return _made(f"browser-{suite}", host.digest(suite, BROWSER, base.name, inspect.getsource(browser), inspect.getsource(_move_new)), make)
+
+
+def _move_new(source, base, target):
+    """Moves what is in 'source' and not in 'base': the image's own files stay what they are."""
+    for path in sorted(source.rglob("*")):
+        relative = path.relative_to(source)
+        if (path.is_dir() and not path.is_symlink()) or os.path.lexists(base / relative):
+            continue
+        (target / relative.parent).mkdir(parents=True, exist_ok=True)
+        path.rename(target / relative)
+
+
 if __name__ == "__main__":
     host.enter()
     for wanted in sys.argv[1:] or ["trixie"]:

@@ -189,6 +189,7 @@ def run_topic(report, wanted, builds, module, suite, keep):
 
     def make():
         layers = [builds.get(suite, getattr(module, "FLAVOUR", "plain"))[1]] if getattr(module, "INSTALLED", True) else []
+        layers += [getattr(image, name)(suite) for name in getattr(module, "LAYERS", [])]
         made = Machine(suite, layers).boot()
         try:
             if hasattr(module, "setup"):
