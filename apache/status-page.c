@@ -134,7 +134,7 @@ static void put_name_cell(const Page *p, const StatusFacts *f) {
                 put(p->r, "<span class=\"more\">");
                 put_html(p->r, second);
                 if (n > 2)
-                        putf(p->r, " and %zu more", n - 2);
+                        putf(p->r, " and %" APR_SIZE_T_FMT " more", n - 2);
                 put(p->r, "</span>");
         }
         put(p->r, "</th>");

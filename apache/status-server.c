@@ -104,7 +104,7 @@ static void names_text(const Output *o, const StatusFacts *f) {
         JsonObject *names = json_get_array(f->json, "domains");
 
         for (size_t i = 0; i < n_entries(names); i++)
-                line(o, apr_psprintf(o->r->pool, "Names[%zu]", i), entry(names, i));
+                line(o, apr_psprintf(o->r->pool, "Names[%" APR_SIZE_T_FMT "]", i), entry(names, i));
 }
 
 static const char *status_word(const Output *o, const StatusFacts *f) {
@@ -186,7 +186,7 @@ static void ca_text(const Output *o, const StatusFacts *f) {
         JsonObject *urls = json_get_array(json_get_object(f->json, "ca"), "urls");
 
         for (size_t i = 0; i < n_entries(urls); i++) {
-                const char *number = i > 0 ? apr_psprintf(o->r->pool, "%zu", i) : "";
+                const char *number = i > 0 ? apr_psprintf(o->r->pool, "%" APR_SIZE_T_FMT, i) : "";
 
                 line(o, apr_pstrcat(o->r->pool, "CAName", number, NULL), url_host(o->r->pool, entry(urls, i)));
                 line(o, apr_pstrcat(o->r->pool, "CAURL", number, NULL), entry(urls, i));
