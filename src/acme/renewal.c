@@ -19,6 +19,7 @@ enum {
         REFUSED_MAX = 2, /* orders that the CA refused as they were: 'replaces' and the profile can be left out */
 };
 
+#define ORDERING "ordering the certificate"
 #define STEP_TIMEOUT_USEC (300 * USEC_PER_SEC)
 
 typedef struct Run {
@@ -64,7 +65,10 @@ static int judge_account(Run *run, const char *url) {
 
         if (run->registered || str_is_empty(url))
                 return ACME_ORDER_E_REFUSED;
-        return acme_account_look(run->client, url, &why) == ACME_ACCOUNT_E_DEAD ? ACME_ORDER_E_ACCOUNT_REJECTED : ACME_ORDER_E_REFUSED;
+        if (acme_account_look(run->client, url, &why) == ACME_ACCOUNT_E_DEAD)
+                return ACME_ORDER_E_ACCOUNT_REJECTED;
+        acme_client_set_activity(run->client, ORDERING); /* that is what was refused */
+        return ACME_ORDER_E_REFUSED;
 }
 
 /* Some other contact is no reason to go without a certificate. */
@@ -83,7 +87,7 @@ static int update_account(Run *run) {
 static int ask_for_order(Run *run, Problem **ret_problem) {
         int r;
 
-        acme_client_set_activity(run->client, "ordering the certificate");
+        acme_client_set_activity(run->client, ORDERING);
         r = acme_order_create(run->client, run->directory, &run->order, ret_problem);
         return r == ACME_ORDER_E_UNAUTHORIZED ? judge_account(run, run->renewal->account_url) : r;
 }

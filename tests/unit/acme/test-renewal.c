@@ -265,6 +265,7 @@ TEST(a_working_account_is_kept) {
                 CHECK_UINT(s.next, s.n_lines);
                 CHECK(acme_problem_is(p, "unauthorized"));
                 CHECK(says(p, "who are you?"));
+                CHECK_STR(p->activity, "ordering the certificate");
                 CHECK_STR(text(&s.calls), "directory\nrefused who are you?\n");
         }
 }
