@@ -4,7 +4,7 @@
     Both know the zones of ZONES; the machine's resolver and Pebble are to ask the primary."""
 
 PRIMARY, SECONDARY = "127.0.0.3", "127.0.0.4"
-ZONES = ("example.test", "acme.test")
+ZONES = ("example.test", "never.test", "down.test", "alias.test", "acme.test")
 SECRET = "c2VjcmV0IG9mIHRoZSB0ZXN0LCBvZiB0aGlydHktdHdvLg=="
 
 ZONE = f"""$TTL 60
@@ -97,3 +97,13 @@ def ask(m, server, name, kind="TXT"):
 def refresh(m, zone=ZONES[0]):
     """The secondary fetches a zone now."""
     m.run(["knotc", "-c", "/etc/knot-secondary.conf", "zone-refresh", zone])
+
+
+def set_record(m, zone, name, record, ttl=60):
+    """Puts a record into a zone of both servers: "CNAME other.test."."""
+    kind, value = record.split(maxsplit=1)
+    for words in (["zone-begin", zone], ["zone-set", zone, name, str(ttl), kind, value], ["zone-commit", zone]):
+        m.run(["knotc", "-c", "/etc/knot-primary.conf", *words])
+    refresh(m, zone)
+    where = zone if name == "@" else f"{name}.{zone}"
+    m.wait_for(lambda: ask(m, SECONDARY, where, kind), 20, f"the secondary to have {where}")
