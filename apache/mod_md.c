@@ -5,6 +5,7 @@
 
 #include "httpd.h" /* the others build on it */
 
+#include <malloc.h>
 #include <sys/stat.h>
 
 #include "ap_mmn.h"
@@ -147,6 +148,13 @@ static int before_tls(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, se
         return OK;
 }
 
+/* What was needed for the snapshot lies between what stays, and each child would begin with it. */
+static void give_memory_back(void) {
+#ifdef __GLIBC__
+        (void) malloc_trim(0);
+#endif
+}
+
 /* Root in the parent, behind mod_ssl, when it is known what is served. */
 static int after_tls(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s) {
         Configuration *c = server_configuration(s);
@@ -159,6 +167,7 @@ static int after_tls(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
         if (c->domains)
                 domains_tell(c);
         snapshot_publish(c, ptemp);
+        give_memory_back();
         return OK;
 }
 
