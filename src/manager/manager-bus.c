@@ -89,6 +89,19 @@ static int get_reloads(sd_bus *bus, const char *path, const char *interface, con
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
+static int get_reload_counts(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata,
+                             sd_bus_error *error) {
+        Manager *m = userdata;
+        const char *unit;
+        Reload *reload;
+        int r = sd_bus_message_open_container(reply, 'a', "(stt)");
+
+        MAP_FOREACH(m->reloads, unit, reload)
+                if (r >= 0)
+                        r = sd_bus_message_append(reply, "(stt)", unit, reload->n_done, reload->n_failed);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
 static int get_complaints(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         Manager *m = userdata;
         char *const *list = servers_complaints(m->servers);
@@ -291,6 +304,7 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_PROPERTY("NextRenewalUSec", "t", get_next, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("ReloadPending", "b", get_reload_pending, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Reloads", "a(ssus)", get_reloads, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("ReloadCounts", "a(stt)", get_reload_counts, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Complaints", "as", get_complaints, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_METHOD_WITH_ARGS("GetDomain", SD_BUS_ARGS("s", name), SD_BUS_RESULT("o", domain), method_get_domain, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListDomains", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sosssttus)", domains), method_list_domains, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -31,6 +31,7 @@ static const Verb verbs[] = {
         { "watch",   "",       "Print what happens, as it happens",                       0, 0, verb_watch                    },
         { "check",   "",       "Look at every domain again; exit status 1 tells of faults", 0, 0, verb_check                  },
         { "reload",  "[UNIT]", "Have web servers load new certificates",                  0, 1, verb_reload                   },
+        { "metrics", "",       "Print what monitoring wants to know (OpenMetrics)",       0, 0, verb_metrics                  },
         { "version", "",       "Show the versions of mdctl and md-manager",               0, 0, verb_version                  },
 };
 

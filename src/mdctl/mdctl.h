@@ -32,6 +32,7 @@ typedef struct Mdctl {
 /* 'arguments' are those behind the verb, as many as its row in main.c allows, followed by NULL. */
 int verb_check(Mdctl *c, char *const *arguments);
 int verb_list(Mdctl *c, char *const *arguments);
+int verb_metrics(Mdctl *c, char *const *arguments);
 int verb_reload(Mdctl *c, char *const *arguments);
 int verb_renew(Mdctl *c, char *const *arguments);
 int verb_show(Mdctl *c, char *const *arguments);
