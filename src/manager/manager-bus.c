@@ -355,7 +355,7 @@ static int tell_status(sd_event_source *source, void *userdata) {
                                      reload_is_pending(m) ? ", reload pending" : "", next ? DOMAIN_NAME(next) : "nothing", next ? " at " : "",
                                      next ? clock_format_utc(when, next->wanted_usec) : "");
         (void) sd_bus_emit_properties_changed(m->bus, BUS_PATH, BUS_INTERFACE_MANAGER, "Domains", "Renewals", "NextRenewalDomain", "NextRenewalUSec",
-                                              "ReloadPending", "Reloads", "Complaints", NULL);
+                                              "ReloadPending", "Reloads", "ReloadCounts", "Complaints", NULL);
         return 0;
 }
 
