@@ -119,7 +119,8 @@ int hook_run(Launcher *l, sd_bus_message *call, const char *domain, const char *
         _cleanup_(request_freep) Request *q = NULL;
         int r;
 
-        if (!event_kind_from_string(event, &hook.event))
+        /* Those of challenges are followed to their end: launcher/challenge-hook.h. */
+        if (!event_kind_from_string(event, &hook.event) || hook.event == EVENT_CHALLENGE_SETUP || hook.event == EVENT_CHALLENGE_TEARDOWN)
                 return sd_bus_error_set(error, BUS_ERROR_INVALID, "This is no event.");
 
         r = prepare(l, call, &hook, error);

@@ -17,6 +17,7 @@
 enum {
         FLYING_MAX = 16, /* as many as the launcher runs */
         CALLS_MAX = 10000,
+        EXIT_STATUS_EXEC = 203, /* systemd.exec(5) */
 };
 
 struct ChallengeCall {
@@ -276,6 +277,10 @@ int challenge_call_new(ChallengeQueue *q, const ChallengeCallSpec *spec, Challen
 
 bool challenge_call_succeeded(const LauncherHookEnd *end) {
         return end && str_equal(end->result, "success");
+}
+
+bool challenge_call_was_not_run(const LauncherHookEnd *end) {
+        return !end || (end->code == CLD_EXITED && end->status == EXIT_STATUS_EXEC);
 }
 
 char *challenge_call_describe(const LauncherHookEnd *end, const sd_bus_error *error) {

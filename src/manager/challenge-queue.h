@@ -38,5 +38,7 @@ ChallengeCall *challenge_call_free(ChallengeCall *c);
 void challenge_queue_kick(ChallengeQueue *q);
 
 bool challenge_call_succeeded(const LauncherHookEnd *end);
+/* There was nothing that could be run: the command is not there, or the launcher refuses. */
+bool challenge_call_was_not_run(const LauncherHookEnd *end);
 /* For people: how it ended, and where to read more. NULL: out of memory. */
 char *challenge_call_describe(const LauncherHookEnd *end, const sd_bus_error *error);

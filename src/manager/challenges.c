@@ -180,6 +180,12 @@ static void on_event_ended(const LauncherHookEnd *end, const sd_bus_error *error
                 return;
         }
         why = challenge_call_describe(end, error);
+        if (challenge_call_was_not_run(end)) { /* nobody disagrees */
+                log_warning("%s: The command of MDMessageCmd could not be asked about the challenge %s for %s: %s", DOMAIN_NAME(s->renewal->domain),
+                            challenge_type_to_string(s->type), s->identifier, str_or(why, "out of memory"));
+                succeed(s);
+                return;
+        }
         p = problem_new(PROBLEM_TYPE_CHALLENGE_SETUP, "The command of MDMessageCmd did not agree to the challenge %s for %s: %s", challenge_type_to_string(s->type), s->identifier,
                         str_or(why, "out of memory"));
         fail(s, p);
