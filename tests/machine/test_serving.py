@@ -2,8 +2,10 @@
 """What Apache answers to visitors and to CAs: challenges, redirects to https, headers, and which certificate is shown."""
 
 import hashlib
+import json
 import re
 import ssl
+import time
 
 import apache
 import managed
@@ -302,4 +304,115 @@ def test_require_https_in_vain(m):
     assert "MDRequireHttps sends visitors to https, and no virtual host of it has TLS" in said, said
     load(m, "MDPortMap http:80 https:8443\n" + manual(name, directives="MDRequireHttps permanent") + apache.virtual_host(m, name, port=80, ssl=False))
     assert request(m, name)[0] == 200
+    clear(m)
+
+
+# Certificates
+
+def served(m, name):
+    """The fingerprints that Apache has told the manager of."""
+    domains = json.loads(m.read(f"{STORE}/servers/apache2.json"))["managed-domains"]
+    return next(d for d in domains if d["name"] == name).get("served", [])
+
+
+def certificate_file(m, base, key="P-256", name="own.example.org", options=""):
+    """A certificate and its key of the administrator's: its fingerprint."""
+    m.run(f"openssl req -x509 -newkey {new_key(key)} -nodes -days 90 -subj /CN={name} -addext subjectAltName=DNS:{name} {options} "
+          f"-keyout {base}.key -out {base}.pem")
+    return Certificate(m.read(f"{base}.pem").encode()).fingerprint
+
+
+def test_static(m):
+    """MDCertificateFile: several of them, beside SSLCertificateFile and its chain file; one that is no good does not stop the server."""
+    name, ec, rsa, beside = "own.example.org", "/etc/ssl/ec", "/etc/ssl/rsa", "/etc/ssl/beside"
+    expected = {"P-256": certificate_file(m, ec), "rsa": certificate_file(m, rsa, "rsa")}
+    lines = [f"MDCertificateFile {base}.pem\nMDCertificateKeyFile {base}.key" for base in (ec, rsa)]
+    load(m, manual(name, directives="\n".join(lines)) + both_ports(m, name))
+    for key, fingerprint in expected.items():
+        assert handshake(m, name, "-sigalgs", SIGNS[key], alpn="") == (None, fingerprint), key
+    assert set(served(m, name)) == set(expected.values())
+    assert request(m, name, port=443)[0] == 200
+
+    # The chain file belongs to the old way of one certificate for each server.
+    own = certificate_file(m, beside, "P-384")
+    more = f"SSLCertificateFile {beside}.pem\nSSLCertificateKeyFile {beside}.key\nSSLCertificateChainFile {ec}.pem\n"
+    load(m, manual(name, directives=lines[1]) + both_ports(m, name, more=more))
+    assert handshake(m, name, "-sigalgs", SIGNS["rsa"], alpn="") == (None, expected["rsa"])
+    assert handshake(m, name, "-sigalgs", SIGNS["P-384"], alpn="") == (None, own)
+
+    # What the TLS module could not load, one by one.
+    for damage in (f"cp {rsa}.key {ec}.key", f": >{ec}.key", f"head -c 200 {ec}.pem >/run/x; mv /run/x {ec}.pem", f"rm {ec}.pem", f"ln -sf /dev/zero {ec}.pem"):
+        certificate_file(m, ec)
+        m.run(damage)
+        load(m, manual(name, directives="\n".join(lines)) + both_ports(m, name))
+        assert m.active("apache2") and handshake(m, name, alpn="") == (None, expected["rsa"]), damage
+        m.run(f"rm -f {ec}.pem {ec}.key")
+    clear(m)
+
+
+def fallback(m, name):
+    return m.certificate(name)
+
+
+def wait_another(m, name, old):
+    """Children of the old configuration may answer for a moment."""
+    def look():
+        found = fallback(m, name)
+        return found if found.fingerprint != old.fingerprint else None
+    return m.wait_for(look, 10, f"another certificate for {name}")
+
+
+def age(m, files, names, until):
+    """Gives a fallback another end, with the digest that its first line needs to be believed."""
+    line, _, cert = m.read(f"{files}/fallback-pubcert.p-256.pem").partition("\n")
+    line = re.sub(r"until \d+, .*", f"until {until}, ", line)
+    key = m.read(f"{files}/fallback-privkey.p-256.pem")
+    digest = hashlib.sha256(f"{line}{','.join(names)}\n{key}\n{cert}".encode()).hexdigest()
+    m.write(f"{files}/fallback-pubcert.p-256.pem", f"{line}{digest}\n{cert}", mode=0o600)
+
+
+def test_fallback(m):
+    """The self-signed certificate: kept as long as it is good, made again for other names, near its end, and when it is damaged."""
+    name = "later.example.org"
+    files = f"{STORE}/fallback/{name}"
+    load(m, manual(name) + apache.virtual_host(m, name))
+    first = fallback(m, name)
+    assert first.names == [name] and "Apache Managed Domain Fallback" in first.subject and request(m, name, port=443)[0] == 503
+    assert 13 * 86400 < first.not_after - time.time() <= 14 * 86400
+    reload(m)
+    assert fallback(m, name).fingerprint == first.fingerprint
+
+    load(m, manual(name, f"www.{name}") + apache.virtual_host(m, name))
+    second = fallback(m, name)
+    assert sorted(second.names) == [name, f"www.{name}"]
+    for damage in ("sed -i 's/until 1/until 2/' fallback-pubcert*", "truncate -s -30 fallback-pubcert*", "truncate -s 10 fallback-privkey*", "rm fallback-privkey*",
+                   ": >fallback-pubcert.p-256.pem", "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 >fallback-privkey.p-256.pem"):
+        m.run(f"cd {files} && {damage}")
+        reload(m)
+        second = wait_another(m, name, second)
+        assert m.active("apache2"), damage
+
+    # A week before its end: as if it had been made earlier, because nobody can set the machine's clock.
+    for days, is_kept in ((8, True), (6, False)):
+        age(m, files, (name, f"www.{name}"), int(time.time()) + days * 86400)
+        reload(m)
+        if is_kept:
+            assert fallback(m, name).fingerprint == second.fingerprint
+        else:
+            wait_another(m, name, second)
+    clear(m)
+
+
+def test_own_fallback(m):
+    """MDFallbackCertificate: what is shown until there is a certificate; one that is no good is told, and ours is shown."""
+    name, base = "ownfallback.example.org", "/etc/ssl/ownfallback"
+    expected = certificate_file(m, base, name=name)
+    text = manual(name, directives=f"MDFallbackCertificate {base}.pem {base}.key") + apache.virtual_host(m, name)
+    load(m, text)
+    assert m.certificate(name).fingerprint == expected and request(m, name, port=443)[0] == 503
+    certificate_file(m, f"{base}2")
+    m.run(f"cp {base}2.key {base}.key")
+    load(m, text)
+    assert "Managed Domain Fallback" in m.certificate(name).subject
+    assert f"{name}: {base}.pem is not used: the private key beside it belongs to another certificate." in apache.errors(m)
     clear(m)
