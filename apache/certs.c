@@ -11,6 +11,7 @@
 #include "fallback.h"
 #include "pair.h"
 #include "pass.h"
+#include "renamed.h"
 #include "store-view.h"
 
 /* What there is for a domain. Looked up once, however many servers use it. */
@@ -52,15 +53,15 @@ static int load_pair(StoreView *v, apr_pool_t *p, StoreViewSet set, const char *
 }
 
 /* The paths outlive the scratch pool, the texts do not: thousands of them would be most of what the module needs. */
-static bool find_pair(const Configuration *c, apr_pool_t *scratch, const ManagedDomain *d, const KeySpec *spec, StoreViewSet set, StoreViewPair *ret,
-                      const char **ret_sha256) {
+static bool find_pair(const Configuration *c, apr_pool_t *scratch, const ManagedDomain *d, const char *name, const KeySpec *spec, StoreViewSet set,
+                      StoreViewPair *ret, const char **ret_sha256) {
         StoreView *v = c->domains->store;
         const char *why = NULL;
         int r;
 
-        if (store_view_pair(v, c->domains->pool, set, d->name, spec, ret) != 0)
+        if (store_view_pair(v, c->domains->pool, set, name, spec, ret) != 0)
                 return false;
-        r = load_pair(v, scratch, set, d->name, spec, ret_sha256, &why);
+        r = load_pair(v, scratch, set, name, spec, ret_sha256, &why);
         if (r == STORE_VIEW_E_FAILED)
                 tell_unusable(c, d, ret->cert_file, why);
         return r == STORE_VIEW_DONE;
@@ -87,19 +88,30 @@ static void find_static(const Configuration *c, apr_pool_t *scratch, ManagedDoma
 }
 
 /* A live pair that is missing or torn will be put back by md-manager from its reserve. It may be slower than this reload, or not run. */
-static void find_live(const Configuration *c, apr_pool_t *scratch, ManagedDomain *d, DomainCerts *certs) {
+static void find_live(const Configuration *c, apr_pool_t *scratch, ManagedDomain *d, const char *name, DomainCerts *certs) {
         for (size_t i = 0; i < key_specs_count(&d->keys); i++) {
                 KeySpec spec = key_specs_get(&d->keys, i);
                 const char *sha256 = NULL;
                 StoreViewPair pair;
 
-                if (!find_pair(c, scratch, d, &spec, STORE_VIEW_LIVE, &pair, &sha256)) {
-                        if (!find_pair(c, scratch, d, &spec, STORE_VIEW_RESERVE, &pair, &sha256))
+                if (!find_pair(c, scratch, d, name, &spec, STORE_VIEW_LIVE, &pair, &sha256)) {
+                        if (!find_pair(c, scratch, d, name, &spec, STORE_VIEW_RESERVE, &pair, &sha256))
                                 continue;
                         tell_reserve(c, d, pair.cert_file);
                 }
                 add_pair(d, certs, &pair, sha256);
         }
+}
+
+static void find_renamed(const Configuration *c, apr_pool_t *scratch, ManagedDomain *d, DomainCerts *certs) {
+        const char *before = renamed_from(c, d);
+
+        if (!before)
+                return;
+        find_live(c, scratch, d, before, certs);
+        if (pass_is_for_work() && certs->live->nelts > 0)
+                ap_log_error(APLOG_MARK, APLOG_INFO, 0, c->base, "%s: served with what the store has for %s, until md-manager gives it the new name.", d->name,
+                             before);
 }
 
 static DomainCerts *certs_of(const Configuration *c, apr_pool_t *p, ManagedDomain *d) {
@@ -117,7 +129,9 @@ static DomainCerts *certs_of(const Configuration *c, apr_pool_t *p, ManagedDomai
         if (managed_domain_is_static(d))
                 find_static(c, scratch, d, certs);
         if (certs->live->nelts == 0) /* also for files that are of no use: better an older certificate than none */
-                find_live(c, scratch, d, certs);
+                find_live(c, scratch, d, d->name, certs);
+        if (certs->live->nelts == 0)
+                find_renamed(c, scratch, d, certs);
         apr_pool_destroy(scratch);
 
         key = apr_pmemdup(p, &d, sizeof(d));

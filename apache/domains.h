@@ -15,6 +15,7 @@ typedef struct Domains {
         Matching *matching;
         apr_hash_t *curves;                /* text of MDPrivateKeys → why no key can be made on it; "": one can */
         apr_hash_t *certs;                 /* ManagedDomain * → what certs.c found for it */
+        struct Renamed *renamed;           /* what the store has of domains that are not configured; NULL: not looked at */
         struct Fallbacks *fallbacks;       /* what they have in common; NULL: none was made */
         const struct StoreViewPair *spare; /* some pair that the TLS module was given */
         struct StoreView *store; /* in the parent until the server goes to work; in a child for its life; NULL: not open */

@@ -98,6 +98,34 @@ void store_view_unlock(StoreView *v) {
         v->lock_fd = -1;
 }
 
+/* Domains */
+
+bool store_view_has_domain(StoreView *v, const char *name) {
+        return store_domain_exists(v->store, STORE_SET_LIVE, name);
+}
+
+static apr_status_t free_domain(void *data) {
+        (void) managed_domain_free(data);
+        return APR_SUCCESS;
+}
+
+apr_array_header_t *store_view_other_domains(StoreView *v, apr_pool_t *p, apr_hash_t *known) {
+        apr_array_header_t *others = apr_array_make(p, 4, sizeof(StoreViewDomain));
+        _auto_strv_ char **names = NULL;
+
+        if (store_domain_list(v->store, STORE_SET_LIVE, &names) != 0)
+                return others;
+        STRV_FOREACH(name, names) {
+                ManagedDomain *d = NULL;
+
+                if (apr_hash_get(known, *name, APR_HASH_KEY_STRING) || store_domain_read_md(v->store, STORE_SET_LIVE, *name, &d, NULL) != 0)
+                        continue;
+                apr_pool_cleanup_register(p, d, free_domain, apr_pool_cleanup_null);
+                APR_ARRAY_PUSH(others, StoreViewDomain) = (StoreViewDomain){ d->name, d->names };
+        }
+        return others;
+}
+
 /* Certificates and keys */
 
 bool store_view_name_is_valid(const char *name) {

@@ -4,7 +4,9 @@
 /* The store as the module uses it: the one place where pools and store/ meet. Results live in the pool that was given; keys
  * live in a Secret. */
 
+#include "apr_hash.h"
 #include "apr_pools.h"
+#include "apr_tables.h"
 
 #include "base/key-spec.h"
 #include "base/secret.h"
@@ -24,6 +26,16 @@ enum {
 int store_view_open_for_server(apr_pool_t *p, const char *path, StoreView **ret, const char **ret_why);
 /* The server's user in a child: challenges only. Several threads may use it. */
 int store_view_open_for_child(apr_pool_t *p, const char *path, StoreView **ret, const char **ret_why);
+
+/* A domain in the store. */
+typedef struct StoreViewDomain {
+        const char *name;
+        char *const *names;
+} StoreViewDomain;
+
+bool store_view_has_domain(StoreView *v, const char *name);
+/* Of StoreViewDomain: those whose names are not keys of 'known'. What cannot be read is left out. */
+apr_array_header_t *store_view_other_domains(StoreView *v, apr_pool_t *p, apr_hash_t *known);
 
 /* Keeps live sets from being exchanged while they are looked at. Not to get the lock is no reason to stop. Released at the
  * latest with the pool. */

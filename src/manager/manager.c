@@ -27,6 +27,7 @@
 #include "manager/job-bus.h"
 #include "manager/manager-bus.h"
 #include "manager/reload.h"
+#include "manager/rename.h"
 #include "manager/renewal-info.h"
 #include "manager/renewal.h"
 #include "manager/schedule.h"
@@ -179,6 +180,7 @@ Manager *manager_free(Manager *m) {
         polkit_free(m->polkit);
         store_close(m->store);
         sd_event_source_disable_unref(m->recheck);
+        sd_event_source_disable_unref(m->rename_again);
         sd_event_source_disable_unref(m->pump);
         sd_event_source_disable_unref(m->status);
         sd_bus_flush_close_unref(m->bus);
@@ -314,6 +316,7 @@ static void plan_recheck(Manager *m) {
 
 void manager_apply_snapshots(Manager *m) {
         const SnapshotMerge *merge = servers_merge(m->servers);
+        Renames renames = { 0 };
         const char *name;
         Domain *d;
         int r;
@@ -325,11 +328,12 @@ void manager_apply_snapshots(Manager *m) {
         }
         m->left_out = strv_free(m->left_out);
         for (size_t i = 0; i < merge->n_domains; i++) {
-                int k = adopt(m, merge->domains[i].domain, &d);
+                int k = rename_if_new(m, &renames, merge->domains[i].domain) ? adopt(m, merge->domains[i].domain, &d) : 0;
 
                 if (k < 0)
                         leave_out(m, merge->domains[i].domain->name, k);
         }
+        renames_done(&renames);
         r = collect_views(m);
         if (r < 0) {
                 (void) log_failure(r, "Cannot take over what the servers configure: %m");

@@ -53,6 +53,7 @@ typedef struct Manager {
         uid_t acme_uid; /* the workers' user */
 
         sd_event_source *recheck; /* MDCheckInterval */
+        sd_event_source *rename_again; /* a server read certificates when one was to get another name */
         sd_event_source *pump; /* deferred: starts what is due when there are places */
         sd_event_source *status;
         Status *shown; /* what the status pages show */

@@ -240,6 +240,13 @@ void schedule_remove(Schedule *s, Domain *d) {
         plan_soon(s);
 }
 
+void schedule_clear(Schedule *s, const char *name) {
+        int r = set_timer_unit(s, name, 0);
+
+        if (r < 0)
+                (void) log_failure(r, "%s: Cannot ask for the end of its timer: %m", name);
+}
+
 const Domain *schedule_next(const Schedule *s) {
         return s->n_waiting > 0 ? s->waiting[0] : NULL;
 }

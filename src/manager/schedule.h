@@ -14,5 +14,8 @@ void schedule_update(Schedule *s, Domain *d);
 /* The domain goes away. */
 void schedule_remove(Schedule *s, Domain *d);
 
+/* A name that is no domain any more may have a timer from an earlier run. */
+void schedule_clear(Schedule *s, const char *name);
+
 /* The earliest, for the status; NULL: none. */
 const Domain *schedule_next(const Schedule *s);

@@ -41,6 +41,14 @@ static int ensure_set(Store *s, StoreSet set, const char *name, int *ret_fd) {
         return r == DIR_E_NOT_DIRECTORY ? -ENOTDIR : from_directory(r);
 }
 
+bool store_domain_exists(Store *s, StoreSet set, const char *name) {
+        _auto_close_ int fd = -1;
+
+        assert(s);
+
+        return open_set(s, set, name, &fd) == 0;
+}
+
 int store_domain_list(Store *s, StoreSet set, char ***ret_names) {
         _auto_close_ int fd = -1;
         int r;

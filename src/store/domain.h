@@ -23,6 +23,7 @@ enum {
         STORE_DOMAIN_E_DAMAGED, /* not readable as what it should be; *ret_problem (where there is one) names the file */
 };
 
+bool store_domain_exists(Store *s, StoreSet set, const char *name); /* the directory, whatever is in it */
 int store_domain_list(Store *s, StoreSet set, char ***ret_names); /* directories with valid names, sorted */
 
 int store_domain_read_key(Store *s, StoreSet set, const char *name, const KeySpec *spec, Secret **ret);
