@@ -3,9 +3,11 @@
 RFC 8555 knows at every step of the way, with what the administrator then sees."""
 
 import re
+import ssl
 
 import apache
 import managed
+from machine import Certificate
 
 ACME = "urn:ietf:params:acme:error:"
 OTHER_CA = "https://other.test:9443/acme/local/directory"
@@ -155,6 +157,132 @@ def test_busy_directory(m):
     told = [e for e in m.journal("_COMM=md-acme", after=cursor) if "503" in e["MESSAGE"]]
     assert told and all(int(e["PRIORITY"]) >= 6 for e in told), told
     managed.wait_served(m, "busy.test")
+
+
+def test_binding(m):
+    """A CA that wants accounts bound to one of its own (EAB): without one, that is told; with one, the account is made, and no worker sees the secret."""
+    with_ca(m, eab={"kid-1": "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"})
+    cursor = m.cursor()
+    managed.add(m, "bound.test")
+    apache.reload(m)
+    problem, _ = wait_problem(m, "bound.test", cursor)
+    assert problem[0] in (ACME + "externalAccountRequired", "urn:org:mdmanager1:setting-refused") and "xternal" in problem[1], problem
+    m.ca.proxy.clear()
+    managed.add(m, "bound.test", directives="MDExternalAccountBinding kid-1 zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W")
+    apache.reload(m)
+    managed.wait_served(m, "bound.test")
+    made = [r for r in m.ca.proxy.seen("new-account") if r.status == 201]
+    assert len(made) == 1 and "externalAccountBinding" in made[0].payload, made
+    assert "zWNDZM6eQGHW" not in m.run(["journalctl", "--no-pager", "-o", "export"]).out
+
+
+def test_profiles(m):
+    """The profile that is asked for is ordered; one that the CA does not have is left out, unless it must be."""
+    with_ca(m, profiles={"default": 90 * 86400, "shortlived": 6 * 86400})
+    certificate = obtain(m, "profile.test", directives="MDProfile shortlived")
+    assert m.ca.proxy.seen("new-order")[-1].payload["profile"] == "shortlived"
+    assert certificate.not_after - certificate.not_before <= 6 * 86400 + 60, certificate
+    m.ca.proxy.clear()
+    obtain(m, "free.test", directives="MDProfile eternal")
+    assert "profile" not in m.ca.proxy.seen("new-order")[-1].payload
+    cursor = m.cursor()
+    managed.add(m, "must.test", directives="MDProfile eternal\nMDProfileMandatory on")
+    apache.reload(m)
+    problem, _ = wait_problem(m, "must.test", cursor)
+    assert "eternal" in problem[1], problem
+
+
+def test_preferred_chain(m):
+    """Of the chains that the CA offers for one certificate (Link rel="alternate"), the one that leads to the preferred root is served."""
+    with_ca(m, environment={"PEBBLE_ALTERNATE_ROOTS": "2"})
+    roots = [Certificate(ssl.PEM_cert_to_DER_cert(m.ca._manage(f"/roots/{i}"))) for i in range(3)]
+    common_name = re.search(r"CN ?= ?(.*)$", roots[2].subject)[1]
+    assert len({root.subject for root in roots}) == 3, roots
+    obtain(m, "chain.test", directives=f'MDPreferredChain "{common_name}"')
+    assert m.ca.proxy.count("certificate") == 3, m.ca.proxy.counts()
+    chain = m.read(f"{managed.STORE}/domains/chain.test/pubcert.pem")
+    last = Certificate(ssl.PEM_cert_to_DER_cert(chain[chain.rindex("-----BEGIN"):]))
+    assert common_name in last.issuer, (common_name, last)
+
+
+PASSWORD = "sEcret77"
+
+
+def proxy(m):
+    """Apache as a proxy for CONNECT: over http on port 3128, over https on port 3129, for one who has the password."""
+    certificate, key = m.ca.ca.issue("proxy.test", names="DNS:proxy.test")
+    m.write("/etc/md-test/proxy.pem", certificate + key)
+    m.run("grep -q proxy.test /etc/hosts || echo 127.0.0.1 proxy.test >>/etc/hosts")
+    m.run(f"htpasswd -bc /etc/md-test/proxy.users user {PASSWORD}")
+    apache.modules(m, "proxy", "proxy_http", "proxy_connect", "auth_basic", "authn_file", "authz_user")
+    host = """    ServerName proxy.test
+    ProxyRequests On
+    AllowCONNECT 14000
+    CustomLog /var/log/apache2/connect.log "%{local}p %>s %r"
+    <Proxy *>
+        AuthType Basic
+        AuthName proxy
+        AuthUserFile /etc/md-test/proxy.users
+        Require valid-user
+    </Proxy>
+"""
+    apache.site(m, "proxy", f"Listen 3128 http\nListen 3129 https\n<VirtualHost *:3128>\n{host}</VirtualHost>\n<VirtualHost *:3129>\n{host}"
+                            "    SSLEngine on\n    SSLCertificateFile /etc/md-test/proxy.pem\n</VirtualHost>\n")
+    apache.restart(m)
+
+
+def connects(m):
+    """What went through the proxy: pairs of its port and its answer."""
+    lines = m.read("/var/log/apache2/connect.log").splitlines()
+    assert all("CONNECT ca.test:14000" in line for line in lines), lines
+    return [tuple(line.split()[:2]) for line in lines]
+
+
+def test_proxies(m):
+    """The CA through an http proxy and through an https proxy, each with a password; a wrong one is told, and none is ever in the journal."""
+    with_ca(m)
+    proxy(m)
+    obtain(m, "plain-proxy.test", directives=f"MDHttpProxy http://user:{PASSWORD}@proxy.test:3128/")
+    assert ("3128", "200") in connects(m), connects(m)
+    obtain(m, "tls-proxy.test", directives=f"MDHttpProxy https://user:{PASSWORD}@proxy.test:3129/\nMDHttpProxyCACertificateFile /etc/md-test/ca.pem")
+    assert ("3129", "200") in connects(m), connects(m)
+    cursor = m.cursor()
+    managed.add(m, "no-proxy.test", directives=f"MDHttpProxy http://user:not{PASSWORD}@proxy.test:3128/")
+    apache.reload(m)
+    problem, _ = wait_problem(m, "no-proxy.test", cursor)
+    assert "through the proxy proxy.test:3128" in problem[1] and "407" in problem[1], problem
+    assert PASSWORD not in m.run(["journalctl", "--no-pager", "-o", "export"]).out
+    managed.remove(m, "no-proxy.test")
+    apache.reload(m)
+
+
+def test_proxy_of_the_environment(m):
+    """A drop-in for all units whose names begin with "md-" gives the proxy, as the manual page says."""
+    with_ca(m)
+    proxy(m)
+    before = len(connects(m))
+    m.write("/etc/systemd/system/md-.service.d/proxy.conf", f"[Service]\nEnvironment=https_proxy=http://user:{PASSWORD}@proxy.test:3128\n")
+    m.run("systemctl daemon-reload")
+    obtain(m, "environment.test")
+    assert len(connects(m)) > before, connects(m)
+    m.run("rm /etc/systemd/system/md-.service.d/proxy.conf; systemctl daemon-reload")
+
+
+def test_memory(m):
+    """md-acme stays below 12 MiB of its own memory, with 25 names to prove."""
+    with_ca(m)
+    seen = {}
+
+    def look(_):
+        pid = m.run("pgrep -x md-acme").out.split()[0]
+        status = m.read(f"/proc/{pid}/smaps_rollup")
+        seen.update({k: int(v) for k, v in re.findall(r"^(\w+): +(\d+) kB", status, re.MULTILINE)})
+    m.ca.proxy.rule(kind="certificate", before=look)
+    obtain(m, "memory.test", *(f"n{i}.memory.test" for i in range(24)), deadline=60)
+    counts = m.ca.proxy.counts()
+    counts.pop("order", 0)
+    assert sum(counts.values()) <= 9 + 2 * 25, counts
+    assert seen["Pss"] < 12 * 1024, seen
 
 
 # Every error of RFC 8555 section 6.7 at every step
