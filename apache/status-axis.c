@@ -7,11 +7,12 @@
 #include "base/clock.h"
 
 enum {
-        TICKS_WANTED = 8,
+        TICKS_WANTED = 6, /* so many words have room in a column */
         PLACES = 10000,
 };
 
-/* A certificate of ten years must not leave a sliver of the others. */
+/* A certificate of ten years must not leave a sliver of the others, and what is past matters less. */
+#define REACH_BACK_USEC (120 * USEC_PER_DAY)
 #define REACH_USEC (400 * USEC_PER_DAY)
 
 void status_axis_init(StatusAxis *a, uint64_t now_usec) {
@@ -21,7 +22,7 @@ void status_axis_init(StatusAxis *a, uint64_t now_usec) {
 void status_axis_include(StatusAxis *a, uint64_t from_usec, uint64_t until_usec) {
         if (from_usec == 0 || until_usec <= from_usec)
                 return;
-        a->from_usec = MIN_OF(a->from_usec, MAX_OF(from_usec, usec_sub(a->now_usec, REACH_USEC)));
+        a->from_usec = MIN_OF(a->from_usec, MAX_OF(from_usec, usec_sub(a->now_usec, REACH_BACK_USEC)));
         a->until_usec = MAX_OF(a->until_usec, MIN_OF(until_usec, usec_add(a->now_usec, REACH_USEC)));
 }
 
@@ -98,10 +99,10 @@ static size_t month_ticks(const StatusAxis *a, StatusTick ret[static STATUS_AXIS
         struct tm tm;
 
         while (months / step > TICKS_WANTED)
-                step++;
+                step += step < 4 ? 1 : step < 6 ? 2 : 6; /* a divisor of the year, so that each year has its mark */
         if (!gmtime_r(&seconds, &tm))
                 return 0;
-        tm = (struct tm){ .tm_year = tm.tm_year, .tm_mon = tm.tm_mon, .tm_mday = 1 };
+        tm = (struct tm){ .tm_year = tm.tm_year, .tm_mon = tm.tm_mon / (int) step * (int) step, .tm_mday = 1 };
         for (;;) {
                 if (!add(a, tm, 0, ret, &n))
                         return n;

@@ -117,6 +117,16 @@ static void put_head(const Page *p) {
         put(p->r, "</th></tr></thead>\n<tbody role=\"rowgroup\">\n");
 }
 
+/* A long name goes on in the next line behind a dot. */
+static void put_breakable(request_rec *r, const char *name) {
+        for (size_t n; *name; name += n) {
+                n = strcspn(name, ".");
+                n += name[n] == '.';
+                put_html(r, apr_pstrmemdup(r->pool, name, n));
+                put(r, name[n] ? "<wbr>" : "");
+        }
+}
+
 static void put_name_cell(const Page *p, const StatusFacts *f) {
         JsonObject *names = json_get_array(f->json, "domains");
         size_t n = names ? json_object_array_length(names) : 0;
@@ -126,7 +136,7 @@ static void put_name_cell(const Page *p, const StatusFacts *f) {
         put(p->r, *p->self ? "/" : "");
         put_url(p->r, f->name);
         put(p->r, "\">");
-        put_html(p->r, f->name);
+        put_breakable(p->r, f->name);
         put(p->r, "</a>");
         if (n > 1) {
                 const char *second = json_object_get_string(json_object_array_get_idx(names, 1));

@@ -144,31 +144,6 @@ def test_secrets(m):
     assert mode == "md-manager:www-data 640", mode
 
 
-def test_kept_up(m):
-    """What is shown follows what happens: a renewal, a domain that comes and goes, a file that somebody tears; at a restart nothing is written anew."""
-    before = domains(m)["good.example.org"]["cert"]["rsa"]["serial"]
-    managed.renew(m, "good.example.org")
-    m.wait_for(lambda: (d := domains(m)["good.example.org"])["cert"]["rsa"]["serial"] != before and d["served"], 60, "the new certificate on the page")
-    managed.add(m, "short.example.org", directives="MDRenewMode manual")
-    apache.reload(m)
-    m.wait_for(lambda: domains(m)["short.example.org"]["state"] == 1, 20, "the new domain on the page")
-    managed.remove(m, "short.example.org")
-    apache.reload(m)
-    m.wait_for(lambda: "short.example.org" not in domains(m), 20, "the domain to leave the page")
-    m.wait_for(lambda: not m.exists(f"{managed.STORE}/status/short.example.org.json"), 20, "its file to go")
-    file = f"{managed.STORE}/status/manual.example.org.json"
-    m.write(file, '{"name": "manual.exa')
-    assert domains(m)["manual.example.org"]["state"] == 0 and "has not told" in domains(m)["manual.example.org"]["state-descr"]
-    managed.check(m)
-    m.wait_for(lambda: domains(m)["manual.example.org"]["state"] == 1, 10, "the torn file to be mended")
-    m.write(f"{managed.STORE}/status/gone.example.org.json", "{}")
-    inode = m.run(["stat", "-c", "%i", file]).out
-    m.run("systemctl restart md-manager")
-    m.wait_for(lambda: not m.exists(f"{managed.STORE}/status/gone.example.org.json"), 10, "the file of an unknown domain to go")
-    managed.check(m)
-    assert m.run(["stat", "-c", "%i", file]).out == inode, "a file was written again with the same content"
-
-
 def test_certificate_status(m):
     """/.httpd/certificate-status answers on the hosts of domains, with and without TLS, also while they have no certificate; it can be switched off."""
     path = "/.httpd/certificate-status"
@@ -232,6 +207,90 @@ def test_server_status_html(m):
     assert retries and (retries[2] == "retry") == (retries[1] == "1"), row
     row = next(part for part in text.split("<tr") if "<td>good.example.org</td>" in part)
     assert "search.example/?q=" in row and "Search[rsa]</a>" in row and "<td>good</td>" in row, row
+
+
+def parse_openmetrics(text):
+    """Strictly: families of OpenMetrics with their samples, as {name: (type, {labels: value})}. Fails where a scraper would."""
+    assert text.endswith("# EOF\n") and text.count("# EOF") == 1, text[-200:]
+    families, current, labels_re = {}, None, re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\[\\n"])*)"')
+    for line in text.removesuffix("# EOF\n").splitlines():
+        word = line.split(" ", 3)
+        if line.startswith("# TYPE "):
+            assert word[2] not in families and re.fullmatch(r"[a-zA-Z_:][a-zA-Z0-9_:]*", word[2]), line
+            assert word[3] in ("gauge", "counter", "info", "stateset"), line
+            current = word[2]
+            families[current] = (word[3], {})
+        elif line.startswith("# UNIT "):
+            assert word[2] == current and current.endswith("_" + word[3]) and not families[current][1], line
+        elif line.startswith("# HELP "):
+            assert word[2] == current and word[3].strip() and not families[current][1], line
+        else:
+            found = re.fullmatch(r"([a-zA-Z_:][a-zA-Z0-9_:]*)\{(.*)\} (\d+)", line)
+            assert found, line
+            kind, samples = families[current]
+            assert found[1] == current + {"counter": "_total", "info": "_info"}.get(kind, ""), line
+            labels = labels_re.findall(found[2])
+            assert ",".join(f'{k}="{v}"' for k, v in labels) == found[2] and len(dict(labels)) == len(labels), line
+            key = tuple(sorted(labels))
+            assert key not in samples and (kind not in ("stateset", "info") or found[3] in "01"), line
+            assert kind != "stateset" or current in dict(labels), line
+            samples[key] = int(found[3])
+    return families
+
+
+def sample(families, name, **labels):
+    return families[name][1].get(tuple(sorted(labels.items())))
+
+
+def test_metrics(m):
+    """md-status?openmetrics and mdctl metrics are strict OpenMetrics with the same values: expiry for each key, next renewal, failures, reloads."""
+    status, headers, text = get(m, "/md-status?openmetrics")
+    assert status == 200 and headers["content-type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8", headers
+    page_says, bus_says = parse_openmetrics(text), parse_openmetrics(managed.mdctl(m, "metrics").out)
+    assert list(page_says) == list(bus_says), (list(page_says), list(bus_says))
+    d, name = domains(m)["good.example.org"], "good.example.org"
+    for families in (page_says, bus_says):
+        for key in ("rsa", "secp256r1"):
+            assert sample(families, "md_certificate_expiry_timestamp_seconds", domain=name, key=key) == seconds(d["cert"][key]["valid"]["until"])
+            assert sample(families, "md_certificate_not_before_timestamp_seconds", domain=name, key=key) == seconds(d["cert"][key]["valid"]["from"])
+        assert abs(sample(families, "md_renewal_due_timestamp_seconds", domain=name) - seconds(d["renew-at"])) <= 1
+        assert abs(sample(families, "md_next_action_timestamp_seconds", domain=name) - seconds(d["next"]["at"])) <= 1
+        assert sample(families, "md_served", domain=name) == 1 and sample(families, "md_served", domain="failing.example.org") == 0
+        assert sample(families, "md_renewal_consecutive_failures", domain="failing.example.org") > 0
+        assert sample(families, "md_renewal_consecutive_failures", domain=name) == 0
+        assert sample(families, "md_state", domain=name, md_state="complete") == 1 and sample(families, "md_state", domain=name, md_state="incomplete") == 0
+        assert sample(families, "md_state", domain="failing.example.org", md_state="incomplete") == 1
+        assert sample(families, "md_reloads", unit="apache2.service") > 0 and sample(families, "md_reload_failures", unit="apache2.service") == 0, families
+    assert sample(page_says, "md_reloads", unit="apache2.service") == sample(bus_says, "md_reloads", unit="apache2.service")
+    one = parse_openmetrics(get(m, "/md-status/good.example.org?openmetrics")[2])
+    assert {dict(key)["domain"] for key in one["md_served"][1]} == {name}
+    rc = m.run(["mdctl", "metrics"], user="alice", check=False)
+    assert rc.rc == 0 and rc.out.endswith("# EOF\n"), rc
+
+
+def test_kept_up(m):
+    """What is shown follows what happens: a renewal, a domain that comes and goes, a file that somebody tears; at a restart nothing is written anew."""
+    before = domains(m)["good.example.org"]["cert"]["rsa"]["serial"]
+    managed.renew(m, "good.example.org")
+    m.wait_for(lambda: (d := domains(m)["good.example.org"])["cert"]["rsa"]["serial"] != before and d["served"], 60, "the new certificate on the page")
+    managed.add(m, "short.example.org", directives="MDRenewMode manual")
+    apache.reload(m)
+    m.wait_for(lambda: domains(m)["short.example.org"]["state"] == 1, 20, "the new domain on the page")
+    managed.remove(m, "short.example.org")
+    apache.reload(m)
+    m.wait_for(lambda: "short.example.org" not in domains(m), 20, "the domain to leave the page")
+    m.wait_for(lambda: not m.exists(f"{managed.STORE}/status/short.example.org.json"), 20, "its file to go")
+    file = f"{managed.STORE}/status/manual.example.org.json"
+    m.write(file, '{"name": "manual.exa')
+    assert domains(m)["manual.example.org"]["state"] == 0 and "has not told" in domains(m)["manual.example.org"]["state-descr"]
+    managed.check(m)
+    m.wait_for(lambda: domains(m)["manual.example.org"]["state"] == 1, 10, "the torn file to be mended")
+    m.write(f"{managed.STORE}/status/gone.example.org.json", "{}")
+    inode = m.run(["stat", "-c", "%i", file]).out
+    m.run("systemctl restart md-manager")
+    m.wait_for(lambda: not m.exists(f"{managed.STORE}/status/gone.example.org.json"), 10, "the file of an unknown domain to go")
+    managed.check(m)
+    assert m.run(["stat", "-c", "%i", file]).out == inode, "a file was written again with the same content"
 
 
 def put(m, name, **more):
