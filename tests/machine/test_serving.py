@@ -416,3 +416,122 @@ def test_own_fallback(m):
     assert "Managed Domain Fallback" in m.certificate(name).subject
     assert f"{name}: {base}.pem is not used: the private key beside it belongs to another certificate." in apache.errors(m)
     clear(m)
+
+
+# http-01
+
+def lay_down(m, name, token):
+    """An answer for http-01, as the manager lays it down: the key authorization."""
+    authorization = f"{token}.{'A' * 43}"
+    directory = f"{STORE}/challenges/{name}"
+    m.run(f"install -d -m 2750 -o md-manager -g www-data {directory}")
+    m.write(f"{directory}/acme-http-01.txt", authorization + "\n", mode=0o640, owner="md-manager:www-data")
+    return authorization
+
+
+PREFIX = "/.well-known/acme-challenge/"
+TOKEN = "t" * 32
+
+
+def test_http01(m):
+    """Only the token that is being proven is answered, before redirects, passwords and proxies; everything else is somebody else's."""
+    name, listed = "http.example.org", "listed.example.org"
+    apache.modules(m, "rewrite", "proxy", "proxy_http")
+    apache.restart(m)
+    m.write(f"/var/www/others{PREFIX}other-client", "theirs\n")
+    more = (f"Alias {PREFIX} /var/www/others{PREFIX}\n<Directory /var/www/others>\nRequire all granted\n</Directory>\n"
+            "<Location /closed>\nRequire all denied\n</Location>")
+    load(m, manual(name) + manual(listed, directives="MDCAChallenges tls-alpn-01 dns-01") + both_ports(m, name, more=more) + both_ports(m, listed, more=more))
+    expected = lay_down(m, name, TOKEN).encode()
+    lay_down(m, listed, TOKEN)
+
+    got, headers, body = request(m, name, f"GET {PREFIX}{TOKEN} HTTP/1.1")
+    assert (got, body) == (200, expected) and header(headers, "Content-Type") == ["text/plain"], (got, headers, body)
+    got, headers, body = request(m, name, f"HEAD {PREFIX}{TOKEN} HTTP/1.1")
+    assert (got, body) == (200, b"") and header(headers, "Content-Length") == [str(len(expected))], headers
+    assert request(m, name, f"GET {PREFIX}{TOKEN} HTTP/1.1", port=443)[::2] == (200, expected)      # on a fallback that says 503 to the rest
+    assert request(m, name, port=443)[0] == 503
+    for method in ("POST", "PUT", "DELETE", "OPTIONS", "PROPFIND"):
+        assert request(m, name, f"{method} {PREFIX}{TOKEN} HTTP/1.1", headers=["Content-Length: 0"])[0] == 501, method
+
+    for path, status in ((f"{PREFIX}other-client", 200), (f"{PREFIX}{'u' * 32}", 404), (f"{PREFIX}{TOKEN}/", 404), (f"{PREFIX}{TOKEN}/more", 404),
+                         (PREFIX[:-1], 404), (f"/x{PREFIX}{TOKEN}", 404)):
+        got, _, body = request(m, name, f"GET {path} HTTP/1.1")
+        assert got == status and expected not in body, (path, got, body)
+    assert b"other-client" in request(m, name, f"GET {PREFIX} HTTP/1.1")[2]      # a list of what the other client has there
+    assert request(m, listed, f"GET {PREFIX}{TOKEN} HTTP/1.1")[0] == 404
+    assert request(m, name, f"GET {PREFIX}other-client HTTP/1.1")[2] == b"theirs\n"
+
+    # In front of whatever a virtual host does with every request.
+    for more in ("Redirect permanent / https://elsewhere.example.net/", "RewriteEngine on\nRewriteRule ^ https://elsewhere.example.net/ [R=301,L]",
+                 'SetHandler "proxy:http://127.0.0.1:9/"', "ProxyPass / http://127.0.0.1:9/", "<Location />\nRequire all denied\n</Location>",
+                 '<Location />\nRequire valid-user\nAuthType Basic\nAuthName "x"\n</Location>'):
+        load(m, manual(name, directives="MDRequireHttps permanent") + both_ports(m, name, more=more))
+        assert request(m, name, f"GET {PREFIX}{TOKEN} HTTP/1.1")[::2] == (200, expected), more
+    unprove(m, name)
+    unprove(m, listed)
+    clear(m)
+
+
+# Variety
+
+def test_many_children(m):
+    """32 children see an answer when it is there, whole, and none of them when it is not."""
+    name = "many.example.org"
+    m.write("/etc/apache2/conf-enabled/many.conf", "<IfModule mpm_event_module>\nStartServers 32\nServerLimit 32\nThreadsPerChild 2\nThreadLimit 2\n"
+            "MaxRequestWorkers 64\nMinSpareThreads 64\nMaxSpareThreads 64\n</IfModule>\nKeepAlive Off\n")
+    load(m, manual(name) + both_ports(m, name))
+    apache.restart(m)
+    m.wait_for(lambda: len(m.run("pgrep -u www-data -x apache2").out.split()) >= 32, 20, "32 children")
+    for number in range(10):
+        token = f"token-{number:02d}-{'x' * 24}"
+        expected = lay_down(m, name, token).encode()
+        for _ in range(64):
+            assert request(m, name, f"GET {PREFIX}{token} HTTP/1.1")[::2] == (200, expected)
+        unprove(m, name)
+        for _ in range(64):
+            assert request(m, name, f"GET {PREFIX}{token} HTTP/1.1")[0] == 404
+    m.run("rm /etc/apache2/conf-enabled/many.conf")
+    apache.restart(m)
+    clear(m)
+
+
+def test_scopes(m):
+    """Domains inside <IfModule>, <Macro>, <IfDefine> and what an <If> holds: known as if they stood outside."""
+    apache.modules(m, "macro")
+    apache.restart(m)
+    text = ("<Macro Managed $name>\n<MDomain $name>\nMDRenewMode manual\n</MDomain>\n</Macro>\nUse Managed macro.example.org\n"
+            "<IfModule md_module>\n" + manual("ifmodule.example.org") + "</IfModule>\n<IfModule mod_md.c>\n" + manual("iffile.example.org") + "</IfModule>\n"
+            "<IfModule !md_module>\n" + manual("never.example.org") + "</IfModule>\n<IfDefine !NOT>\n" + manual("ifdefine.example.org") + "</IfDefine>\n")
+    names = [f"{name}.example.org" for name in ("macro", "ifmodule", "iffile", "ifdefine")]
+    load(m, text + "".join(apache.virtual_host(m, name) for name in names))
+    for name in names:
+        assert m.certificate(name).names == [name]
+    assert "never" not in m.read(f"{STORE}/servers/apache2.json")
+    clear(m)
+
+
+def test_growth(m):
+    """Two hundred graceful reloads: neither descriptors nor memory of the parent grow."""
+    names = [f"grows{number}.example.org" for number in range(20)]
+    load(m, "Protocols http/1.1 acme-tls/1\n" + "".join(manual(name, directives="MDRequireHttps permanent") + both_ports(m, name) for name in names))
+    pid = managed.main_pid(m, "apache2.service")
+
+    def look():
+        resident = int(re.search(r"^VmRSS:\s+(\d+) kB", m.read(f"/proc/{pid}/status"), re.M).group(1))
+        return len(m.run(["ls", f"/proc/{pid}/fd"]).out.split()), resident
+
+    def reloads(count):
+        for _ in range(count):
+            before = loads(m)
+            m.run(["kill", "-USR1", str(pid)])
+            m.wait_for(lambda b=before: loads(m) > b, 60, "a reload")
+
+    reloads(30)
+    descriptors, resident = look()
+    reloads(200)
+    now = look()
+    assert now[0] == descriptors, (descriptors, now)
+    assert now[1] - resident < 400, f"{resident} KiB, {now[1]} KiB 200 reloads later"       # 2 KiB for each would be 400
+    assert m.certificate(names[0]).names == [names[0]]
+    clear(m)
