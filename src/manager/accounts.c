@@ -8,134 +8,326 @@
 #include "base/log.h"
 #include "base/message-ids.h"
 #include "base/string-util.h"
-#include "crypto/key.h"
+#include "manager/account-bus.h"
+#include "manager/account-choice.h"
+#include "manager/domain.h"
+#include "manager/sign-url.h"
 
-static const KeySpec account_key_spec = { .type = KEY_TYPE_EC, .curve = "P-256" }; /* ES256: RFC 8555 section 6.2 has every CA know it */
+enum {
+        CONTACTS_TOLD_MAX = 10, /* Let's Encrypt takes no more */
+        CONTACTS_SEEN_MAX = 64,
+};
 
-/* How much an account is wanted: 2 confirmed by the CA, 1 made but not confirmed, 0 of no use. */
-static int rank(const Account *a, const char *ca_url) {
-        if (!str_equal(a->ca_url, ca_url) || !str_equal(a->status, "valid"))
-                return 0;
-        return a->url ? 2 : 1;
+/* --- What is configured --- */
+
+bool accounts_is_agreed(const ManagedDomain *settings) {
+        /* Consent is a word or the document that is consented to; whatever else a snapshot may say is none. */
+        return str_equal_nocase(settings->agreement, "accepted") || (settings->agreement && (str_has_prefix(settings->agreement, "https://") ||
+                                                                                              str_has_prefix(settings->agreement, "http://")));
 }
 
-static int load_key(Task *t, Account *a) {
-        _auto_secret_ Secret *pem = NULL;
-        _auto_problem_ Problem *problem = NULL;
-        int k;
-
-        k = store_account_read_key(t->manager->store, a->id, &pem);
-        if (k == 0)
-                k = key_from_pem(pem->data, pem->size, &t->account_key, &problem);
-        if (k != 0)
-                log_warning("Account %s is not used: accounts/%s/" STORE_FILE_ACCOUNT_KEY " is missing or damaged%s%s", a->id, a->id, problem ? ": " : ".",
-                            problem ? problem->detail : "");
-        return k;
+static bool share_accounts(const ManagedDomain *a, const ManagedDomain *b) {
+        return str_equal(a->eab_kid, b->eab_kid) && str_equal(a->eab_hmac, b->eab_hmac) && str_equal(a->eab_credential, b->eab_credential);
 }
 
-static int find(Task *t, Account **ret) {
-        _auto_strv_ char **ids = NULL;
-        Account *best = NULL;
-        int k;
-
-        k = store_account_list(t->manager->store, &ids);
-        if (k < 0)
-                return k;
-        STRV_FOREACH(id, ids) {
-                Account *a = NULL;
-
-                k = store_account_read(t->manager->store, *id, &a);
-                if (k == STORE_ACCOUNT_E_DAMAGED)
-                        log_warning("accounts/%s/" STORE_FILE_ACCOUNT " is damaged; this account is not used.", *id);
-                if (k != 0)
-                        continue;
-                if (rank(a, t->ca_url) <= (best ? rank(best, t->ca_url) : 0)) {
-                        account_free(a);
-                        continue;
-                }
-                EVP_PKEY_free(take_ptr(t->account_key));
-                if (load_key(t, a) != 0) {
-                        account_free(a);
-                        if (best && load_key(t, best) != 0)
-                                best = account_free(best);
-                        continue;
-                }
-                account_free(best);
-                best = a;
-        }
-        *ret = best;
+static int add_contacts(char *const *from, char ***to) {
+        STRV_FOREACH(c, from)
+                if (!strv_contains(*to, *c) && strv_length(*to) < CONTACTS_SEEN_MAX && strv_extend(to, *c) < 0)
+                        return -ENOMEM;
         return 0;
 }
 
-static int create(Task *t) {
-        _cleanup_(account_freep) Account *a = calloc(1, sizeof(*a));
-        _auto_pkey_ EVP_PKEY *key = NULL;
-        _auto_secret_ Secret *pem = NULL;
-        int k;
+int accounts_wanted_contacts(Manager *m, const ManagedDomain *settings, const char *ca_url, char ***ret) {
+        _auto_strv_ char **list = NULL;
+        const char *name;
+        Domain *d;
+        int r;
 
-        if (!a)
-                return -ENOMEM;
-        k = key_make(&account_key_spec, &key, NULL); /* a curve: some 50 µs */
-        if (k == 0)
-                k = key_to_pem(key, &pem);
-        if (k == 0)
-                k = str_replace(&a->ca_url, t->ca_url);
-        if (k == 0)
-                k = str_replace(&a->status, "valid");
-        if (k == 0)
-                k = str_replace(&a->agreement, t->settings->agreement);
-        if (k == 0 && t->settings->contacts) {
-                a->contacts = strv_copy(t->settings->contacts);
-                k = a->contacts ? 0 : -ENOMEM;
-        }
-        if (k == 0)
-                k = store_account_create(t->manager->store, a, pem);
-        if (k != 0)
-                return k < 0 ? k : -EIO;
-        t->account = take_ptr(a);
-        t->account_key = take_ptr(key);
+        r = add_contacts(settings->contacts, &list);
+        MAP_FOREACH(m->domains, name, d)
+                if (r == 0 && d->managed && strv_contains(d->config->ca_urls, ca_url) && share_accounts(settings, d->config))
+                        r = add_contacts(d->config->contacts, &list);
+        if (r < 0)
+                return r;
+        if (list)
+                strv_sort(list);
+        for (size_t n = strv_length(list); n > CONTACTS_TOLD_MAX; n--)
+                free(take_ptr(list[n - 1]));
+        *ret = take_ptr(list);
         return 0;
+}
+
+/* In whatever order. */
+static bool same_contacts(char *const *sorted, char *const *list) {
+        _auto_strv_ char **copy = strv_copy(list);
+
+        if (copy)
+                strv_sort(copy);
+        return strv_equal(sorted, copy);
+}
+
+/* --- Which one --- */
+
+static int say_store(Task *t, int error, Problem **ret_problem) {
+        (void) problem_set(ret_problem, PROBLEM_TYPE_STORE, "Cannot keep an account for %s in %s/" STORE_ACCOUNTS ": %s", t->ca_url, store_path(t->manager->store),
+                           strerror(-error));
+        return error;
+}
+
+static void forget_choice(Task *t) {
+        t->account = account_free(t->account);
+        EVP_PKEY_free(take_ptr(t->account_key));
+        t->binding.account_made = t->binding.account_lookup = t->binding.account_next = false;
+}
+
+/* A change of the key was cut off: only the CA knows whether it took place. It is asked for the account of the next key. */
+static void look_up_next_key(Task *t) {
+        EVP_PKEY *next = NULL;
+
+        if (!t->account->url || account_key_load(t->manager->store, t->account->id, true, &next) != 0)
+                return;
+        EVP_PKEY_free(t->account_key);
+        t->account_key = next;
+        free(take_ptr(t->account->url)); /* as for one that is not known; the file has it */
+        t->binding.account_lookup = t->binding.account_next = true;
 }
 
 int accounts_choose(Task *t, Problem **ret_problem) {
+        _auto_external_account_ ExternalAccount external = { 0 };
+        AccountWish wish = { .ca_url = t->ca_url, .preferred = t->wanted_account, .external = &external };
         int k;
 
-        t->account = account_free(t->account);
-        EVP_PKEY_free(take_ptr(t->account_key));
-        k = find(t, &t->account);
-        if (k == 0 && !t->account)
-                k = create(t);
+        forget_choice(t);
+        k = external_account_read(t->settings, &external, ret_problem);
         if (k < 0)
-                (void) problem_set(ret_problem, PROBLEM_TYPE_STORE, "Cannot keep an account for %s in %s/" STORE_ACCOUNTS ": %s", t->ca_url,
-                                   store_path(t->manager->store), strerror(-k));
+                return k;
+        k = account_choice_find(t->manager->store, &wish, &t->account, &t->account_key);
+        if (k == ACCOUNT_CHOICE_E_NONE) {
+                k = account_choice_make(t->manager->store, &wish, &t->account, &t->account_key);
+                t->binding.account_made = k == 0 && !t->account->key_of;
+                if (k == 0)
+                        account_bus_changed(t->manager, t->account->id);
+        } else if (k == 0)
+                look_up_next_key(t);
+        if (k < 0)
+                return say_store(t, k, ret_problem);
+        t->registering = !t->account->url;
+        return 0;
+}
+
+int accounts_take(Task *t, const char *id, Problem **ret_problem) {
+        int k;
+
+        forget_choice(t);
+        k = store_account_read(t->manager->store, id, &t->account);
+        if (k == 0)
+                k = account_key_load(t->manager->store, id, false, &t->account_key);
+        if (k != 0) {
+                (void) problem_set(ret_problem, PROBLEM_TYPE_STORE, "Account %s is missing or damaged in %s/" STORE_ACCOUNTS, id, store_path(t->manager->store));
+                return k < 0 ? k : -EBADMSG;
+        }
+        if (t->account->url && !sign_url_is_valid(t->account->url))
+                free(take_ptr(t->account->url));
+        t->binding.account_lookup = !t->account->url;
+        look_up_next_key(t);
+        t->registering = true;
+        return 0;
+}
+
+/* --- What became of it --- */
+
+static LogField ca_field(const Task *t) {
+        return (LogField){ "MD_CA", t->ca_url };
+}
+
+/* The file as it is now: others may have changed it since it was read. */
+static int edit(Task *t, Account **ret, Problem **ret_problem) {
+        int k = store_account_read(t->manager->store, t->account->id, ret);
+
+        if (k == 0)
+                return 0;
+        (void) problem_set(ret_problem, PROBLEM_TYPE_STORE, "Cannot read account %s: %s", t->account->id, k < 0 ? strerror(-k) : "it is missing or damaged");
+        return k < 0 ? k : -EIO;
+}
+
+/* Takes 'a' for the task's account when it is written. */
+static int keep(Task *t, Account *a, Problem **ret_problem) {
+        int k = store_account_write(t->manager->store, a);
+
+        if (k != 0) {
+                (void) problem_set(ret_problem, PROBLEM_TYPE_STORE, "Cannot write account %s: %s", a->id, k < 0 ? strerror(-k) : "it is missing");
+                return k < 0 ? k : -EIO;
+        }
+        account_free(t->account);
+        t->account = a;
+        account_bus_changed(t->manager, a->id);
+        return 0;
+}
+
+static int note_told(const Task *t, Account *a) {
+        int k = 0;
+
+        if (t->binding.contacts) {
+                strv_free(a->contacts);
+                a->contacts = strv_copy(t->binding.contacts);
+                k = a->contacts ? 0 : -ENOMEM;
+        }
+        if (k == 0 && t->binding.agreed) {
+                k = str_replace(&a->agreement, str_or(t->binding.terms_of_service, "accepted"));
+                free(take_ptr(a->terms));
+        }
         return k;
 }
 
-int accounts_created(Task *t, const char *url, Problem **ret_problem) {
-        LogField fields[] = { { "MD_CA", t->ca_url }, { "MD_NAME", t->subject } };
+static int take_next_key(Task *t, Problem **ret_problem) {
+        int k = store_account_take_next_key(t->manager->store, t->account->id);
+
+        if (k == 0)
+                return 0;
+        (void) problem_set(ret_problem, PROBLEM_TYPE_STORE, "Cannot put the new key of account %s into its place: %s", t->account->id,
+                           k < 0 ? strerror(-k) : "it is missing");
+        return k < 0 ? k : -EIO;
+}
+
+/* The CA knows the next key. */
+static int found_next_key(Task *t, const char *url, Problem **ret_problem) {
+        LogField fields[] = { ca_field(t) };
+        _cleanup_(account_freep) Account *a = NULL;
         int k;
 
-        k = str_replace(&t->account->url, url);
-        if (k == 0)
-                k = store_account_write(t->manager->store, t->account);
-        if (k != 0) {
-                (void) problem_set(ret_problem, PROBLEM_TYPE_STORE, "Cannot write account %s: %s", t->account->id, strerror(k < 0 ? -k : EIO));
-                return k < 0 ? k : -EIO;
+        k = edit(t, &a, ret_problem);
+        if (k < 0)
+                return k;
+        if (!str_equal(a->url, url)) {
+                (void) problem_set(ret_problem, PROBLEM_TYPE_BAD_ANSWER, "%s knows the new key of account %s as that of %s", t->ca_url, a->id, url);
+                return -EBADMSG;
         }
+        k = take_next_key(t, ret_problem);
+        if (k < 0)
+                return k;
+        t->binding.account_lookup = t->binding.account_next = false;
+        log_full(LOG_NOTICE, 0, NULL, fields, ELEMENTSOF(fields), "%s knows account %s by its new key, which counts from now on.", t->ca_url, a->id);
+        account_free(t->account);
+        t->account = take_ptr(a);
+        account_bus_changed(t->manager, t->account->id);
+        return 0;
+}
+
+int accounts_created(Task *t, const char *url, Problem **ret_problem) {
+        LogField fields[] = { ca_field(t), { "MD_NAME", t->subject } };
+        _cleanup_(account_freep) Account *a = NULL;
+        int k;
+
+        if (t->binding.account_next)
+                return found_next_key(t, url, ret_problem);
+        k = edit(t, &a, ret_problem);
+        if (k == 0)
+                k = str_replace(&a->url, url);
+        /* One that the CA may have had before knows nothing of what we said now (RFC 8555 section 7.3.1): it is told by an update. */
+        if (k == 0 && t->binding.account_made)
+                k = note_told(t, a);
+        if (k == 0)
+                k = keep(t, a, ret_problem);
+        if (k < 0)
+                return k;
+        a = NULL; /* it is the task's */
+        t->binding.account_lookup = false;
         log_full(LOG_NOTICE, 0, MESSAGE_ACCOUNT_CREATED, fields, ELEMENTSOF(fields), "Registered account %s at %s.", t->account->id, t->ca_url);
         return 0;
+}
+
+int accounts_updated(Task *t, Problem **ret_problem) {
+        LogField fields[] = { ca_field(t) };
+        _cleanup_(account_freep) Account *a = NULL;
+        int k;
+
+        k = edit(t, &a, ret_problem);
+        if (k == 0)
+                k = note_told(t, a);
+        if (k == 0)
+                k = keep(t, a, ret_problem);
+        if (k < 0)
+                return k;
+        a = NULL; /* it is the task's */
+        log_full(LOG_INFO, 0, NULL, fields, ELEMENTSOF(fields), "%s was told what is configured for account %s.", t->ca_url, t->account->id);
+        return 0;
+}
+
+int accounts_set_status(Task *t, const char *status, Problem **ret_problem) {
+        _cleanup_(account_freep) Account *a = NULL;
+        int k;
+
+        k = edit(t, &a, ret_problem);
+        if (k == 0)
+                k = str_replace(&a->status, status);
+        if (k == 0)
+                k = keep(t, a, ret_problem);
+        if (k == 0)
+                a = NULL; /* it is the task's */
+        return k;
 }
 
 int accounts_rejected(Task *t, Problem **ret_problem) {
         int k;
 
         log_warning("%s does not accept account %s any more; a new one is registered.", t->ca_url, t->account->id);
-        k = str_replace(&t->account->status, "unknown");
-        if (k == 0)
-                k = store_account_write(t->manager->store, t->account);
-        if (k != 0) {
-                (void) problem_set(ret_problem, PROBLEM_TYPE_STORE, "Cannot write account %s: %s", t->account->id, strerror(k < 0 ? -k : EIO));
-                return k < 0 ? k : -EIO;
+        k = accounts_set_status(t, "unknown", ret_problem);
+        return k < 0 ? k : accounts_choose(t, ret_problem);
+}
+
+static bool says_unknown(const Problem *p) {
+        return p && (str_equal(p->type, PROBLEM_ACME_PREFIX "accountDoesNotExist") || str_equal(p->type, PROBLEM_ACME_PREFIX "unauthorized"));
+}
+
+void accounts_refused(Task *t, const Problem *problem) {
+        if (!t->account || t->account->url || !t->binding.account_signed || !says_unknown(problem))
+                return;
+        if (t->binding.account_next) {
+                log_notice("%s does not know the new key of account %s: the one that it has goes on counting.", t->ca_url, t->account->id);
+                (void) store_account_drop_next_key(t->manager->store, t->account->id);
+                account_bus_changed(t->manager, t->account->id);
+        } else if (t->account->key_of) {
+                log_warning("%s does not take the key of account %s for another directory; the next attempt makes a new one.", t->ca_url, t->account->key_of);
+                (void) accounts_set_status(t, "unknown", NULL);
         }
-        return accounts_choose(t, ret_problem);
+}
+
+int accounts_change_key(Task *t, EVP_PKEY *next, Problem **ret_problem) {
+        LogField fields[] = { ca_field(t) };
+        int k = take_next_key(t, ret_problem);
+
+        if (k < 0)
+                return k;
+        EVP_PKEY_free(t->account_key);
+        t->account_key = next;
+        account_bus_changed(t->manager, t->account->id);
+        log_full(LOG_NOTICE, 0, NULL, fields, ELEMENTSOF(fields), "Account %s at %s has a new key.", t->account->id, t->ca_url);
+        return 0;
+}
+
+/* --- What the CA should be told --- */
+
+void accounts_note_terms(Task *t) {
+        const char *published = t->binding.terms_of_service;
+        _cleanup_(account_freep) Account *a = NULL;
+        bool is_new;
+
+        if (!t->account || !t->account->url)
+                return;
+        is_new = published && !str_equal(published, t->account->agreement);
+        if (str_equal(t->account->terms, is_new ? published : NULL))
+                return;
+        /* When this fails, it is found again with the next directory. */
+        if (edit(t, &a, NULL) == 0 && str_replace(&a->terms, is_new ? published : NULL) == 0 && keep(t, a, NULL) == 0)
+                a = NULL; /* it is the task's */
+}
+
+bool accounts_needs_update(Task *t) {
+        _auto_strv_ char **wanted = NULL;
+
+        if (!t->account->url)
+                return false;
+        if (t->account->terms && accounts_is_agreed(t->settings))
+                return true;
+        return accounts_wanted_contacts(t->manager, t->settings, t->ca_url, &wanted) == 0 && wanted && !same_contacts(wanted, t->account->contacts);
 }

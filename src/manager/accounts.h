@@ -1,15 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Which account is used at a CA: any valid one there; else one whose key is made but that the CA has not confirmed; else a new key (ES256). */
+/* The account of a task: chosen (manager/account-choice.h), kept as the CA tells about it, and brought up to what is configured. */
 
 #include "manager/task.h"
 
-/* Sets t->account and t->account_key. The account has no URL when it must be registered. */
+/* Sets t->account, t->account_key and t->registering. The account has no URL when it must be registered, or looked for by its key.
+ * A problem of the setting for external accounts is found here, before anybody is asked anything. */
 int accounts_choose(Task *t, Problem **ret_problem);
+/* The same for a task that is about this account. */
+int accounts_take(Task *t, const char *id, Problem **ret_problem);
 
 /* The CA made or found it. Durable when this returns. */
 int accounts_created(Task *t, const char *url, Problem **ret_problem);
 
 /* The CA does not know it any more: kept for the record with status "unknown"; a new key takes its place. */
 int accounts_rejected(Task *t, Problem **ret_problem);
+
+/* A task ended with this problem: a key that the CA was asked for, and does not know, is not tried again. */
+void accounts_refused(Task *t, const Problem *problem);
+
+/* The directory was read: terms of service that are not those agreed to are noted, for the next accounts_needs_update(). */
+void accounts_note_terms(Task *t);
+
+/* The CA should be told other contacts, or consent to terms of service that are new. */
+bool accounts_needs_update(Task *t);
+/* It was told what t->binding says. */
+int accounts_updated(Task *t, Problem **ret_problem);
+int accounts_set_status(Task *t, const char *status, Problem **ret_problem);
+/* The next key takes its place; takes 'next' when it succeeds. */
+int accounts_change_key(Task *t, EVP_PKEY *next, Problem **ret_problem);
+
+/* The contacts of all domains that share accounts with these settings at this CA, in one order, whoever asks. NULL: there are none. */
+int accounts_wanted_contacts(Manager *m, const ManagedDomain *settings, const char *ca_url, char ***ret);
+/* Whether these settings consent to terms of service. */
+bool accounts_is_agreed(const ManagedDomain *settings);

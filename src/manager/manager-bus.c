@@ -7,12 +7,15 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/string-util.h"
+#include "bus/error.h"
 #include "bus/names.h"
 #include "bus/service.h"
 #include "config.h"
 #include "domain/name.h"
+#include "manager/account-bus.h"
 #include "manager/domain-bus.h"
 #include "manager/reload.h"
+#include "manager/revocation.h"
 #include "manager/renewal.h"
 #include "manager/schedule.h"
 #include "manager/servers.h"
@@ -30,6 +33,8 @@ static const struct {
         [ACTION_RENEW] = { "org.mdmanager1.renew", "domain" },
         [ACTION_RELOAD] = { "org.mdmanager1.reload", "unit" },
         [ACTION_CHECK] = { "org.mdmanager1.check", "domain" },
+        [ACTION_REVOKE] = { "org.mdmanager1.revoke", "domain" },
+        [ACTION_ACCOUNT] = { "org.mdmanager1.account", "account" },
 };
 
 int authorize(Manager *m, sd_bus_message *call, Action action, const char *subject, sd_bus_error *error) {
@@ -176,6 +181,47 @@ static int method_renew(sd_bus_message *call, void *userdata, sd_bus_error *erro
         return d ? domain_bus_renew(d, force, call, error) : -ENOENT;
 }
 
+static int method_list_accounts(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        return account_bus_list(userdata, call);
+}
+
+static int method_get_account(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        const char *id;
+        int r;
+
+        r = sd_bus_message_read(call, "s", &id);
+        return r < 0 ? r : account_bus_get(userdata, id, call, error);
+}
+
+static int method_register_account(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        return account_bus_register_new(userdata, call, error);
+}
+
+static int method_revoke(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        RevocationWish wish = { 0 };
+        _auto_problem_ Problem *p = NULL;
+        int r, by_certificate_key, reissue;
+        const char *name;
+        Domain *d;
+        Task *t;
+
+        r = sd_bus_message_read(call, "ssbb", &name, &wish.reason, &by_certificate_key, &reissue);
+        if (r < 0)
+                return r;
+        d = find(userdata, name, error);
+        if (!d)
+                return -ENOENT;
+        r = authorize(userdata, call, ACTION_REVOKE, DOMAIN_NAME(d), error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        wish.by_certificate_key = by_certificate_key;
+        wish.reissue = reissue;
+        r = revocation_new(d, &wish, &t, &p);
+        if (r == 0)
+                return sd_bus_reply_method_return(call, "o", t->path);
+        return bus_error_from_problem(error, r == -EINVAL ? BUS_ERROR_INVALID : r == -ENOENT ? BUS_ERROR_NOTHING_TO_DO : r == -EBUSY ? BUS_ERROR_BUSY : BUS_ERROR_FAILED, p);
+}
+
 char *manager_find_fault(Domain *d) {
         uint64_t now = clock_now_usec(), until = domain_valid_until_usec(d);
         char when[CLOCK_HUMAN_MAX];
@@ -312,6 +358,12 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Check", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ss)", faults), method_check, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetFaults", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ss)", faults), method_get_faults, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_ARGS("s", unit), SD_BUS_RESULT("as", units), method_reload, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListAccounts", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sossssas)", accounts), method_list_accounts, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetAccount", SD_BUS_ARGS("s", id), SD_BUS_RESULT("o", account), method_get_account, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("RegisterAccount", SD_BUS_ARGS("s", ca_url, "as", contacts, "b", agreed), SD_BUS_RESULT("o", job), method_register_account,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Revoke", SD_BUS_ARGS("s", name, "s", reason, "b", by_certificate_key, "b", reissue), SD_BUS_RESULT("o", job), method_revoke,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("Event", SD_BUS_ARGS("s", event, "s", domain, "s", detail, "s", problem, "t", when_usec), 0),
         SD_BUS_SIGNAL_WITH_ARGS("JobRemoved", SD_BUS_ARGS("o", job, "s", domain, "s", result, "s", detail), 0),
         SD_BUS_VTABLE_END,

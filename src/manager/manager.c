@@ -16,6 +16,8 @@
 #include "bus/unit.h"
 #include "config.h"
 #include "domain/snapshot.h"
+#include "manager/account-bus.h"
+#include "manager/account-task.h"
 #include "manager/batch.h"
 #include "manager/ca.h"
 #include "manager/challenge-alpn.h"
@@ -108,11 +110,12 @@ int manager_new(sd_event *event, Manager **ret) {
         m->tasks = map_new();
         m->batches = map_new();
         m->cas = map_new();
+        m->accounts = map_new();
         m->started_usec = clock_now_usec();
         m->workers = map_new();
         m->opens = map_new();
         m->reloads = map_new();
-        if (!m->polkit || !m->domains || !m->units || !m->tasks || !m->batches || !m->cas || !m->workers || !m->opens || !m->reloads)
+        if (!m->polkit || !m->domains || !m->units || !m->tasks || !m->batches || !m->cas || !m->workers || !m->opens || !m->reloads || !m->accounts)
                 return log_oom();
         r = key_maker_new(event, &m->keys);
         if (r < 0)
@@ -174,6 +177,7 @@ Manager *manager_free(Manager *m) {
         map_free(m->cas);
         map_free(m->workers);
         map_free(m->opens);
+        map_free_with(m->accounts, account_bus_free);
         map_free(m->reloads);
         hook_queue_free(m->hooks);
         strv_free(m->left_out);
@@ -340,6 +344,7 @@ void manager_apply_snapshots(Manager *m) {
                 return;
         }
         tell_conflicts(merge);
+        account_task_recover(m); /* before anybody uses these accounts */
         MAP_FOREACH(m->domains, name, d) {
                 domain_evaluate(d);
                 manager_forget_unmanaged(d);
@@ -353,6 +358,7 @@ void manager_check(Manager *m) {
         const char *name;
         Domain *d;
 
+        account_bus_read(m);
         (void) servers_read(m->servers);
         MAP_FOREACH(m->domains, name, d) {
                 domain_forget_facts(d);
@@ -391,6 +397,7 @@ static int open_store(Manager *m) {
                 log_full(LOG_NOTICE, 0, MESSAGE_STORE_DAMAGED, fields, ELEMENTSOF(fields), "%s: Finished an activation that was interrupted.", *name);
         }
         tidy_accounts(m);
+        account_bus_read(m);
         return 0;
 }
 
@@ -435,6 +442,8 @@ int manager_start(Manager *m) {
                 r = domain_bus_register(m);
         if (r >= 0)
                 r = job_bus_register(m);
+        if (r >= 0)
+                r = account_bus_register(m);
         if (r >= 0)
                 r = worker_bus_register(m);
         if (r < 0)

@@ -42,6 +42,7 @@ typedef struct Manager {
         Map *batches;  /* unit → Batch (manager/batch.h) */
         Map *opens;    /* key → Open call that is being looked at (manager/worker-open.c) */
         Map *cas;      /* directory URL → Ca that limits us (manager/ca.c) */
+        Map *accounts; /* id → ListedAccount (manager/account-bus.h) */
         Map *reloads;  /* unit → Reload (manager/reload.h) */
         HookQueue *hooks;
         ChallengeQueue *challenge_queue;

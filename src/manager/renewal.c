@@ -289,13 +289,19 @@ static int choose_account(Task *t, Problem **ret_problem) {
         k = accounts_choose(t, ret_problem);
         if (k < 0)
                 return k;
-        t->registering = !t->account->url;
+        if (!str_equal(r->domain->job->account, t->account->id))
+                job_forget_order(r->domain->job); /* it belongs to another account */
         r->binding.resumed = r->domain->job->order_url;
         k = str_replace(&r->domain->job->account, t->account->id);
         if (k < 0)
                 return k;
         domain_save_job(r->domain);
         return 0;
+}
+
+/* It was told what is configured, before the order. */
+static int account_done(Task *t, const char *status, Problem **ret_problem) {
+        return str_equal(status, "valid") ? accounts_updated(t, ret_problem) : 0;
 }
 
 /* A good-bye without a certificate, whatever the reason, is a failure. */
@@ -375,8 +381,10 @@ static void end(Task *t, const Problem *problem) {
         if (r->finalize)
                 (void) sd_bus_reply_method_errorf(r->finalize, BUS_ERROR_REFUSED, "%s", told ? told->detail : "The renewal has ended");
         challenges_tear_down(r);
-        if (told)
+        if (told) {
+                accounts_refused(t, problem);
                 count_failure(r, told);
+        }
         attempt = d->job->errors;
         d->job->asked = false;
         domain_save_job(d);
@@ -397,6 +405,7 @@ const TaskClass renewal_class = {
         .choose_account = choose_account,
         .describe = worker_order_describe,
         .sign = sign_for_renewal,
+        .account_done = account_done,
         .close = on_close,
         .end = end,
         .release = release,

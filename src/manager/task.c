@@ -141,6 +141,25 @@ void task_end(Task *t, const Problem *problem) {
         manager_kick(m);
 }
 
+void task_requeue(Task *t) {
+        if (t->sender && map_get(t->manager->workers, t->sender) == t)
+                (void) map_remove(t->manager->workers, t->sender);
+        free(take_ptr(t->sender));
+        t->peer = peer_watch_free(t->peer);
+        t->open = sd_bus_message_unref(t->open);
+        t->deadline = sd_event_source_disable_unref(t->deadline);
+        t->refusal = problem_free(t->refusal);
+        t->account = account_free(t->account);
+        EVP_PKEY_free(take_ptr(t->account_key));
+        binding_done(&t->binding);
+        t->batch = NULL;
+        t->registering = false;
+        t->state = TASK_QUEUED;
+        job_bus_changed(t);
+        task_wake_waiting(t->manager, t->ca_url);
+        manager_kick(t->manager);
+}
+
 static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
         Task *t = userdata;
         const char *unit = str_or(task_unit(t), "the worker");
@@ -202,13 +221,19 @@ static void on_worker_gone(PeerWatch *watch, void *userdata) {
         task_end(t, p);
 }
 
-static bool somebody_registers(const Task *me) {
+/* Somebody registers there, or changes accounts and was there before; who changes them waits for everybody who uses them. */
+static bool has_to_wait(const Task *me) {
         const char *path;
         Task *t;
 
-        MAP_FOREACH(me->manager->tasks, path, t)
-                if (t != me && t->registering && str_equal(t->ca_url, me->ca_url))
+        MAP_FOREACH(me->manager->tasks, path, t) {
+                if (t == me || !t->class->choose_account || !str_equal(t->ca_url, me->ca_url))
+                        continue;
+                if (t->registering || (t->state == TASK_OPEN && (t->class->exclusive || me->class->exclusive)))
                         return true;
+                if (t->class->exclusive && t->state == TASK_STARTING && t->open && t->id < me->id)
+                        return true;
+        }
         return false;
 }
 
@@ -233,7 +258,7 @@ static void hand_over(Task *t) {
         sd_bus_message *open;
         int k;
 
-        if (t->class->choose_account && somebody_registers(t)) {
+        if (t->class->choose_account && has_to_wait(t)) {
                 /* That one's deadline is ours. */
                 (void) task_set_deadline(t, (t->class->steps_max + 1) * t->manager->settings.step_timeout_usec);
                 return;

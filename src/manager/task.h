@@ -30,6 +30,10 @@ typedef struct TaskClass {
         int (*describe)(Task *t, sd_bus_message *details);
         /* Sign(): outcomes of manager/sign.h. */
         int (*sign)(Task *t, const char *kind, const char *url, const char *nonce, char **ret_body, Problem **ret_problem);
+        /* Others at this CA wait until it has ended, and it waits for them. */
+        bool exclusive;
+        /* AccountCreated(): the CA made the account, or found it. NULL: accounts_created() is all. */
+        int (*account_created)(Task *t, const char *url, Problem **ret_problem);
         /* AccountDone(): the CA did what was signed for to the account. May be NULL: it is no task about an account. */
         int (*account_done)(Task *t, const char *status, Problem **ret_problem);
         /* The worker said good-bye; 'problem' NULL: it has nothing to complain of. May be NULL: that is the end. */
@@ -49,10 +53,13 @@ typedef struct TaskBinding {
         char **profiles;
         bool directory_known;
         bool external_account_required;
-        bool account_made;     /* the account's key was made for it: what was said with it is what the CA knows */
-        char **contacts;       /* that the CA was told in this conversation; NULL: none */
         bool account_signed;   /* a new-account request was signed for and not answered yet */
         bool account_rejected; /* once in a run */
+        bool account_made;     /* its key is new: no CA has seen it */
+        bool account_lookup;   /* none is made: the account of the key is looked for */
+        bool account_next;     /* … and the key is the next one, which may have taken its place */
+        char **contacts;       /* that the CA was told; NULL: none */
+        bool agreed;           /* it was told consent to terms_of_service */
 } TaskBinding;
 
 struct Task {
@@ -94,6 +101,8 @@ bool task_begin(Task *t);
 /* A worker wants it (unit and user are proven): takes the message, answers now, when there is a place, or when the CA's account is there. */
 void task_open(Task *t, sd_bus_message *open);
 void task_end(Task *t, const Problem *problem);
+/* Its worker has done its part, and there is another one: back into the queue, with the same path. Directory, account and worker are forgotten. */
+void task_requeue(Task *t);
 
 /* Refuses what the worker asked, with a problem: what we refuse is better known here than by the worker, which only passes our words on. 'p' is
  * borrowed, may be NULL. Returns the negative errno for sd-bus. */

@@ -177,6 +177,7 @@ static int method_directory(sd_bus_message *call, void *userdata, sd_bus_error *
         if (k < 0)
                 return sd_bus_error_set(error, BUS_ERROR_INVALID, "The directory names something that is no https URL");
         t->binding.directory_known = true;
+        accounts_note_terms(t);
         return sd_bus_reply_method_return(call, NULL);
 }
 
@@ -236,7 +237,7 @@ static int method_account_created(sd_bus_message *call, void *userdata, sd_bus_e
                 return worker_bus_not_now(error, "No registration was signed for");
         if (!sign_url_is_valid(url) || !sign_same_origin(t->binding.new_account, url))
                 return sd_bus_error_set(error, BUS_ERROR_INVALID, "The account's URL is no https URL of this CA");
-        k = accounts_created(t, url, &p);
+        k = t->class->account_created ? t->class->account_created(t, url, &p) : accounts_created(t, url, &p);
         if (k < 0)
                 return task_refuse(t, BUS_ERROR_FAILED, p, error);
         t->registering = false;
@@ -256,7 +257,7 @@ static int method_account_rejected(sd_bus_message *call, void *userdata, sd_bus_
         k = sd_bus_message_read(call, "s", &why);
         if (k < 0)
                 return k;
-        if (!t->account || !t->account->url || t->binding.account_rejected)
+        if (!renewal_of(t) || !t->account || !t->account->url || t->binding.account_rejected)
                 return worker_bus_not_now(error, "There is no account that could be rejected");
         t->binding.account_rejected = true;
         k = accounts_rejected(t, &p);

@@ -10,9 +10,11 @@
 #include "bus/error.h"
 #include "bus/names.h"
 #include "domain/name.h"
+#include "manager/accounts.h"
 #include "manager/ca.h"
 #include "manager/challenges.h"
 #include "manager/deliver.h"
+#include "manager/order.h"
 #include "manager/sign.h"
 #include "manager/worker-bus.h"
 
@@ -58,18 +60,22 @@ static int append_challenges(sd_bus_message *m, char **types) {
 
 int worker_order_describe(Task *t, sd_bus_message *details) {
         Renewal *r = renewal_of(t);
-        _auto_strv_ char **types = NULL;
+        _auto_strv_ char **types = NULL, **names = NULL;
         int k;
 
         k = challenges_available(r->domain, &types, NULL);
         if (k >= 0)
+                k = order_names(t->settings, &names);
+        if (k >= 0)
                 k = worker_bus_append_text(details, "order", r->domain->job->order_url);
         if (k >= 0)
-                k = append_identifiers(details, t->settings->names);
+                k = append_identifiers(details, names);
         if (k >= 0)
                 k = append_challenges(details, types);
         if (k >= 0)
                 k = sd_bus_message_append(details, "{sv}", "want-alternates", "b", (int) (t->settings->preferred_chain != NULL));
+        if (k >= 0)
+                k = sd_bus_message_append(details, "{sv}", "update-account", "b", (int) accounts_needs_update(t));
         return k;
 }
 

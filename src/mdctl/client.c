@@ -30,21 +30,26 @@ int client_connect(Mdctl *c) {
         return MDCTL_FAILED;
 }
 
-static int call(Mdctl *c, ClientMethod method, sd_bus_error *error, sd_bus_message **ret, const char *types, va_list ap) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+int client_send(Mdctl *c, sd_bus_message *m, sd_bus_error *error, sd_bus_message **ret) {
         int r;
 
-        r = sd_bus_message_new_method_call(c->bus, &m, BUS_NAME, method.path, method.interface, method.name);
-        if (r >= 0)
-                r = sd_bus_message_set_allow_interactive_authorization(m, !c->no_ask_password);
-        if (r >= 0 && types)
-                r = sd_bus_message_appendv(m, types, ap);
+        r = sd_bus_message_set_allow_interactive_authorization(m, !c->no_ask_password);
         if (r < 0)
                 return sd_bus_error_set_errno(error, r);
         r = sd_bus_call(c->bus, m, c->no_ask_password ? TIMEOUT_USEC : TIMEOUT_INTERACTIVE_USEC, error, ret);
         if (r < 0 && !sd_bus_error_is_set(error))
                 (void) sd_bus_error_set_errno(error, r);
         return r < 0 ? r : 0;
+}
+
+static int call(Mdctl *c, ClientMethod method, sd_bus_error *error, sd_bus_message **ret, const char *types, va_list ap) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_call(c->bus, &m, BUS_NAME, method.path, method.interface, method.name);
+        if (r >= 0 && types)
+                r = sd_bus_message_appendv(m, types, ap);
+        return r < 0 ? sd_bus_error_set_errno(error, r) : client_send(c, m, error, ret);
 }
 
 int client_call(Mdctl *c, ClientMethod method, sd_bus_error *error, sd_bus_message **ret, const char *types, ...) {

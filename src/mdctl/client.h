@@ -16,6 +16,9 @@ typedef struct ClientMethod {
 /* 0, or a negative errno with 'error' set. The user may be asked for a password before it returns. *ret may be NULL when the answer says nothing. */
 int client_call(Mdctl *c, ClientMethod method, sd_bus_error *error, sd_bus_message **ret, const char *types, ...);
 
+/* The same with a message that is ready: whoever is asked for a password is asked meanwhile. */
+int client_send(Mdctl *c, sd_bus_message *m, sd_bus_error *error, sd_bus_message **ret);
+
 /* Tells on stderr what is behind the error, in front of it "WHAT: " when 'what' is not NULL; gives the exit code. */
 int client_tell(const sd_bus_error *error, const char *what);
 /* The same for an answer that makes no sense to us. */

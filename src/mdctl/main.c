@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/options.h"
 #include "base/string-util.h"
+#include "base/strv.h"
 #include "mdctl/agent.h"
 #include "mdctl/pager.h"
 
@@ -32,6 +33,8 @@ static const Verb verbs[] = {
         { "check",   "",       "Look at every domain again; exit status 1 tells of faults", 0, 0, verb_check                  },
         { "reload",  "[UNIT]", "Have web servers load new certificates",                  0, 1, verb_reload                   },
         { "metrics", "",       "Print what monitoring wants to know (OpenMetrics)",       0, 0, verb_metrics                  },
+        { "revoke",  "NAME",   "Have a domain's certificates revoked",                    1, 1, verb_revoke                   },
+        { "account", "COMMAND", "list, show, register, update, rollover, deactivate: accounts at CAs", 1, 2, verb_account     },
         { "version", "",       "Show the versions of mdctl and md-manager",               0, 0, verb_version                  },
 };
 
@@ -41,7 +44,12 @@ static const Option options[] = {
         { "no-legend",       0, NULL,   "Do not print headers and footers" },
         { "no-ask-password", 0, NULL,   "Do not ask for passwords" },
         { "force",           0, NULL,   "With renew: also when nothing is due" },
-        { "no-wait",         0, NULL,   "With renew: do not wait for the end" },
+        { "no-wait",         0, NULL,   "With renew, revoke, account: do not wait for the end" },
+        { "reason",          0, "REASON", "With revoke: why, for instance keyCompromise" },
+        { "reissue",         0, NULL,   "With revoke: get new certificates with new keys at once" },
+        { "by-certificate-key", 0, NULL, "With revoke: prove it by the certificate's key" },
+        { "contact",         0, "URI",  "With account register: a contact; may be repeated" },
+        { "agree",           0, NULL,   "With account register: agree to the CA's terms of service" },
 };
 
 int mdctl_oom(void) {
@@ -63,6 +71,13 @@ static int parse_json_mode(Mdctl *c, const char *word) {
         return 0;
 }
 
+/* As in MDContactEmail: an address is a mailto: URI. */
+static int add_contact(Mdctl *c, const char *text) {
+        char *uri = strchr(text, ':') ? strdup(text) : str_printf("mailto:%s", text);
+
+        return uri && strv_consume(&c->contacts, uri) == 0 ? 0 : -ENOMEM;
+}
+
 static int handle_option(const Option *option, const char *argument, void *userdata) {
         Mdctl *c = userdata;
         const struct {
@@ -74,6 +89,9 @@ static int handle_option(const Option *option, const char *argument, void *userd
                 { "no-ask-password", &c->no_ask_password },
                 { "force", &c->force },
                 { "no-wait", &c->no_wait },
+                { "reissue", &c->reissue },
+                { "by-certificate-key", &c->by_certificate_key },
+                { "agree", &c->agree },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(flags); i++)
@@ -81,6 +99,12 @@ static int handle_option(const Option *option, const char *argument, void *userd
                         *flags[i].flag = true;
                         return 0;
                 }
+        if (str_equal(option->long_name, "reason")) {
+                c->reason = argument;
+                return 0;
+        }
+        if (str_equal(option->long_name, "contact"))
+                return add_contact(c, argument);
         return parse_json_mode(c, argument);
 }
 
@@ -112,15 +136,39 @@ static const Verb *find_verb(const char *name) {
         return NULL;
 }
 
+static bool options_fit(const Mdctl *c, const Verb *verb) {
+        const struct {
+                bool given;
+                const char *options;
+                int (*verbs[3])(Mdctl *c, char *const *arguments);
+                const char *fit;
+        } rules[] = {
+                { c->force, "--force is", { verb_renew }, "'mdctl renew'" },
+                { c->no_wait, "--no-wait is", { verb_renew, verb_revoke, verb_account }, "'mdctl renew', 'revoke' and 'account'" },
+                { c->reason || c->reissue || c->by_certificate_key, "--reason, --reissue and --by-certificate-key are", { verb_revoke }, "'mdctl revoke'" },
+                { c->contacts || c->agree, "--contact and --agree are", { verb_account }, "'mdctl account register'" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rules); i++) {
+                bool fits = !rules[i].given;
+
+                for (size_t k = 0; k < ELEMENTSOF(rules[i].verbs); k++)
+                        fits = fits || rules[i].verbs[k] == verb->run;
+                if (!fits) {
+                        fprintf(stderr, "%s for %s only.\n", rules[i].options, rules[i].fit);
+                        return false;
+                }
+        }
+        return true;
+}
+
 static bool usage_is_right(const Mdctl *c, const Verb *verb, int n) {
         if (n < verb->min)
                 fprintf(stderr, "Too few arguments. Write: mdctl %s %s\n", verb->name, verb->arguments);
         else if (n > verb->max)
                 fprintf(stderr, "Too many arguments. Write: mdctl %s %s\n", verb->name, verb->arguments);
-        else if ((c->force || c->no_wait) && verb->run != verb_renew)
-                fprintf(stderr, "--force and --no-wait are for 'mdctl renew' only.\n");
         else
-                return true;
+                return options_fit(c, verb);
         return false;
 }
 
@@ -137,6 +185,7 @@ static int run(Mdctl *c, int n, char *const *words) {
         }
         agent_close();
         pager_close();
+        c->contacts = strv_free(c->contacts);
         sd_bus_flush_close_unref(c->bus);
         return r;
 }

@@ -26,15 +26,22 @@ typedef struct Mdctl {
         sd_bus *bus; /* client_connect() */
         JsonMode json;
         bool no_pager, no_legend, no_ask_password;
-        bool force, no_wait; /* renew */
+        bool no_wait;     /* renew, account, revoke */
+        bool force;       /* renew */
+        char **contacts;  /* account register */
+        bool agree;
+        const char *reason; /* revoke */
+        bool reissue, by_certificate_key;
 } Mdctl;
 
 /* 'arguments' are those behind the verb, as many as its row in main.c allows, followed by NULL. */
+int verb_account(Mdctl *c, char *const *arguments);
 int verb_check(Mdctl *c, char *const *arguments);
 int verb_list(Mdctl *c, char *const *arguments);
 int verb_metrics(Mdctl *c, char *const *arguments);
 int verb_reload(Mdctl *c, char *const *arguments);
 int verb_renew(Mdctl *c, char *const *arguments);
+int verb_revoke(Mdctl *c, char *const *arguments);
 int verb_show(Mdctl *c, char *const *arguments);
 int verb_version(Mdctl *c, char *const *arguments);
 int verb_watch(Mdctl *c, char *const *arguments);
