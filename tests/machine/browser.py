@@ -4,7 +4,8 @@
 
     result = browser.look(m, "http://a.example.org/md-status", steps=[...], width=390, dark=True)
 
-A step is an expression of JavaScript, whose value comes back, or {"key": "Tab"}, {"wait": EXPRESSION} or {"shot": FILE}. The same file is the
+A step is an expression of JavaScript, whose value comes back, or {"key": "Tab"}, {"wait": EXPRESSION},
+{"dark": TRUE OR FALSE} or {"shot": FILE}. The same file is the
 program that runs in the machine: it speaks the DevTools protocol over two pipes."""
 
 import base64
@@ -94,6 +95,11 @@ class Pipe:
         return result["result"].get("value")
 
 
+def set_scheme(pipe, dark):
+    pipe.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
+                                                      {"name": "prefers-reduced-motion", "value": "reduce"}])
+
+
 def take_step(pipe, step, shots):
     """One step: its value."""
     if isinstance(step, str):
@@ -110,6 +116,8 @@ def take_step(pipe, step, shots):
                 raise TimeoutError(f"waited for {step['wait']}")
             time.sleep(0.02)
         return None
+    if "dark" in step:
+        return set_scheme(pipe, step["dark"])
     metrics = pipe.call("Page.getLayoutMetrics")["cssContentSize"]
     clip = {"x": 0, "y": 0, "width": metrics["width"], "height": min(metrics["height"], 4000), "scale": 1}
     shots[step["shot"]] = pipe.call("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)["data"]
@@ -136,7 +144,7 @@ def visit(wish):
         for domain in ("Page", "Runtime", "Log", "Network"):
             pipe.call(f"{domain}.enable")
         pipe.call("Emulation.setDeviceMetricsOverride", width=wish["width"], height=wish["height"], deviceScaleFactor=1, mobile=wish["phone"])
-        pipe.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if wish["dark"] else "light"}])
+        set_scheme(pipe, wish["dark"])
         if not wish["script"]:
             pipe.call("Emulation.setScriptExecutionDisabled", value=True)
         pipe.events.clear()

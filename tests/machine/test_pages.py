@@ -392,10 +392,10 @@ def test_browser_sizes(m):
     })()"""
     for path, what in (("", "list"), ("/expired.example.org", "one"), ("/hostile.example.org", "hostile")):
         for size, more in (("desktop", {}), ("tablet", {"width": 800}), ("phone", {"width": 360, "height": 740, "phone": True})):
-            for dark in (False, True):
-                width, background, ratio, _ = look(
-                    m, "[document.documentElement.scrollWidth, innerWidth]", "getComputedStyle(document.body).backgroundColor", contrast,
-                    {"shot": f"{what}-{size}-{'dark' if dark else 'light'}.png"}, path=path, dark=dark, **more)
+            steps = [({"dark": dark}, "[document.documentElement.scrollWidth, innerWidth]", "getComputedStyle(document.body).backgroundColor", contrast,
+                      {"shot": f"{what}-{size}-{'dark' if dark else 'light'}.png"}) for dark in (False, True)]
+            values = look(m, *(step for group in steps for step in group), path=path, **more)
+            for dark, (_, width, background, ratio, _) in ((False, values[:5]), (True, values[5:])):
                 assert width[0] <= width[1] == more.get("width", 1280), (path, size, width)
                 assert (int(re.search(r"\d+", background)[0]) < 60) == dark, background
                 assert ratio[0] >= 4.5, (path, size, dark, ratio)
