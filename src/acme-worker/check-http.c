@@ -23,6 +23,7 @@ typedef struct Visit {
         const ChallengeCheck *check;
         char *url, *host, *address;
         uint16_t port;
+        uint16_t http_port; /* where connections to port 80 arrive */
         unsigned n_redirects;
 } Visit;
 
@@ -108,12 +109,12 @@ static int go_to(Visit *v, const AcmeProbeAnswer *answer, Problem **ret_problem)
         if (port != 80 && port != 443)
                 return wrong(v, ret_problem, "is redirected to another port than 80 and 443, which CAs refuse:", answer->redirect);
         /* Where connections to 443 arrive, when those to 80 do not arrive at 80, is not known here. */
-        if (port == 443 && v->check->what->port != 80)
+        if (port == 443 && v->http_port != 80)
                 return CHECK_DONE;
         r = find_host(v, answer->redirect_host);
         if (r != VISIT_E_SENT_ON)
                 return r;
-        v->port = port == 80 ? v->check->what->port : port;
+        v->port = port == 80 ? v->http_port : port;
         v->n_redirects++;
         return str_replace(&v->url, answer->redirect) < 0 ? -ENOMEM : VISIT_E_SENT_ON;
 }
@@ -140,7 +141,7 @@ static int visit(Visit *v, Problem **ret_problem) {
         return answer.redirect ? go_to(v, &answer, ret_problem) : judge(v, &answer, ret_problem);
 }
 
-static int look_at_address(const ChallengeCheck *c, const char *address, Problem **ret_problem) {
+static int look_at_address(const ChallengeCheck *c, const char *address, uint16_t port, Problem **ret_problem) {
         bool ipv6 = strchr(c->identifier, ':');
         _cleanup_(visit_done) Visit v = {
                 .check = c,
@@ -148,7 +149,8 @@ static int look_at_address(const ChallengeCheck *c, const char *address, Problem
                                   c->token),
                 .host = strdup(c->identifier),
                 .address = strdup(address),
-                .port = c->what->port,
+                .port = port,
+                .http_port = port,
         };
         int r;
 
@@ -161,5 +163,5 @@ static int look_at_address(const ChallengeCheck *c, const char *address, Problem
 }
 
 int check_http(const ChallengeCheck *c, Problem **ret_problem) {
-        return check_own_addresses(c, look_at_address, ret_problem);
+        return check_own_addresses(c, 80, look_at_address, ret_problem);
 }

@@ -45,21 +45,46 @@ void check_tell(int priority, const ChallengeCheck *c, const char *format, ...) 
                         text ? text : "(out of memory)");
 }
 
-/* Once more after a while when nobody is there. */
-static int look_at(const ChallengeCheck *c, CheckAddress look, const char *address, Problem **ret_problem) {
+typedef struct Trial {
+        const ChallengeCheck *check;
+        CheckAddress look;
+        uint16_t ca_port;
+} Trial;
+
+/* The CA's port arrives at another one (MDPortMap) because of the kernel, which does that to others only, or because of a proxy that listens at the
+ * CA's port of this machine. */
+static int look_at_ports(const Trial *t, const char *address, Problem **ret_problem) {
+        _auto_problem_ Problem *nobody = NULL;
         int r;
 
-        r = look(c, address, ret_problem);
+        r = t->look(t->check, address, t->check->what->port, ret_problem);
+        if (r != CHECK_E_NO_CONNECTION || t->check->what->port == t->ca_port)
+                return r;
+        nobody = take_ptr(*ret_problem);
+        r = t->look(t->check, address, t->ca_port, ret_problem);
+        if (r == CHECK_E_NO_CONNECTION) {
+                problem_free(*ret_problem);
+                *ret_problem = take_ptr(nobody);
+        }
+        return r;
+}
+
+/* Once more after a while when nobody is there. */
+static int look_at(const Trial *t, const char *address, Problem **ret_problem) {
+        const ChallengeCheck *c = t->check;
+        int r;
+
+        r = look_at_ports(t, address, ret_problem);
         if (r != CHECK_E_NO_CONNECTION)
                 return r;
         *ret_problem = problem_free(*ret_problem);
         r = c->wait(c->userdata, NO_CONNECTION_PAUSE_USEC, ret_problem);
-        return r < 0 ? r : look(c, address, ret_problem);
+        return r < 0 ? r : look_at_ports(t, address, ret_problem);
 }
 
 /* A wrong answer is one wherever it comes from. That there is none need not be the end: CAs that get no connection to an address try another one,
  * and one that is not ours may have somebody who passes it on to us. */
-static int look_at_all(const ChallengeCheck *c, const OwnAddresses *addresses, CheckAddress look, Problem **ret_problem) {
+static int look_at_all(const Trial *t, const OwnAddresses *addresses, Problem **ret_problem) {
         _auto_problem_ Problem *nobody = NULL;
         bool answered = false;
 
@@ -67,7 +92,7 @@ static int look_at_all(const ChallengeCheck *c, const OwnAddresses *addresses, C
                 _auto_problem_ Problem *problem = NULL;
                 int r;
 
-                r = look_at(c, look, *address, &problem);
+                r = look_at(t, *address, &problem);
                 if (r == CHECK_DONE) {
                         answered = true;
                 } else if (r == CHECK_E_NO_CONNECTION) {
@@ -81,14 +106,15 @@ static int look_at_all(const ChallengeCheck *c, const OwnAddresses *addresses, C
         if (!nobody)
                 return CHECK_DONE;
         if (answered || !addresses->all) {
-                check_tell(LOG_NOTICE, c, "%s; the CA may come by another address", nobody->detail);
+                check_tell(LOG_NOTICE, t->check, "%s; the CA may come by another address", nobody->detail);
                 return CHECK_DONE;
         }
         *ret_problem = take_ptr(nobody);
         return CHECK_E_FAILED;
 }
 
-int check_own_addresses(const ChallengeCheck *c, CheckAddress look, Problem **ret_problem) {
+int check_own_addresses(const ChallengeCheck *c, uint16_t ca_port, CheckAddress look, Problem **ret_problem) {
+        const Trial trial = { .check = c, .look = look, .ca_port = ca_port };
         _auto_own_addresses_ OwnAddresses addresses = {};
         int r;
 
@@ -102,5 +128,5 @@ int check_own_addresses(const ChallengeCheck *c, CheckAddress look, Problem **re
                            addresses.resolved ? "no address of it is this machine's" : "no address of it is known");
                 return CHECK_DONE;
         }
-        return look_at_all(c, &addresses, look, ret_problem);
+        return look_at_all(&trial, &addresses, ret_problem);
 }

@@ -12,8 +12,9 @@
 typedef struct ChallengeCheck {
         const AcmeChallengeCheck *what; /* as the manager said */
         const char *identifier_type, *identifier, *token;
-        const char *domain;  /* the managed domain, for the log */
-        uint64_t since_usec; /* when the last challenge was set up; monotonic. Records that are waited for one after the other became visible meanwhile. */
+        const char *domain; /* the managed domain, for the log */
+        uint64_t
+                since_usec; /* when the last challenge was set up; monotonic. Records that are waited for one after the other became visible meanwhile. */
 
         /* Lets time pass; a failure ends the check with it. */
         void *userdata;
@@ -33,15 +34,15 @@ int check_dns(const ChallengeCheck *c, Problem **ret_problem);
 int check_http(const ChallengeCheck *c, Problem **ret_problem);
 int check_tls(const ChallengeCheck *c, Problem **ret_problem);
 
-/* Looks at one address of this machine; an outcome of CHECK_E_NO_CONNECTION comes with a problem, too. */
-typedef int (*CheckAddress)(const ChallengeCheck *c, const char *address, Problem **ret_problem);
+/* Looks at one address and port of this machine; an outcome of CHECK_E_NO_CONNECTION comes with a problem, too. */
+typedef int (*CheckAddress)(const ChallengeCheck *c, const char *address, uint16_t port, Problem **ret_problem);
 
 enum {
         CHECK_E_NO_CONNECTION = CHECK_E_FAILED + 1, /* nobody is at this address: a CA might try another one of the name */
 };
 
-/* Has 'look' try each address of the identifier that is this machine's. */
-int check_own_addresses(const ChallengeCheck *c, CheckAddress look, Problem **ret_problem);
+/* Has 'look' try each address of the identifier that is this machine's. 'ca_port' is where the CA goes to. */
+int check_own_addresses(const ChallengeCheck *c, uint16_t ca_port, CheckAddress look, Problem **ret_problem);
 
 /* For the journal, when a check ends without having found out anything, or waits. */
 void check_tell(int priority, const ChallengeCheck *c, const char *format, ...) _printf_(3, 4);

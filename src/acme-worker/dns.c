@@ -103,12 +103,12 @@ static void start(Exchange *e, DnsQuestion *q) {
 
 static nfds_t add_sockets(Exchange *e, struct pollfd *fds) {
         ares_socket_t sockets[ARES_GETSOCK_MAXNUM];
-        int mask = ares_getsock(e->channel, sockets, ARES_GETSOCK_MAXNUM);
+        /* c-ares's own macros shift a one into the sign. */
+        unsigned mask = (unsigned) ares_getsock(e->channel, sockets, ARES_GETSOCK_MAXNUM);
         nfds_t n = 0;
 
-        for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
-                short events =
-                        (short) ((ARES_GETSOCK_READABLE(mask, i) ? POLLIN : 0) | (ARES_GETSOCK_WRITABLE(mask, i) ? POLLOUT : 0));
+        for (unsigned i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
+                short events = (short) ((mask >> i & 1 ? POLLIN : 0) | (mask >> (i + ARES_GETSOCK_MAXNUM) & 1 ? POLLOUT : 0));
 
                 if (events)
                         fds[n++] = (struct pollfd){ .fd = sockets[i], .events = events };

@@ -11,7 +11,7 @@ import managed
 SUITES = ["trixie", "bookworm"]
 
 SETUP_FAILURE = "urn:org:mdmanager1:challenge-setup-failure"
-SERVED, SERVED6, CLOSED, FOREIGN, ELSEWHERE = "192.0.2.10", "2001:db8::10", "192.0.2.20", "192.0.2.30", "192.0.2.99"
+SERVED, SERVED6, CLOSED, FOREIGN, FRONT, ELSEWHERE = "192.0.2.10", "2001:db8::10", "192.0.2.20", "192.0.2.30", "192.0.2.40", "192.0.2.99"
 
 # Somebody else's web server: it knows only one page, or sends everybody somewhere.
 OTHER_SERVER = textwrap.dedent("""\
@@ -33,7 +33,7 @@ OTHER_SERVER = textwrap.dedent("""\
 
 def setup(m):
     managed.install(m)
-    for address in (f"{SERVED}/32", f"{SERVED6}/128", f"{CLOSED}/32", f"{FOREIGN}/32"):
+    for address in (f"{SERVED}/32", f"{SERVED6}/128", f"{CLOSED}/32", f"{FOREIGN}/32", f"{FRONT}/32"):
         m.run(["ip", "address", "add", address, "dev", "lo"])
     listen = ["127.0.0.1:80", f"{SERVED}:80", f"[{SERVED6}]:80", "127.0.0.1:443", f"{SERVED}:443", f"[{SERVED6}]:443", f"{FOREIGN}:443"]
     m.write("/etc/apache2/ports.conf", "".join(f"Listen {where}\n" for where in listen))
@@ -191,3 +191,19 @@ def test_resolver_only(m):
     assert any("No name server of the zone of _acme-challenge.unseen.test can be asked" in text for text in texts), texts
     managed.remove(m, "unseen.test")
     apache.reload(m)
+
+
+def test_proxy_in_front(m):
+    """Behind a proxy of this machine, with MDPortMap for Apache's own port on the loopback, the CA's port is tried as well."""
+    m.run(["systemd-run", "--unit=front", f"--socket-property=ListenStream={FRONT}:80", "/usr/lib/systemd/systemd-socket-proxyd", "127.0.0.1:8080"])
+    m.write("/etc/apache2/conf-enabled/front.conf", "Listen 127.0.0.1:8080\nMDPortMap 80:8080\n")
+    resolve(m, "front.test", FRONT)
+    apache.site(m, "front-8080.test", apache.virtual_host(m, "front.test", port=8080, ssl=False))
+    try:
+        add(m, "front.test", "http-01")
+        managed.wait_served(m, "front.test", deadline=60)
+    finally:
+        m.run("systemctl stop front.socket front.service; rm /etc/apache2/conf-enabled/front.conf")
+        apache.no_site(m, "front-8080.test")
+        managed.remove(m, "front.test")
+        apache.restart(m)

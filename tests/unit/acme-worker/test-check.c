@@ -159,10 +159,10 @@ TEST(nobody_there) {
 
                 test_case("%s", types[i]);
                 CHECK_INT(check_with(&what, &n_waits, &problem), CHECK_E_FAILED);
-                CHECK_UINT(n_waits, 1); /* a second look, in case the server is just being restarted */
+                CHECK(n_waits <= 1); /* a second look, in case the server is just being restarted; none where this machine has a server at the CA's port */
                 REQUIRE(problem);
                 CHECK_STR(problem->type, PROBLEM_TYPE_CHALLENGE_SETUP);
-                CHECK(strstr(problem->detail, "can be reached at 127.0.0.1 port"));
+                CHECK(strstr(problem->detail, " 127.0.0.1 port "));
         }
 }
 
