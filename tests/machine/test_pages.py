@@ -392,7 +392,9 @@ def test_browser_sizes(m):
     })()"""
     for path, what in (("", "list"), ("/expired.example.org", "one"), ("/hostile.example.org", "hostile")):
         for size, more in (("desktop", {}), ("tablet", {"width": 800}), ("phone", {"width": 360, "height": 740, "phone": True})):
-            steps = [({"dark": dark}, "[document.documentElement.scrollWidth, innerWidth]", "getComputedStyle(document.body).backgroundColor", contrast,
+            steps = [({"dark": dark},
+                      "[Math.max(document.documentElement.scrollWidth, ...[...document.querySelectorAll('.card')].map(c => c.scrollWidth > c.clientWidth ? 9999 : 0)), innerWidth]",
+                      "getComputedStyle(document.body).backgroundColor", contrast,
                       {"shot": f"{what}-{size}-{'dark' if dark else 'light'}.png"}) for dark in (False, True)]
             values = look(m, *(step for group in steps for step in group), path=path, **more)
             for dark, (_, width, background, ratio, _) in ((False, values[:5]), (True, values[5:])):
