@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import ssl
+import threading
 import time
 
 import apache
@@ -535,3 +536,55 @@ def test_growth(m):
     assert now[1] - resident < 400, f"{resident} KiB, {now[1]} KiB 200 reloads later"       # 2 KiB for each would be 400
     assert m.certificate(names[0]).names == [names[0]]
     clear(m)
+
+
+def orders(m):
+    return m.ca.proxy.count("new-order")
+
+
+def test_static_to_managed(m):
+    """MDRenewMode always beside MDCertificateFile: one certificate is obtained and waits, and is served when the lines are gone."""
+    name = "moving.example.org"
+    lines = "MDCertificateFile /etc/ssl/moving.pem\nMDCertificateKeyFile /etc/ssl/moving.key\nMDRenewMode always\n"
+    static = certificate_file(m, "/etc/ssl/moving", name=name)
+    m.ca.proxy.clear()
+    before = orders(m)
+    load(m, f"<MDomain {name}>\n{lines}</MDomain>\n" + both_ports(m, name))
+    m.wait_for(lambda: "pubcert.pem" in managed.files(m, f"domains/{name}"), 60, "a certificate in the store")
+    assert orders(m) == before + 1
+    for _ in range(2):          # whatever looks at everything again finds nothing to do
+        managed.check(m)
+        reload(m)
+        assert m.certificate(name).fingerprint == static
+    m.run("systemctl restart md-manager")
+    m.wait_for(lambda: managed.show(m, name)["Job"] == "/", 30, "the manager to be back")
+    managed.check(m)
+    assert orders(m) == before + 1 and m.certificate(name).fingerprint == static
+    stored = Certificate(m.read(f"{STORE}/domains/{name}/pubcert.pem").encode()).fingerprint
+    load(m, f"<MDomain {name}>\n</MDomain>\n" + both_ports(m, name))
+    assert managed.wait_served(m, name).fingerprint == stored and orders(m) == before + 1
+    clear(m)
+
+
+def test_verbs(m):
+    """Apache is reloaded, restarted, stopped and started while a renewal is under way: the certificate comes all the same."""
+    stop, start = "systemctl stop apache2", "systemctl reset-failed apache2; systemctl start apache2"
+    for number, commands in enumerate((["apache2ctl graceful"], ["systemctl restart apache2"], [stop, start], ["apache2ctl graceful-stop", start])):
+        name = f"verb{number}.example.org"
+        held = threading.Event()
+        rule = m.ca.proxy.rule(kind="finalize", times=1, hold=held)
+        try:
+            before, finalized = orders(m), m.ca.proxy.count("finalize")
+            load(m, f"<MDomain {name}>\n</MDomain>\n" + both_ports(m, name))
+            m.wait_for(lambda b=before: orders(m) > b, 60, "the order")
+            m.wait_for(lambda n=finalized: m.ca.proxy.count("finalize") > n, 60, "the CA to be asked for the certificate")
+            for command in commands:
+                m.run(command, timeout=90)
+                if "stop" in command:
+                    m.wait_for(lambda: not m.active("apache2"), 30, "Apache's end")
+            m.wait_active("apache2", 30)
+        finally:
+            held.set()
+            m.ca.proxy.forget(rule)
+        assert managed.wait_served(m, name, deadline=90).names == [name], commands
+        clear(m)
