@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "ap_listen.h"
+#include "ap_mpm.h"
 #include "apr_strings.h"
 #include "http_config.h"
 #include "http_log.h"
@@ -122,6 +123,13 @@ static void tell_failure(const Configuration *c, const char *why) {
                      why);
 }
 
+/* Not a reload. md-manager may have forgotten a server that has not run for long, and is to know that it is back. */
+static bool is_start(void) {
+        int generation = 0;
+
+        return ap_mpm_query(AP_MPMQ_GENERATION, &generation) == APR_SUCCESS && generation == 0;
+}
+
 static void write_snapshot(const Configuration *c, StoreView *store, const char *unit, const char *id, apr_pool_t *p) {
         _cleanup_(snapshot_freep) Snapshot *snapshot = snapshot_new(id);
         const struct group *group = getgrnam(MANAGER_USER);
@@ -137,7 +145,7 @@ static void write_snapshot(const Configuration *c, StoreView *store, const char 
                 return;
         }
 
-        r = store_view_write_snapshot(store, p, snapshot, group->gr_gid, &why);
+        r = store_view_write_snapshot(store, p, snapshot, group->gr_gid, is_start(), &why);
         if (r == STORE_VIEW_E_FAILED)
                 tell_failure(c, why);
         else

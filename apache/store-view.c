@@ -326,11 +326,11 @@ int store_view_has_snapshot(StoreView *v, const char *id, bool *ret) {
         return STORE_VIEW_DONE;
 }
 
-int store_view_write_snapshot(StoreView *v, apr_pool_t *p, const Snapshot *snapshot, gid_t group, const char **ret_why) {
+int store_view_write_snapshot(StoreView *v, apr_pool_t *p, const Snapshot *snapshot, gid_t group, bool anew, const char **ret_why) {
         _auto_problem_ Problem *problem = NULL;
         int r;
 
-        r = store_snapshot_write(v->store, snapshot, group);
+        r = anew ? store_snapshot_write_anew(v->store, snapshot, group) : store_snapshot_write(v->store, snapshot, group);
         if (r == STORE_SNAPSHOT_DONE)
                 return STORE_VIEW_DONE;
         if (r == STORE_SNAPSHOT_UNCHANGED)

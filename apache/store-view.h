@@ -79,4 +79,4 @@ int store_view_open_status(StoreView *v, apr_pool_t *p, StoreViewStatus **ret);
 int store_view_read_status(StoreViewStatus *s, apr_pool_t *p, const char *name, const char **ret_text, size_t *ret_size);
 
 int store_view_has_snapshot(StoreView *v, const char *id, bool *ret);
-int store_view_write_snapshot(StoreView *v, apr_pool_t *p, const Snapshot *snapshot, gid_t group, const char **ret_why);
+int store_view_write_snapshot(StoreView *v, apr_pool_t *p, const Snapshot *snapshot, gid_t group, bool anew, const char **ret_why);

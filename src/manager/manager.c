@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "manager/absence.h"
 #include "manager/manager.h"
 
 #include <errno.h>
@@ -166,6 +167,7 @@ Manager *manager_free(Manager *m) {
         dns_teardown_free_all(m->dns_teardowns);
         challenge_queue_free(m->challenge_queue);
         alpn_keys_free(m->alpn_keys);
+        m->absence = absence_free(m->absence);
         servers_free(m->servers);
         key_maker_free(m->keys);
         map_free(m->domains);
@@ -366,6 +368,7 @@ void manager_check(Manager *m) {
                 d->activation_retry = sd_event_source_disable_unref(d->activation_retry); /* tried again now, not later */
         }
         manager_apply_snapshots(m);
+        absence_look(m->absence);
         status_check(m->shown);
 }
 
@@ -433,6 +436,8 @@ int manager_start(Manager *m) {
         r = schedule_new(m, &m->schedule);
         if (r >= 0)
                 r = servers_new(m, &m->servers);
+        if (r >= 0)
+                r = absence_new(m, &m->absence);
         if (r >= 0)
                 r = renewal_info_new(m, &m->renewal_info);
         if (r < 0)

@@ -21,6 +21,7 @@ typedef struct Domain Domain;     /* manager/domain.h */
 typedef struct Renewal Renewal;   /* manager/renewal.h */
 typedef struct Schedule Schedule; /* manager/schedule.h */
 typedef struct RenewalInfo RenewalInfo; /* manager/renewal-info.h */
+typedef struct Absence Absence;   /* manager/absence.h */
 typedef struct Servers Servers;   /* manager/servers.h */
 typedef struct Status Status;     /* manager/status.h */
 
@@ -32,6 +33,7 @@ typedef struct Manager {
         Polkit *polkit;
         KeyMaker *keys;
         Servers *servers;
+        Absence *absence;
         Schedule *schedule;
         RenewalInfo *renewal_info;
 

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/message-ids.h"
 #include "base/string-util.h"
+#include "manager/absence.h"
 #include "manager/domain.h"
 #include "manager/reload.h"
 #include "store/domain.h"
@@ -378,6 +379,8 @@ bool servers_read(Servers *s) {
         STRV_FOREACH(id, ids) {
                 Snapshot *one = read_one(s, *id);
 
+                if (one && absence_is_forgotten(s->manager->absence, one))
+                        one = snapshot_free(one);
                 if (one)
                         fresh[n++] = one;
         }

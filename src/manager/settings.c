@@ -69,6 +69,8 @@ static int set_value(Settings *c, const char *name, const char *value) {
                 return read_interval(value, &c->renewal_info_usec);
         if (str_equal(name, "CertificatesPerWeek"))
                 return read_unsigned(value, 0, 1000, &c->certificates_per_week);
+        if (str_equal(name, "ForgetServersSec"))
+                return parse_seconds_usec(value, &c->forget_servers_usec);
         if (str_equal(name, "ArchiveKeep"))
                 return read_unsigned(value, 0, 1000, &c->archive_keep);
         return -ENOENT;
@@ -164,6 +166,7 @@ int settings_load(Settings *ret) {
                 .step_timeout_usec = 300 * USEC_PER_SEC,
                 .renewal_info_usec = 6 * USEC_PER_HOUR,
                 .certificates_per_week = 5,
+                .forget_servers_usec = 7 * USEC_PER_DAY,
                 .archive_keep = 5,
         };
         int r;

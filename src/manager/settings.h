@@ -16,6 +16,7 @@ typedef struct Settings {
         uint64_t step_timeout_usec;      /* StepTimeoutSec=: how long a CA may take for validation, readiness and issuance, each */
         uint64_t renewal_info_usec;      /* RenewalInfoIntervalSec=: how often a CA is asked when to renew, when it does not say how often */
         unsigned certificates_per_week;  /* CertificatesPerWeek=: the most for one set of names, beyond what short lives need; 0: no limit */
+        uint64_t forget_servers_usec;    /* ForgetServersSec=: what a server said is forgotten when it has not run for so long; 0: never */
         unsigned archive_keep;           /* ArchiveKeep=: archived sets per domain */
 } Settings;
 

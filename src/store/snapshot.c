@@ -31,7 +31,7 @@ static bool stands_there(int dir_fd, const char *file, const Snapshot *snapshot,
         return store_read_text(dir_fd, file, SNAPSHOT_SIZE_MAX, &stored, &size) == 0 && snapshot_text_is_current(stored, size, snapshot);
 }
 
-int store_snapshot_write(Store *s, const Snapshot *snapshot, gid_t group) {
+static int write_snapshot(Store *s, const Snapshot *snapshot, gid_t group, bool anew) {
         const FileMode mode = { .mode = 0640, .uid = (uid_t) -1, .gid = group };
         _auto_free_ char *file = NULL, *text = NULL;
         _auto_close_ int dir_fd = -1;
@@ -50,7 +50,7 @@ int store_snapshot_write(Store *s, const Snapshot *snapshot, gid_t group) {
         file = file_name(snapshot->id);
         if (!file)
                 return -ENOMEM;
-        if (stands_there(dir_fd, file, snapshot, group))
+        if (!anew && stands_there(dir_fd, file, snapshot, group))
                 return STORE_SNAPSHOT_UNCHANGED;
 
         text = snapshot_format_written(snapshot);
@@ -59,6 +59,14 @@ int store_snapshot_write(Store *s, const Snapshot *snapshot, gid_t group) {
         if (strlen(text) > SNAPSHOT_SIZE_MAX)
                 return -EFBIG;
         return file_replace_at(dir_fd, file, text, strlen(text), &mode);
+}
+
+int store_snapshot_write(Store *s, const Snapshot *snapshot, gid_t group) {
+        return write_snapshot(s, snapshot, group, false);
+}
+
+int store_snapshot_write_anew(Store *s, const Snapshot *snapshot, gid_t group) {
+        return write_snapshot(s, snapshot, group, true);
 }
 
 int store_snapshot_list(Store *s, char ***ret_ids) {

@@ -16,6 +16,8 @@ enum {
 /* Role SERVER. Writes servers/ID.json root:GROUP 0640 atomically, when it differs from what is there, but for "written", or has another mode or
  * group. 'group' is the manager's; (gid_t) -1 leaves it. A missing servers/ is made. -EFBIG: larger than the reader takes. */
 int store_snapshot_write(Store *s, const Snapshot *snapshot, gid_t group);
+/* The same, also when it does not differ: "written" says that the server was there. */
+int store_snapshot_write_anew(Store *s, const Snapshot *snapshot, gid_t group);
 
 /* The ids, sorted. */
 int store_snapshot_list(Store *s, char ***ret_ids);

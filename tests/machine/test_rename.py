@@ -134,3 +134,27 @@ def test_gone_and_back(m):
     assert m.certificate("back.example.org").fingerprint == certificate.fingerprint and m.ca.proxy.count() == 0
     apache.no_site(m, SITE)
     apache.reload(m)
+
+
+def test_forgotten_server(m):
+    """A server that has not run for ForgetServersSec= is forgotten with its domains; when it is started, they are back without an order."""
+    certificate, = obtain(m, ["stopped.example.org"])
+    managed.settings(m, ReloadIntervalSec=1, ForgetServersSec=1)
+    m.wait_for(lambda: managed.is_known(m, "stopped.example.org"), 10, "the manager to be back")
+    managed.check(m)
+    assert managed.is_known(m, "stopped.example.org"), "a server that runs was forgotten"
+    cursor = m.cursor()
+    m.run("systemctl stop apache2")
+
+    def forgotten():
+        managed.check(m)
+        return not managed.is_known(m, "stopped.example.org")
+
+    m.wait_for(forgotten, 20, "the server to be forgotten")
+    m.wait_journal("MD_SERVER=apache2", after=cursor, where=lambda entry: "has not run for longer than ForgetServersSec=" in entry["MESSAGE"])
+    apache.restart(m)
+    m.wait_for(lambda: managed.is_known(m, "stopped.example.org") and managed.show(m, "stopped.example.org")["State"] == "complete", 20, "the domain to be back")
+    assert m.certificate("stopped.example.org").fingerprint == certificate.fingerprint and m.ca.proxy.count() == 0
+    managed.settings(m, ReloadIntervalSec=1)
+    apache.no_site(m, SITE)
+    apache.reload(m)

@@ -46,6 +46,7 @@ TEST(write_and_read) {
         other->http_port = 8080;
         CHECK_INT(store_snapshot_write(server, other, (gid_t) -1), 0);
         CHECK_INT(store_snapshot_write(server, other, (gid_t) -1), STORE_SNAPSHOT_UNCHANGED);
+        CHECK_INT(store_snapshot_write_anew(server, other, (gid_t) -1), 0);
 
         CHECK_INT(store_snapshot_list(manager, &ids), 0);
         CHECK_UINT(strv_length(ids), 1);
