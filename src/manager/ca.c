@@ -8,14 +8,13 @@
 #include "base/log.h"
 #include "base/string-util.h"
 
-#define SUSPICION_USEC USEC_PER_MINUTE      /* while one domain alone was limited */
 #define PAUSE_DEFAULT_USEC USEC_PER_HOUR    /* when the CA does not say for how long */
 #define PAUSE_MAX_USEC (24 * USEC_PER_HOUR)
 
 /* One CA that said rateLimited. */
 typedef struct Ca {
-        uint64_t until_usec;
-        char *domain; /* the one that it was said to */
+        uint64_t until_usec; /* nothing is asked of it before; 0: it may mean one domain only */
+        char *domain;        /* the one that it was said to last */
 } Ca;
 
 static Ca *ca_free(Ca *ca) {
@@ -94,10 +93,9 @@ void ca_failed(Domain *d, const char *ca_url, const Problem *problem) {
 
         if (!is_rate_limited(problem))
                 return;
-        until = now + SUSPICION_USEC;
+        until = 0;
         if (before && !str_equal(before->domain, DOMAIN_NAME(d))) {
                 until = problem->retry_after_usec > now ? MIN_OF(problem->retry_after_usec, now + PAUSE_MAX_USEC) : now + PAUSE_DEFAULT_USEC;
-                until = MAX_OF(until, now + SUSPICION_USEC);
                 log_warning("%s limits us (said to %s and to %s): nothing is asked of it until %s.", ca_url, before->domain, DOMAIN_NAME(d),
                             clock_format_utc(when, until));
         }

@@ -9,8 +9,8 @@
  * the change in the job. Borrowed from the domain's settings. */
 const char *ca_choose(Domain *d);
 
-/* An attempt failed at 'ca_url'. A CA that says rateLimited to one domain may mean only that one: the others wait for a minute; when it says so to a second one
- * before anything succeeded, all wait for as long as it says. */
+/* An attempt failed at 'ca_url'. A CA that says rateLimited to one domain may mean only that one; when it says so to a second one before anything succeeded there,
+ * all wait for as long as it says. */
 void ca_failed(Domain *d, const char *ca_url, const Problem *problem);
 void ca_succeeded(Domain *d, const char *ca_url);
 

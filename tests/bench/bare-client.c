@@ -4,7 +4,9 @@
  * no store: the keys are in this process, they and the CSR are made before the clock starts, and the answer to http-01 is a file in a
  * directory that a web server has below a DocumentRoot.
  *
- *     bare-client DIRECTORY-URL CA-FILE STATE-DIRECTORY CHALLENGE-DIRECTORY NAME
+ *     bare-client DIRECTORY-URL CA-FILE STATE-DIRECTORY CHALLENGE-DIRECTORY NAME[,NAME…]…
+ *
+ * Each argument is one order, with all names that commas separate; they are done one after the other, over one connection.
  *
  * The account, key and URL, is kept in the state directory. Prints one JSON object: the whole time, the requests with theirs, and how long
  * the client slept between them because the CA was not done. */
@@ -29,7 +31,7 @@
 
 enum {
         URL_MAX = 2048,
-        EXCHANGES_MAX = 64,
+        EXCHANGES_MAX = 4096,
 };
 
 /* The transport with a stopwatch. */
@@ -47,7 +49,7 @@ typedef struct Watch {
 /* Who holds the keys. */
 typedef struct Holder {
         int state_fd, challenge_fd;
-        const char *name;
+        char **names;
         EVP_PKEY *account_key, *key;
         char *account_url, *csr;
         bool delivered;
@@ -111,13 +113,25 @@ static int watch_transport(Watch *w, AcmeTransport *ret) {
 
 /* The signer */
 
+static char *order_of(char *const *names) {
+        _auto_free_ char *list = NULL;
+
+        STRV_FOREACH(name, names) {
+                char *grown = str_printf("%s%s{\"type\":\"dns\",\"value\":\"%s\"}", str_or(list, ""), list ? "," : "", *name);
+
+                free(list);
+                list = grown;
+        }
+        return list ? str_printf("{\"identifiers\":[%s]}", list) : NULL;
+}
+
 static int payload(const Holder *h, AcmeRequestKind kind, char **ret) {
         switch (kind) {
         case ACME_REQUEST_NEW_ACCOUNT:
                 *ret = strdup("{\"termsOfServiceAgreed\":true}");
                 break;
         case ACME_REQUEST_NEW_ORDER:
-                *ret = str_printf("{\"identifiers\":[{\"type\":\"dns\",\"value\":\"%s\"}]}", h->name);
+                *ret = order_of(h->names);
                 break;
         case ACME_REQUEST_CHALLENGE:
                 *ret = strdup("{}");
@@ -220,27 +234,26 @@ static int load_account(Holder *h) {
         return r == FILE_E_NOT_FOUND ? 0 : r;
 }
 
-static int prepare(Holder *h, const char *state, const char *challenges, const char *name) {
-        char *names[] = { (char *) name, NULL };
-        int r;
-
-        h->name = name;
+static int prepare(Holder *h, const char *state, const char *challenges) {
         h->state_fd = open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         h->challenge_fd = open(challenges, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (h->state_fd < 0 || h->challenge_fd < 0)
                 return -errno;
-        r = load_account(h);
-        if (r == 0)
-                r = make_key(&h->key);
-        if (r == 0)
-                r = csr_make(h->key, names, false, &h->csr, NULL);
-        return r;
+        return load_account(h);
+}
+
+/* Key and request of one order: made before the clock starts. */
+static int prepare_order(const Holder *common, const char *names, Holder *ret) {
+        *ret = *common;
+        ret->names = strv_split(names, ",");
+        if (!ret->names || make_key(&ret->key) < 0)
+                return -ENOMEM;
+        return csr_make(ret->key, ret->names, false, &ret->csr, NULL);
 }
 
 /* The run */
 
-static int run(Watch *watch, Holder *h, const char *directory_url, const char *ca_file, Problem **ret_problem) {
-        _cleanup_(acme_session_freep) AcmeSession *session = NULL;
+static int run(AcmeSession *session, Holder *h, const char *directory_url, const char *ca_file, Problem **ret_problem) {
         char *types[] = { (char *) "http-01", NULL };
         const AcmeRenewal renewal = {
                 .ca.directory_url = directory_url,
@@ -259,14 +272,21 @@ static int run(Watch *watch, Holder *h, const char *directory_url, const char *c
                 .set_up_challenge = holder_set_up_challenge,
                 .deliver = holder_deliver,
         };
-        AcmeTransport transport;
-        int r;
 
-        r = watch_transport(watch, &transport);
-        if (r < 0)
-                return r;
-        session = acme_session_new_with(&transport);
-        return session ? acme_renewal_run(session, &renewal, &signer, ret_problem) : -ENOMEM;
+        return acme_renewal_run(session, &renewal, &signer, ret_problem);
+}
+
+static int run_all(AcmeSession *session, Holder *orders, size_t n, char *argv[], Problem **ret_problem) {
+        for (size_t i = 0; i < n; i++) {
+                int r;
+
+                if (i > 0)
+                        orders[i].account_url = orders[i - 1].account_url;
+                r = run(session, &orders[i], argv[1], argv[2], ret_problem);
+                if (r < 0 || !orders[i].delivered)
+                        return r < 0 ? r : -EIO;
+        }
+        return 0;
 }
 
 static void print_result(const Watch *w, uint64_t total_usec) {
@@ -287,24 +307,35 @@ static void print_result(const Watch *w, uint64_t total_usec) {
 }
 
 int main(int argc, char *argv[]) {
+        _cleanup_(acme_session_freep) AcmeSession *session = NULL;
         _auto_problem_ Problem *problem = NULL;
-        Holder h = { .state_fd = -1, .challenge_fd = -1 };
+        _auto_free_ Holder *orders = NULL;
+        Holder common = { .state_fd = -1, .challenge_fd = -1 };
         static Watch watch;
+        size_t n = argc > 5 ? (size_t) argc - 5 : 0;
+        AcmeTransport transport;
         uint64_t begin_usec;
         int r;
 
-        if (argc != 6) {
-                fprintf(stderr, "Usage: bare-client DIRECTORY-URL CA-FILE STATE-DIRECTORY CHALLENGE-DIRECTORY NAME\n");
+        if (n == 0) {
+                fprintf(stderr, "Usage: bare-client DIRECTORY-URL CA-FILE STATE-DIRECTORY CHALLENGE-DIRECTORY NAME[,NAME…]…\n");
                 return EXIT_FAILURE;
         }
-        r = prepare(&h, argv[3], argv[4], argv[5]);
-        if (r < 0) {
+        orders = calloc(n, sizeof(*orders));
+        r = orders ? prepare(&common, argv[3], argv[4]) : -ENOMEM;
+        for (size_t i = 0; r == 0 && i < n; i++)
+                r = prepare_order(&common, argv[5 + i], &orders[i]);
+        if (r == 0)
+                r = watch_transport(&watch, &transport);
+        if (r == 0)
+                session = acme_session_new_with(&transport);
+        if (!session) {
                 fprintf(stderr, "Cannot prepare: %s\n", strerror(-r));
                 return EXIT_FAILURE;
         }
         begin_usec = clock_monotonic_usec();
-        r = run(&watch, &h, argv[1], argv[2], &problem);
-        if (r < 0 || !h.delivered) {
+        r = run_all(session, orders, n, argv, &problem);
+        if (r < 0) {
                 fprintf(stderr, "No certificate: %s\n", problem ? problem->detail : strerror(-r));
                 return EXIT_FAILURE;
         }
