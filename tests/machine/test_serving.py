@@ -12,6 +12,8 @@ import apache
 import managed
 from machine import Certificate
 
+SUITES = ["trixie", "bookworm"]
+
 STORE = managed.STORE
 # What signs with each kind of key, for openssl s_client -sigalgs.
 SIGNS = {"rsa": "rsa_pss_rsae_sha256", "P-256": "ECDSA+SHA256", "P-384": "ECDSA+SHA384"}
