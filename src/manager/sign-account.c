@@ -50,7 +50,9 @@ static int ask_for_account(Task *t, const ExternalAccount *external, const char 
 
         if (!request.only_existing) {
                 t->binding.contacts = strv_free(t->binding.contacts);
-                r = accounts_wanted_contacts(t->manager, t->settings, t->ca_url, &t->binding.contacts);
+                /* Those of this domain. The others' come with an update: a CA that wants fewer than there are must not refuse the account for that. */
+                t->binding.contacts = strv_copy(t->settings->contacts);
+                r = t->binding.contacts || !t->settings->contacts ? 0 : -ENOMEM;
                 t->binding.agreed = request.agreed;
                 request.contacts = t->binding.contacts;
         }
