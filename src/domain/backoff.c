@@ -30,7 +30,7 @@ uint64_t backoff_delay_usec(uint64_t base_usec, unsigned errors, uint32_t random
         return low + part_of(high - low, random);
 }
 
-bool problem_needs_administrator(const Problem *p) {
+static bool needs_administrator(const Problem *p) {
         static const char *const types[] = {
                 PROBLEM_TYPE_AGREEMENT,
                 PROBLEM_ACME_PREFIX "badCSR",
@@ -44,23 +44,42 @@ bool problem_needs_administrator(const Problem *p) {
                 PROBLEM_ACME_PREFIX "unsupportedIdentifier",
                 PROBLEM_ACME_PREFIX "userActionRequired",
                 PROBLEM_ACME_PREFIX "badRevocationReason",
+                PROBLEM_TYPE_CHALLENGE_MISMATCH,
                 PROBLEM_TYPE_CONTACT,
                 PROBLEM_TYPE_EAB,
                 PROBLEM_TYPE_SETTING,
         };
 
-        if (!p)
-                return false;
         for (size_t i = 0; i < ELEMENTSOF(types); i++)
                 if (str_equal(p->type, types[i]))
                         return true;
         return false;
 }
 
+ProblemClass problem_class(const Problem *p) {
+        if (!p)
+                return PROBLEM_CLASS_TRANSIENT;
+        if (needs_administrator(p))
+                return PROBLEM_CLASS_ADMINISTRATOR;
+        if (p->retry_after_usec > 0 || p->status == 429 || str_equal(p->type, PROBLEM_ACME_PREFIX "rateLimited"))
+                return PROBLEM_CLASS_TIME;
+        return PROBLEM_CLASS_TRANSIENT;
+}
+
+const char *problem_class_to_string(ProblemClass c) {
+        static const char *const names[_PROBLEM_CLASS_MAX] = {
+                [PROBLEM_CLASS_TRANSIENT] = "",
+                [PROBLEM_CLASS_TIME] = "time",
+                [PROBLEM_CLASS_ADMINISTRATOR] = "administrator",
+        };
+
+        return (size_t) c < ELEMENTSOF(names) ? names[c] : NULL;
+}
+
 uint64_t backoff_next_usec(uint64_t now_usec, uint64_t base_usec, unsigned errors, const Problem *p, uint32_t random) {
         uint64_t delay, said;
 
-        delay = problem_needs_administrator(p) ? BACKOFF_MAX_USEC : backoff_delay_usec(base_usec, errors, random);
+        delay = problem_class(p) == PROBLEM_CLASS_ADMINISTRATOR ? BACKOFF_MAX_USEC : backoff_delay_usec(base_usec, errors, random);
         said = p ? usec_sub(p->retry_after_usec, now_usec) : 0;
         return usec_add(now_usec, MAX_OF(delay, MIN_OF(said, BACKOFF_SAID_MAX_USEC)));
 }

@@ -15,9 +15,17 @@
  * the upper half ('random' over its whole range), so that domains that failed together come back apart. */
 uint64_t backoff_delay_usec(uint64_t base_usec, unsigned errors, uint32_t random) _pure_;
 
-/* Whether trying again soon is useless because the configuration is at fault: the ACME types that mod_md
- * treats so, too, and our own of this kind. */
-bool problem_needs_administrator(const Problem *p) _pure_;
+/* What a failure waits for: what is done about it depends on nothing else. */
+typedef enum ProblemClass {
+        PROBLEM_CLASS_TRANSIENT,     /* it may go away by itself: tried again, less and less often */
+        PROBLEM_CLASS_TIME,          /* the CA said when, or limits how much it is asked */
+        PROBLEM_CLASS_ADMINISTRATOR, /* the configuration is at fault: useless before it changes, and tried once a day all the same */
+        _PROBLEM_CLASS_MAX,
+} ProblemClass;
+
+/* The ACME types that mod_md takes for the configuration's fault, and our own of this kind; no problem is PROBLEM_CLASS_TRANSIENT. */
+ProblemClass problem_class(const Problem *p) _pure_;
+const char *problem_class_to_string(ProblemClass c) _pure_; /* "", "time", "administrator" */
 
 /* When to try again: the backoff, or 24 h for problems that need the administrator, and not before what the CA said (at most
  * 7 days ahead). */

@@ -231,9 +231,10 @@ def test_no_http01(m):
         rule = m.ca.proxy.rule(kind="authorization", change=without_http)
         alias = want_another(m)
         told(m, OURS + "challenge-mismatch",
-             rf"^There is no challenge for (a\d+\.)?{m.site} that both sides can do: the CA offers \S.*, allowed here: http-01 \(MDCAChallenges\)")
+             rf"^There is no challenge for (a\d+\.)?{m.site} that both sides can do: the CA offers \S.*, allowed here: http-01 \(MDCAChallenges\)",
+             next_in=(DAY - 60, DAY + 60))
         m.ca.proxy.forget(rule)
-        recovered(m, before, alias)
+        recovered(m, before, alias, by_itself=False)
 
 
 def issue_for(m, request, names):

@@ -63,48 +63,63 @@ TEST(thousands_of_failures) {
         CHECK_UINT(backoff_delay_usec(30 * SEC, 2, UINT32_MAX / 2), 45 * SEC - 1);
 }
 
-TEST(problems_that_need_the_administrator) {
+TEST(classes) {
         static const struct {
                 const char *type;
-                bool needs;
+                ProblemClass class;
+                unsigned status;
+                uint64_t retry_after;
         } cases[] = {
-                { PROBLEM_ACME_PREFIX "agreementRequired", true },
-                { PROBLEM_ACME_PREFIX "badCSR", true },
-                { PROBLEM_ACME_PREFIX "badSignatureAlgorithm", true },
-                { PROBLEM_ACME_PREFIX "externalAccountRequired", true },
-                { PROBLEM_ACME_PREFIX "invalidContact", true },
-                { PROBLEM_ACME_PREFIX "unsupportedContact", true },
-                { PROBLEM_ACME_PREFIX "malformed", true },
-                { PROBLEM_ACME_PREFIX "rejectedIdentifier", true },
-                { PROBLEM_ACME_PREFIX "unsupportedIdentifier", true },
-                { PROBLEM_ACME_PREFIX "userActionRequired", true },
-                { PROBLEM_ACME_PREFIX "badRevocationReason", true },
-                { PROBLEM_TYPE_AGREEMENT, true },
-                { PROBLEM_TYPE_CONTACT, true },
-                { PROBLEM_TYPE_SETTING, true },
-                { PROBLEM_ACME_PREFIX "rateLimited", false },
-                { PROBLEM_ACME_PREFIX "serverInternal", false },
-                { PROBLEM_ACME_PREFIX "unauthorized", false },
-                { PROBLEM_ACME_PREFIX "caa", false },
-                { PROBLEM_ACME_PREFIX "dns", false },
-                { PROBLEM_ACME_PREFIX "connection", false },
-                { PROBLEM_ACME_PREFIX "tls", false },
-                { PROBLEM_ACME_PREFIX "incorrectResponse", false },
-                { PROBLEM_ACME_PREFIX "badNonce", false },
-                { PROBLEM_TYPE_CONNECTION, false },
-                { PROBLEM_TYPE_WORKER, false },
-                { "malformed", false },
-                { "", false },
+                { PROBLEM_ACME_PREFIX "agreementRequired", PROBLEM_CLASS_ADMINISTRATOR },
+                { PROBLEM_ACME_PREFIX "badCSR", PROBLEM_CLASS_ADMINISTRATOR },
+                { PROBLEM_ACME_PREFIX "badSignatureAlgorithm", PROBLEM_CLASS_ADMINISTRATOR },
+                { PROBLEM_ACME_PREFIX "externalAccountRequired", PROBLEM_CLASS_ADMINISTRATOR },
+                { PROBLEM_ACME_PREFIX "invalidContact", PROBLEM_CLASS_ADMINISTRATOR },
+                { PROBLEM_ACME_PREFIX "invalidProfile", PROBLEM_CLASS_ADMINISTRATOR },
+                { PROBLEM_ACME_PREFIX "unsupportedContact", PROBLEM_CLASS_ADMINISTRATOR },
+                { PROBLEM_ACME_PREFIX "malformed", PROBLEM_CLASS_ADMINISTRATOR },
+                { PROBLEM_ACME_PREFIX "rejectedIdentifier", PROBLEM_CLASS_ADMINISTRATOR },
+                { PROBLEM_ACME_PREFIX "unsupportedIdentifier", PROBLEM_CLASS_ADMINISTRATOR },
+                { PROBLEM_ACME_PREFIX "userActionRequired", PROBLEM_CLASS_ADMINISTRATOR },
+                { PROBLEM_ACME_PREFIX "badRevocationReason", PROBLEM_CLASS_ADMINISTRATOR },
+                { PROBLEM_ACME_PREFIX "malformed", PROBLEM_CLASS_ADMINISTRATOR, 429, NOW },
+                { PROBLEM_TYPE_AGREEMENT, PROBLEM_CLASS_ADMINISTRATOR },
+                { PROBLEM_TYPE_CHALLENGE_MISMATCH, PROBLEM_CLASS_ADMINISTRATOR },
+                { PROBLEM_TYPE_CONTACT, PROBLEM_CLASS_ADMINISTRATOR },
+                { PROBLEM_TYPE_EAB, PROBLEM_CLASS_ADMINISTRATOR },
+                { PROBLEM_TYPE_SETTING, PROBLEM_CLASS_ADMINISTRATOR },
+                { PROBLEM_ACME_PREFIX "rateLimited", PROBLEM_CLASS_TIME },
+                { PROBLEM_TYPE_HTTP, PROBLEM_CLASS_TIME, 429 },
+                { PROBLEM_TYPE_HTTP, PROBLEM_CLASS_TIME, 503, NOW },
+                { PROBLEM_TYPE_HTTP, PROBLEM_CLASS_TRANSIENT, 503 },
+                { PROBLEM_ACME_PREFIX "serverInternal", PROBLEM_CLASS_TRANSIENT },
+                { PROBLEM_ACME_PREFIX "unauthorized", PROBLEM_CLASS_TRANSIENT },
+                { PROBLEM_ACME_PREFIX "caa", PROBLEM_CLASS_TRANSIENT },
+                { PROBLEM_ACME_PREFIX "dns", PROBLEM_CLASS_TRANSIENT },
+                { PROBLEM_ACME_PREFIX "connection", PROBLEM_CLASS_TRANSIENT },
+                { PROBLEM_ACME_PREFIX "tls", PROBLEM_CLASS_TRANSIENT },
+                { PROBLEM_ACME_PREFIX "incorrectResponse", PROBLEM_CLASS_TRANSIENT },
+                { PROBLEM_ACME_PREFIX "badNonce", PROBLEM_CLASS_TRANSIENT },
+                { PROBLEM_TYPE_CONNECTION, PROBLEM_CLASS_TRANSIENT },
+                { PROBLEM_TYPE_WORKER, PROBLEM_CLASS_TRANSIENT },
+                { "malformed", PROBLEM_CLASS_TRANSIENT },
+                { "", PROBLEM_CLASS_TRANSIENT },
         };
 
-        CHECK(!problem_needs_administrator(NULL));
+        CHECK_INT(problem_class(NULL), PROBLEM_CLASS_TRANSIENT);
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 _auto_problem_ Problem *p = problem_new(cases[i].type, "test");
 
-                test_case("%s", cases[i].type);
+                test_case("%s %u", cases[i].type, cases[i].status);
                 REQUIRE(p);
-                CHECK(problem_needs_administrator(p) == cases[i].needs);
+                p->status = cases[i].status;
+                p->retry_after_usec = cases[i].retry_after;
+                CHECK_INT(problem_class(p), cases[i].class);
         }
+        CHECK_STR(problem_class_to_string(PROBLEM_CLASS_TRANSIENT), "");
+        CHECK_STR(problem_class_to_string(PROBLEM_CLASS_TIME), "time");
+        CHECK_STR(problem_class_to_string(PROBLEM_CLASS_ADMINISTRATOR), "administrator");
+        CHECK(!problem_class_to_string(_PROBLEM_CLASS_MAX));
 }
 
 TEST(next) {
