@@ -255,7 +255,7 @@ def test_event(m):
     asked = [e["MESSAGE"] for e in m.journal("SYSLOG_IDENTIFIER=veto", "MD_NAME=veto.example.org", after=cursor) if "challenge-setup" in e["MESSAGE"]]
     assert asked == ["asked challenge-setup:http-01:veto.example.org veto.example.org", "asked challenge-setup:dns-01:veto.example.org veto.example.org"], asked
     wait_torn_down(m, "veto.example.org", cursor)
-    assert not managed.left_over(m), managed.left_over(m)
+    assert not managed.files(m, "challenges")
     globally(m)
     managed.remove(m, "veto.example.org")
     apache.reload(m)
