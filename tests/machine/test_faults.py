@@ -385,11 +385,11 @@ def test_no_domain_name(m):
         managed.add(m, "bad_name..org")
         rc, said = configtest(m)
         assert rc == 0 and re.search(r"bad_name\.\.org \(/etc/apache2/sites-enabled/bad_name\.\.org\.conf:1\) is not managed: "
-                                     r"'bad_name\.\.org' is not a DNS name", said), (rc, said)
+                                     r"'bad_name\.\.org' is neither an IP address nor a DNS name", said), (rc, said)
         alias = want_another(m)
         recovered(m, before, alias)
         entry = m.wait_journal("MD_EVENT=snapshot-refused", after=m.since)
-        assert re.search(r"^/var/lib/md-manager/servers/apache2\.json: .*\"bad_name\.\.org\", which is not a DNS name\. That domain is left out; "
+        assert re.search(r"^/var/lib/md-manager/servers/apache2\.json: .*\"bad_name\.\.org\", which is neither a DNS name nor an IP address\. That domain is left out; "
                          r"the others of this server are not touched by it\.$", entry["MESSAGE"]), entry["MESSAGE"]
         managed.remove(m, "bad_name..org")
         apache.reload(m)
