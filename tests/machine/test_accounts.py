@@ -279,6 +279,24 @@ def test_revoke_by_certificate_key(m):
     managed.check(m)
 
 
+def test_revoke_all_keys(m):
+    """A domain with two keys: both certificates are revoked by one job; where the CA does not take the account's word, each by its own key."""
+    have(m, "keys.test", directives="MDPrivateKeys secp256r1 secp384r1")
+    for refused in (False, True):
+        renew(m, "keys.test")
+        serials = [c[2] for c in managed.show(m, "keys.test")["Certificates"]]
+        m.ca.proxy.clear()
+        if refused:
+            m.ca.proxy.rule(kind="revoke", problem="unauthorized", where=lambda r: "kid" in r.protected)
+        managed.mdctl(m, "revoke", "keys.test")
+        assert len(serials) == 2 and [m.ca.status_of(serial) for serial in serials] == ["Revoked", "Revoked"], serials
+        signed = ["kid" if "kid" in r.protected else r.protected["alg"] for r in m.ca.proxy.requests if r.kind == "revoke"]
+        assert signed == (["kid", "ES256", "ES384"] if refused else ["kid", "kid"]), signed
+    m.ca.proxy.clear()
+    managed.remove(m, "keys.test")
+    apache.reload(m)
+
+
 def test_reissue(m):
     """mdctl revoke --reissue: another certificate with another key is served soon after."""
     ensure(m)
