@@ -150,6 +150,15 @@ bool job_setup_parse(const char *setup, char **ret_name, const char **ret_value)
         return true;
 }
 
+const JobRenewalInfo *job_first_renewal_info(const Job *j) {
+        const JobRenewalInfo *first = NULL;
+
+        for (size_t i = 0; i < j->n_renewal_info; i++)
+                if (j->renewal_info[i].start_usec != 0 && (!first || j->renewal_info[i].start_usec < first->start_usec))
+                        first = &j->renewal_info[i];
+        return first;
+}
+
 JobRenewalInfo *job_find_renewal_info(Job *j, const char *spec) {
         for (size_t i = 0; i < j->n_renewal_info; i++)
                 if (str_equal(j->renewal_info[i].spec, spec))

@@ -91,6 +91,8 @@ bool job_setup_parse(const char *setup, char **ret_name, const char **ret_value)
 
 /* The record for the certificate of this key. job_keep_renewal_info() makes it, or empties it when it is another certificate's. NULL: there is
  * none, or out of memory. */
+/* The window that begins first, over all keys; NULL: none is known. */
+const JobRenewalInfo *job_first_renewal_info(const Job *j) _pure_;
 JobRenewalInfo *job_find_renewal_info(Job *j, const char *spec);
 JobRenewalInfo *job_keep_renewal_info(Job *j, const char *spec, const char *id);
 

@@ -116,6 +116,13 @@ GETTER(get_time) {
         return sd_bus_message_append(reply, "t", t);
 }
 
+GETTER(get_window) {
+        Domain *d = userdata;
+        const JobRenewalInfo *info = job_first_renewal_info(d->job);
+
+        return sd_bus_message_append(reply, "t", !info ? (uint64_t) 0 : str_equal(property, "RenewalInfoStartUSec") ? info->start_usec : info->end_usec);
+}
+
 GETTER(get_flag) {
         Domain *d = userdata;
 
@@ -227,6 +234,8 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_PROPERTY("NextUSec", "t", get_time, 0, CHANGES),
         SD_BUS_PROPERTY("TimerUnit", "s", get_timer_unit, 0, CHANGES),
         SD_BUS_PROPERTY("RenewAtUSec", "t", get_time, 0, CHANGES),
+        SD_BUS_PROPERTY("RenewalInfoStartUSec", "t", get_window, 0, CHANGES),
+        SD_BUS_PROPERTY("RenewalInfoEndUSec", "t", get_window, 0, CHANGES),
         SD_BUS_PROPERTY("ValidUntilUSec", "t", get_time, 0, CHANGES),
         SD_BUS_PROPERTY("Certificates", "a(ssstts)", get_certificates, 0, CHANGES),
         SD_BUS_PROPERTY("Served", "b", get_flag, 0, CHANGES),
@@ -244,7 +253,7 @@ static const sd_bus_vtable vtable[] = {
 
 static const char *const changing[] = {
         "Names", "Contacts", "CertificateAuthorities", "Servers", "KeySpecs", "DefinedAt", "RenewMode", "Managed", "Refused", "State", "Action", "Reason", "Detail",
-        "NextUSec", "TimerUnit", "RenewAtUSec", "ValidUntilUSec", "Certificates", "Served", "InstalledUSec", "Phase", "Account", "LastRunUSec", "Errors",
+        "NextUSec", "TimerUnit", "RenewAtUSec", "RenewalInfoStartUSec", "RenewalInfoEndUSec", "ValidUntilUSec", "Certificates", "Served", "InstalledUSec", "Phase", "Account", "LastRunUSec", "Errors",
         "LastProblem", "Job", "Log", NULL,
 };
 

@@ -153,6 +153,19 @@ static int add_log(const Domain *d, JsonObject *o) {
         return json_add_object(log, "entries", take_ptr(entries)) < 0 ? -ENOMEM : json_add_object(o, STORE_STATUS_LOG, take_ptr(log));
 }
 
+/* The window that the CA suggests (RFC 9773). */
+static int add_renewal_info(const Domain *d, JsonObject *o) {
+        const JobRenewalInfo *info = job_first_renewal_info(d->job);
+        _auto_json_ JsonObject *window = NULL;
+
+        if (!info)
+                return 0;
+        window = validity(info->start_usec, info->end_usec);
+        if (!window || json_add_time(window, "chosen", info->chosen_usec) < 0 || json_add_string(window, "explanation-url", info->explanation_url) < 0)
+                return -ENOMEM;
+        return json_add_object(o, "renewal-info", take_ptr(window));
+}
+
 static bool is_watched(const Domain *d) {
         switch (d->config->renew_mode) {
 
@@ -226,6 +239,8 @@ int status_format_domain(Domain *d, char **ret) {
         r = add_renewal(d, o);
         if (r == 0)
                 r = add_next(d, o);
+        if (r == 0)
+                r = add_renewal_info(d, o);
         if (r == 0)
                 r = json_add_bool(o, "served", d->served && d->live.n > 0);
         if (r == 0)
