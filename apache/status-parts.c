@@ -81,7 +81,7 @@ void part_ticks(request_rec *r, const StatusAxis *a) {
 }
 
 static void put_rect(request_rec *r, const char *class, unsigned from, unsigned until) {
-        unsigned width = MAX_OF(until - from, 30U); /* there is something to see of any */
+        unsigned width = MAX_OF(until - from, 100U); /* there is something to see of any */
 
         putf(r, "<rect class=\"%s\" x=\"" PERCENT "\" y=\"5\" width=\"" PERCENT "\" height=\"12\" rx=\"4\"/>", class, PERCENT_OF(from), PERCENT_OF(width));
 }
