@@ -149,3 +149,51 @@ int challenges_available(Domain *d, char ***ret_types, Problem **ret_problem) {
         *ret_types = take_ptr(types);
         return 0;
 }
+
+static bool is_named(const Domain *d, ChallengeType type) {
+        STRV_FOREACH(c, d->config->challenges)
+                if (str_equal_nocase(*c, challenge_type_to_string(type)))
+                        return true;
+        return false;
+}
+
+/* The sentences of above, without the words that say which type they are about. */
+static char *without_type(char *why) {
+        char *rest = why && str_has_prefix(why, "for ") ? strchr(why, ',') : NULL;
+
+        if (rest)
+                memmove(why, rest + 2, strlen(rest + 2) + 1);
+        return why;
+}
+
+char *challenge_why_not(const Domain *d, ChallengeType type) {
+        bool plain = find_name(d, is_plain), direct = plain || find_name(d, domain_name_is_address), dns = plain || find_name(d, domain_name_is_wildcard);
+
+        if (d->config->challenges)
+                return is_named(d, type) ? NULL : strdup("MDCAChallenges does not name it");
+        switch (type) {
+
+        case CHALLENGE_TYPE_TLS_ALPN01:
+                return direct ? without_type(why_no_tls_alpn(d)) : strdup("wildcards are proven by dns-01 alone");
+
+        case CHALLENGE_TYPE_HTTP01:
+                return direct ? without_type(why_no_http(d)) : strdup("wildcards are proven by dns-01 alone");
+
+        case CHALLENGE_TYPE_DNS01:
+                return dns ? without_type(why_no_dns(d)) : strdup("addresses are not proven by it");
+
+        default:
+                return strdup("it is used only when MDCAChallenges names it");
+        }
+}
+
+unsigned challenges_usable(const Domain *d) {
+        unsigned usable = 0;
+
+        for (ChallengeType type = 0; type < _CHALLENGE_TYPE_MAX; type++) {
+                _auto_free_ char *why = challenge_why_not(d, type);
+
+                usable |= why ? 0 : 1U << type;
+        }
+        return usable;
+}

@@ -20,3 +20,8 @@ int challenge_type_from_string(const char *s, ChallengeType *ret); /* -EINVAL */
 /* The types that this domain can use now, in order of preference; an explicit MDCAChallenges is taken as it is, in lower case. An empty list comes with a
  * problem that says for each type why not. */
 int challenges_available(Domain *d, char ***ret_types, Problem **ret_problem);
+
+/* Why this domain cannot use this type, for people; NULL: it can. The caller frees it. */
+char *challenge_why_not(const Domain *d, ChallengeType type);
+/* All that it can use now, a bit each. */
+unsigned challenges_usable(const Domain *d);

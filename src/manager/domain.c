@@ -13,6 +13,7 @@
 #include "bus/unit-name.h"
 #include "manager/activation.h"
 #include "manager/ca.h"
+#include "manager/challenge-type.h"
 #include "manager/deliver.h"
 #include "manager/domain-bus.h"
 #include "manager/event.h"
@@ -168,17 +169,31 @@ void domain_save_job(Domain *d) {
         tell_unwritten(d, STORE_FILE_JOB, r);
 }
 
+static bool is_configured(const Domain *d, const char *ca_url) {
+        return !ca_url || strv_contains(d->config->ca_urls, ca_url);
+}
+
 /* What failed with other settings says nothing about these. A CA that asked for time gets it all the same. */
 static void forget_failure(Domain *d) {
         _cleanup_(managed_domain_freep) ManagedDomain *before = NULL;
         const Problem *last = d->job->last;
 
-        if (d->job->next_run_usec == 0 || (last && last->retry_after_usec > clock_now_usec()))
+        if (d->job->next_run_usec == 0 || (last && last->retry_after_usec > clock_now_usec() && is_configured(d, d->job->ca_url)))
                 return;
         if (store_domain_read_md(d->manager->store, STORE_SET_LIVE, DOMAIN_NAME(d), &before, NULL) != 0)
                 return;
         if (!managed_domain_settings_equal(before, d->config))
                 d->job->next_run_usec = 0;
+}
+
+/* How names can be proven depends on what servers listen on, too, which is in no setting of the domain. */
+static void notice_ways(Domain *d) {
+        unsigned ways = challenges_usable(d);
+
+        if (d->ways_known && ways != d->ways && d->job->last && str_equal(d->job->last->type, PROBLEM_TYPE_CHALLENGE_MISMATCH))
+                d->job->next_run_usec = 0;
+        d->ways = ways;
+        d->ways_known = true;
 }
 
 static void keep_settings(Domain *d) {
@@ -325,12 +340,14 @@ static uint64_t held_until(const Domain *d, const char **ret_why) {
         uint64_t initial = d->n_servers > 0 ? usec_add(d->manager->started_usec, d->servers[0].snapshot->initial_delay_usec) : 0;
         uint64_t paused = ca_paused_until(d);
 
+        if (d->pressed)
+                return 0;
         *ret_why = paused > initial ? "the CA limits how much it is asked" : "MDInitialDelay";
         return MAX_OF(initial, paused);
 }
 
 void domain_evaluate(Domain *d) {
-        const char *held_why;
+        const char *held_why = NULL;
         int r;
 
         if (d->managed)
@@ -343,6 +360,7 @@ void domain_evaluate(Domain *d) {
                 return;
         }
         keep_settings(d);
+        notice_ways(d);
         if (!d->job_kept)
                 domain_save_job(d);
         if (d->inotify_wd < 0) /* the directory is there now */
@@ -367,7 +385,7 @@ void domain_evaluate(Domain *d) {
         }
         if (!is_retried(&d->decision) && d->job->errors > 0) {
                 /* An attempt that somebody asked for failed, and nothing is due: there is nothing to retry. What went wrong stays to be seen. */
-                d->job->errors = 0;
+                d->job->errors = d->job->ca_errors = 0;
                 d->job->next_run_usec = 0;
                 domain_save_job(d);
         }
@@ -391,6 +409,68 @@ int domain_renew(Domain *d, bool force) {
         domain_forget_facts(d);
         domain_evaluate(d);
         return d->renewal ? DOMAIN_RENEW_DONE : DOMAIN_RENEW_E_NOT_DUE;
+}
+
+static bool retry_renewal(Domain *d) {
+        d->job->next_run_usec = 0;
+        domain_save_job(d);
+        domain_forget_facts(d);
+        d->pressed = true;
+        domain_evaluate(d);
+        d->pressed = d->renewal;
+        return d->renewal;
+}
+
+static bool retry_reloads(Domain *d) {
+        Manager *m = d->manager;
+        bool any = false;
+
+        if (d->decision.action != DECISION_INSTALL || !reload_trouble(d))
+                return false;
+        for (size_t i = 0; i < d->n_servers; i++) {
+                const char *unit = str_or(m->settings.reload_unit, d->servers[i].snapshot->unit);
+
+                if (!domain_is_served_by(d, i) && !str_is_empty(unit) && !str_equal(unit, "none"))
+                        any = reload_request_unit(m, unit) >= 0 || any;
+        }
+        return any;
+}
+
+int domain_retry(Domain *d) {
+        if (d->renewal)
+                return DOMAIN_RENEW_E_RUNNING;
+        if (!d->managed || d->config->refused)
+                return DOMAIN_RENEW_E_REFUSED;
+        if (d->activation_retry) {
+                d->activation_retry = sd_event_source_disable_unref(d->activation_retry);
+                domain_forget_facts(d);
+                domain_evaluate(d);
+                return DOMAIN_RENEW_DONE;
+        }
+        if (d->job->errors > 0 && retry_renewal(d))
+                return DOMAIN_RENEW_DONE;
+        return retry_reloads(d) ? DOMAIN_RENEW_DONE : DOMAIN_RENEW_E_NOT_DUE;
+}
+
+ProblemClass domain_waiting_for(const Domain *d) {
+        if (d->renewal)
+                return PROBLEM_CLASS_TRANSIENT;
+        switch (d->decision.reason) {
+
+        case REASON_REFUSED:
+                return PROBLEM_CLASS_ADMINISTRATOR;
+
+        case REASON_HELD:
+        case REASON_BUDGET:
+        case REASON_ACTIVATION_DELAY:
+                return PROBLEM_CLASS_TIME;
+
+        case REASON_RETRY: /* another CA may know nothing of it */
+                return ca_attempts_left(d) == 0 ? PROBLEM_CLASS_TRANSIENT : problem_class(d->job->last);
+
+        default:
+                return PROBLEM_CLASS_TRANSIENT;
+        }
 }
 
 uint64_t domain_valid_until_usec(const Domain *d) {

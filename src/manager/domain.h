@@ -3,6 +3,7 @@
 
 /* A managed domain at run time: its settings as merged from the servers, what lies in the store, and what was decided. */
 
+#include "domain/backoff.h"
 #include "domain/decision.h"
 #include "domain/snapshot.h"
 #include "manager/manager.h"
@@ -34,6 +35,9 @@ struct Domain {
         uint64_t live_since_usec; /* monotonic: when the live set became that; 0: before our start */
         bool reload_told; /* that somebody has to reload by hand, for what is live now */
         Renewal *renewal;
+        bool pressed;     /* somebody wants a failed attempt repeated now, whatever holds it back; until that one ended */
+        unsigned ways;    /* challenges_usable() when it was last decided about */
+        bool ways_known;
 
         uint64_t wanted_usec; /* when it is to be looked at again; 0: no time */
         uint64_t armed_usec;  /* what its transient timer says; 0: none */
@@ -70,6 +74,13 @@ enum {
         DOMAIN_RENEW_E_REFUSED,    /* the server disabled the domain, or none names it */
 };
 int domain_renew(Domain *d, bool force);
+
+/* Tries again now what waits after a failure: a renewal, making a set live, or a reload. d->renewal tells whether it is a renewal. DOMAIN_RENEW_E_NOT_DUE:
+ * nothing failed. */
+int domain_retry(Domain *d);
+
+/* What has to happen before it goes on; PROBLEM_CLASS_TRANSIENT: nothing special. */
+ProblemClass domain_waiting_for(const Domain *d);
 
 /* Whether the i-th server has handed the whole live set to its TLS module, or need not. */
 bool domain_is_served_by(const Domain *d, size_t i);

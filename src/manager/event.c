@@ -11,6 +11,7 @@
 #include "base/message-ids.h"
 #include "base/string-util.h"
 #include "manager/manager-bus.h"
+#include "manager/renewal.h"
 #include "manager/status.h"
 
 static const struct {
@@ -30,11 +31,20 @@ static const struct {
         [EVENT_STORE_DAMAGED] = { MESSAGE_STORE_DAMAGED, "store-error", LOG_WARNING },
 };
 
+/* The CA that it is about, as far as that is known: with several of them it is not always the first. */
+static const char *ca_of(const Domain *d, EventKind kind) {
+        if (d->renewal)
+                return d->renewal->task.ca_url;
+        if (kind == EVENT_ERRORED && d->job->ca_url && strv_contains(d->config->ca_urls, d->job->ca_url))
+                return d->job->ca_url;
+        return d->config->ca_urls ? d->config->ca_urls[0] : NULL;
+}
+
 static void tell_journal(Domain *d, EventKind kind, const Problem *problem, const char *text) {
         LogField fields[] = {
                 { "MD_NAME", DOMAIN_NAME(d) },
                 { "MD_EVENT", event_kind_to_string(kind) },
-                { "MD_CA", d->config->ca_urls ? d->config->ca_urls[0] : NULL },
+                { "MD_CA", ca_of(d, kind) },
                 { "MD_PROBLEM", problem ? problem->type : NULL },
                 { "MD_SUBPROBLEMS", problem ? problem->subproblems : NULL },
         };

@@ -82,6 +82,7 @@ static int start_queued(sd_event_source *source, void *userdata) {
         Task *t;
 
         (void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        renewal_hold_queued(m);
         start_waiting(m);
         while ((busy = task_count_busy(m)) < m->settings.max_renewals && (t = task_next_queued(m, NULL)))
                 if (!start_next(m, t, m->settings.max_renewals - busy))

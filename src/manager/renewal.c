@@ -122,6 +122,8 @@ static int prepare_staging(Renewal *r) {
                 if (k != 0)
                         return k < 0 ? k : -EIO;
         }
+        if (!str_equal(d->job->ca_url, r->task.ca_url))
+                d->job->ca_errors = 0;
         if (str_replace(&d->job->ca_url, r->task.ca_url) < 0)
                 return -ENOMEM;
         d->job->phase = JOB_PHASE_ORDERING;
@@ -326,7 +328,8 @@ static void count_failure(Renewal *r, const Problem *problem) {
         if (d->job->ca_errors < UINT32_MAX)
                 d->job->ca_errors++;
         ca_failed(d, r->task.ca_url, problem);
-        d->job->next_run_usec = backoff_next_usec(now, base, d->job->ca_errors, problem, manager_random());
+        /* What this CA said, and how often it failed, does not matter to the next one. */
+        d->job->next_run_usec = ca_attempts_left(d) == 0 ? usec_add(now, base) : backoff_next_usec(now, base, d->job->ca_errors, problem, manager_random());
         problem_free(d->job->last);
         d->job->last = problem_copy(problem);
         if (d->job->last && !d->job->last->activity && r->task.activity)
@@ -337,7 +340,10 @@ static void count_failure(Renewal *r, const Problem *problem) {
 static void tell_failure(Domain *d, unsigned attempt, const Problem *problem) {
         char when[CLOCK_HUMAN_MAX];
 
-        if (d->managed && d->job->next_run_usec > 0)
+        if (d->managed && d->job->next_run_usec > 0 && domain_waiting_for(d) == PROBLEM_CLASS_ADMINISTRATOR)
+                event_tell(d, EVENT_ERRORED, problem, "The renewal failed (attempt %u): %s; it waits for you: change the configuration, or say 'mdctl retry %s' when it is mended; next try %s",
+                           attempt, problem->detail, DOMAIN_NAME(d), clock_format_utc(when, d->job->next_run_usec));
+        else if (d->managed && d->job->next_run_usec > 0)
                 event_tell(d, EVENT_ERRORED, problem, "The renewal failed (attempt %u): %s; next try %s", attempt, problem->detail,
                            clock_format_utc(when, d->job->next_run_usec));
         else
@@ -386,7 +392,7 @@ static void end(Task *t, const Problem *problem) {
                 count_failure(r, told);
         }
         attempt = d->job->errors;
-        d->job->asked = false;
+        d->job->asked = d->pressed = false;
         domain_save_job(d);
         job_bus_ended(t, told);
         release(t);
@@ -397,6 +403,36 @@ static void end(Task *t, const Problem *problem) {
                 tell_failure(d, attempt, told);
         manager_forget_unmanaged(d); /* a server may have dropped it meanwhile */
         manager_kick(m);
+}
+
+/* Those that a worker has taken up already go on. */
+static bool is_to_be_held(const Task *t) {
+        const Renewal *r = renewal_of((Task *) t);
+
+        return r && t->state == TASK_QUEUED && !t->open && !r->start && !r->domain->job->asked && !r->domain->pressed && ca_paused_until(r->domain) > 0;
+}
+
+void renewal_hold_queued(Manager *m) {
+        _auto_strv_ char **paths = NULL;
+        const char *path;
+        Task *t;
+
+        MAP_FOREACH(m->tasks, path, t)
+                if (is_to_be_held(t) && strv_extend(&paths, path) < 0)
+                        break;
+        STRV_FOREACH(p, paths) {
+                _auto_problem_ Problem *held = NULL;
+                Domain *d;
+
+                t = map_get(m->tasks, *p);
+                if (!t || !is_to_be_held(t))
+                        continue;
+                d = renewal_of(t)->domain;
+                held = problem_new(PROBLEM_ACME_PREFIX "rateLimited", "%s limits how much it is asked; nothing was asked for %s", t->ca_url, DOMAIN_NAME(d));
+                job_bus_ended(t, held);
+                release(t);
+                domain_evaluate(d);
+        }
 }
 
 const TaskClass renewal_class = {
