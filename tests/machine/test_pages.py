@@ -35,7 +35,7 @@ HOSTILE = """</script><script>document.title="owned"</script><img src=x onerror=
 
 def setup(m):
     managed.install(m)
-    managed.settings(m, ReloadIntervalSec=1)
+    managed.settings(m, ReloadIntervalSec=1, RenewalInfoIntervalSec=2)
     apache.modules(m, "status")
     m.write("/etc/apache2/conf-enabled/pages.conf", f"ServerName {BASE}\n" + LOCATIONS)
     apache.site(m, "000-base", apache.virtual_host(m, BASE, port=80, ssl=False))
@@ -244,6 +244,7 @@ def sample(families, name, **labels):
 
 def test_metrics(m):
     """md-status?openmetrics and mdctl metrics are strict OpenMetrics with the same values: expiry for each key, next renewal, failures, reloads."""
+    m.wait_for(lambda: domains(m)["good.example.org"].get("renewal-info"), 90, "the window that the CA suggests")
     status, headers, text = get(m, "/md-status?openmetrics")
     assert status == 200 and headers["content-type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8", headers
     page_says, bus_says = parse_openmetrics(text), parse_openmetrics(managed.mdctl(m, "metrics").out)
@@ -255,6 +256,9 @@ def test_metrics(m):
             assert sample(families, "md_certificate_not_before_timestamp_seconds", domain=name, key=key) == seconds(d["cert"][key]["valid"]["from"])
         assert abs(sample(families, "md_renewal_due_timestamp_seconds", domain=name) - seconds(d["renew-at"])) <= 1
         assert abs(sample(families, "md_next_action_timestamp_seconds", domain=name) - seconds(d["next"]["at"])) <= 1
+        window = d["renewal-info"]
+        assert sample(families, "md_renewal_info_start_timestamp_seconds", domain=name) == seconds(window["from"]), window
+        assert sample(families, "md_renewal_info_end_timestamp_seconds", domain=name) == seconds(window["until"]) > seconds(window["from"]), window
         assert sample(families, "md_served", domain=name) == 1 and sample(families, "md_served", domain="failing.example.org") == 0
         assert sample(families, "md_renewal_consecutive_failures", domain="failing.example.org") > 0
         assert sample(families, "md_renewal_consecutive_failures", domain=name) == 0
