@@ -132,7 +132,12 @@ static int choose_chain(Renewal *r, char *const *chains, CertChain *ret, Problem
 int deliver_chain(Renewal *r, char *const *chains, Problem **ret_problem) {
         Domain *d = r->domain;
         KeySpec spec = renewal_spec(r);
-        CertExpectation expected = { .key = r->keys[r->current].key, .names = r->task.settings->names, .now_usec = clock_now_usec() };
+        CertExpectation expected = {
+                .key = r->keys[r->current].key,
+                .names = r->task.settings->names,
+                .now_usec = clock_now_usec(),
+                .must_staple = r->task.settings->must_staple,
+        };
         _auto_cert_chain_ CertChain chain = { 0 };
         _auto_free_ char *clean = NULL;
         int k;

@@ -41,3 +41,34 @@ def test_key_added(m):
     assert managed.is_real(m, "later.example.org"), "the certificate was lost when a key was added"
     managed.wait_served(m, "later.example.org", other_than=first)
     m.wait_for(lambda: len(managed.show(m, "later.example.org")["Certificates"]) == 2, 20, "both certificates")
+
+
+def has_must_staple(m, name):
+    return "TLS Feature" in m.run(f"openssl s_client -connect 127.0.0.1:443 -servername {name} </dev/null 2>/dev/null | openssl x509 -noout -text").out
+
+
+def test_must_staple(m):
+    """MDMustStaple: the certificate has the extension; a CA that leaves it out is told as such, and what is served goes on; switched off, it is renewed without."""
+    name = "staple.example.org"
+    managed.add(m, name, directives="MDPrivateKeys P-256")
+    cursor = m.cursor()
+    apache.reload(m)
+    managed.wait_event(m, name, "installed", cursor)
+    plain = m.read(f"{managed.STORE}/domains/{name}/pubcert.p-256.pem")
+    assert not has_must_staple(m, name)
+    managed.add(m, name, directives="MDPrivateKeys P-256\nMDMustStaple on")
+
+    def leave_out(_request, answer):
+        answer.body = plain.encode()
+    rule = m.ca.proxy.rule(kind="certificate", change=leave_out, times=1)
+    cursor = m.cursor()
+    apache.reload(m)
+    failed = managed.wait_event(m, name, "errored", cursor)
+    assert rule.used == 1 and not has_must_staple(m, name), failed["MESSAGE"]
+    managed.wait_event(m, name, "installed", cursor, deadline=60)
+    assert has_must_staple(m, name)
+    managed.add(m, name, directives="MDPrivateKeys P-256")
+    cursor = m.cursor()
+    apache.reload(m)
+    managed.wait_event(m, name, "installed", cursor)
+    assert not has_must_staple(m, name)
