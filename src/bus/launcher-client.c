@@ -207,6 +207,26 @@ static int send_hook_call(sd_bus *bus, sd_bus_message *m, sd_bus_slot **ret_slot
         return 0;
 }
 
+int launcher_run_event(sd_bus *bus, const char *domain, const char *event, const char *command, char *const *fields, sd_bus_slot **ret_slot, LauncherHookHandler handler, void *userdata) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r;
+
+        assert(bus);
+        assert(ret_slot);
+        assert(handler);
+
+        r = new_message(bus, "RunEvent", &m);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append(m, "sss", domain, event, command);
+        if (r < 0)
+                return r;
+        r = append_fields(m, fields);
+        if (r < 0)
+                return r;
+        return send_hook_call(bus, m, ret_slot, handler, userdata);
+}
+
 int launcher_run_challenge_hook(sd_bus *bus, const char *domain, const char *verb, const char *name, const char *value, sd_bus_slot **ret_slot, LauncherHookHandler handler, void *userdata) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r;

@@ -23,7 +23,9 @@ typedef struct LauncherHookEnd {
 /* 'end' is NULL on failure, and then 'error' is set. */
 typedef void (*LauncherHookHandler)(const LauncherHookEnd *end, const sd_bus_error *error, void *userdata);
 
-/* Both are answered when the hook has ended, which may take LAUNCHER_HOOK_TIMEOUT_USEC. */
+/* All of them are answered when the hook has ended, which may take LAUNCHER_HOOK_TIMEOUT_USEC. */
 #define LAUNCHER_HOOK_TIMEOUT_USEC ((uint64_t) 60 * 60 * 1000000)
+/* 'command': "message" or "notify". 'fields' alternates keys and values, NULL-terminated. */
+int launcher_run_event(sd_bus *bus, const char *domain, const char *event, const char *command, char *const *fields, sd_bus_slot **ret_slot, LauncherHookHandler handler, void *userdata);
 int launcher_run_challenge_hook(sd_bus *bus, const char *domain, const char *verb, const char *name, const char *value, sd_bus_slot **ret_slot, LauncherHookHandler handler, void *userdata);
 int launcher_run_challenge_event(sd_bus *bus, const char *domain, const char *type, const char *name, sd_bus_slot **ret_slot, LauncherHookHandler handler, void *userdata);

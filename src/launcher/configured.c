@@ -24,6 +24,7 @@ static ConfiguredServer *server_free(ConfiguredServer *s) {
                 return NULL;
         map_free_with(s->domains, domain_release);
         strv_free(s->command);
+        strv_free(s->notify_command);
         free(s->id);
         free(s);
         return NULL;
@@ -86,6 +87,8 @@ static int take_over(ConfiguredServer *s, Snapshot *snapshot) {
         s->domains = domains;
         strv_free(s->command);
         s->command = take_ptr(snapshot->message_cmd);
+        strv_free(s->notify_command);
+        s->notify_command = take_ptr(snapshot->notify_cmd);
         s->dns01_version = snapshot->dns01_version;
         return 0;
 }

@@ -14,6 +14,7 @@ typedef struct ConfiguredServer {
         uint64_t stamp[5]; /* the file as it was read */
         Map *domains; /* names → ConfiguredDomain */
         char **command; /* for events; NULL: none */
+        char **notify_command; /* for "renewed", before that one; NULL: none */
         unsigned dns01_version;
 } ConfiguredServer;
 

@@ -17,9 +17,14 @@
 
 #define CHALLENGE_SETUP_PREFIX UNIT_HOOK_PREFIX "challenge-setup-"
 #define CHALLENGE_TEARDOWN_PREFIX UNIT_HOOK_PREFIX "challenge-teardown-"
+#define RENEWING_PREFIX UNIT_HOOK_PREFIX "renewing-"
 
-static bool is_for_challenge(const char *unit) {
-        return str_has_prefix(unit, CHALLENGE_SETUP_PREFIX) || str_has_prefix(unit, CHALLENGE_TEARDOWN_PREFIX);
+typedef enum PlaceKind { PLACE_TOLD, PLACE_CHALLENGE, PLACE_RENEWING } PlaceKind;
+
+static PlaceKind kind_of(const char *unit) {
+        if (str_has_prefix(unit, CHALLENGE_SETUP_PREFIX) || str_has_prefix(unit, CHALLENGE_TEARDOWN_PREFIX))
+                return PLACE_CHALLENGE;
+        return str_has_prefix(unit, RENEWING_PREFIX) ? PLACE_RENEWING : PLACE_TOLD;
 }
 
 /* Setting up and tearing down is one thing after the other. */
@@ -44,7 +49,7 @@ static bool is_same_hook(const char *a, const char *b) {
 static int note_running(const Request *q, const char *unit, Map *running) {
         int r;
 
-        if (is_for_challenge(unit) != is_for_challenge(q->unit))
+        if (kind_of(unit) != kind_of(q->unit))
                 return 0;
         r = map_put(running, unit, running);
         return r == -EEXIST ? 0 : r;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Hooks have places: not too many at a time, and never two for the same thing. Those that a challenge waits for have their own, beside those that tell of
- * events. */
+/* Hooks have places: not too many at a time, and never two for the same thing. Those that a challenge waits for have their own, and so have
+ * those that a renewal waits for, beside those that tell of events. */
 
 #include "launcher/request.h"
 

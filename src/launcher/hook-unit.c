@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/string-util.h"
 #include "base/strv.h"
 #include "bus/names.h"
@@ -18,6 +19,7 @@
 #define HOOK_TASKS_MAX UINT64_C(256)
 
 void hook_unit_done(HookUnit *hook) {
+        free(hook->input);
         strv_free(hook->command);
         strv_free(hook->environment);
 }
@@ -35,6 +37,52 @@ int hook_unit_begin_environment(HookUnit *hook, const Launcher *l) {
         if (r < 0)
                 return r;
         return strv_extend(&hook->environment, "MD_MANAGER_VERSION=" PROJECT_VERSION);
+}
+
+/* Lists are words with blanks between them in the environment. */
+static bool is_list(const char *key) {
+        static const char *const lists[] = { "domains", "serials", "fingerprints", "certificates" };
+
+        for (size_t i = 0; i < ELEMENTSOF(lists); i++)
+                if (str_equal(lists[i], key))
+                        return true;
+        return false;
+}
+
+static int say_variable(JsonObject *o, const char *variable) {
+        const char *name = str_after_prefix(variable, "MD_"), *value = strchr(variable, '=');
+        _auto_strv_ char **words = NULL;
+        _auto_free_ char *key = NULL;
+
+        if (!name || !value)
+                return 0;
+        key = strndup(name, (size_t) (value - name));
+        if (!key)
+                return -ENOMEM;
+        str_to_lower(key);
+        for (char *c = key; *c; c++)
+                if (*c == '_')
+                        *c = '-';
+        if (!is_list(key))
+                return json_add_string(o, key, value + 1);
+        words = strv_split(value + 1, " ");
+        return words ? json_add_strv(o, key, words) : -ENOMEM;
+}
+
+int hook_unit_say(HookUnit *hook) {
+        _auto_json_ JsonObject *o = json_object_new_object();
+        _auto_free_ char *text = NULL;
+        int r = o ? 0 : -ENOMEM;
+
+        STRV_FOREACH(variable, hook->environment)
+                if (r >= 0)
+                        r = say_variable(o, *variable);
+        if (r < 0)
+                return r;
+        text = json_format_short(o);
+        free(hook->input);
+        hook->input = text ? str_printf("%s\n", text) : NULL;
+        return hook->input ? 0 : -ENOMEM;
 }
 
 static int append_text(sd_bus_message *m, const char *name, const char *value) {
@@ -135,7 +183,7 @@ static int append_journal_fields(sd_bus_message *m, const HookUnit *hook) {
 }
 
 static int append_closed_paths(sd_bus_message *m, const Launcher *l, const HookUnit *hook) {
-        static const char *const directories[] = { STORE_DOMAINS, STORE_RESERVE, STORE_STAGING, STORE_ACCOUNTS, STORE_ARCHIVE, STORE_TMP, STORE_FALLBACK };
+        static const char *const directories[] = { STORE_DOMAINS, STORE_RESERVE, STORE_STAGING, STORE_ACCOUNTS, STORE_ARCHIVE, STORE_TMP, STORE_OUTBOX, STORE_FALLBACK };
         _auto_strv_ char **paths = NULL;
         int r;
 
@@ -197,6 +245,19 @@ static int append_limits(sd_bus_message *m) {
         return append_number(m, "TasksMax", HOOK_TASKS_MAX);
 }
 
+static int append_input(sd_bus_message *m, const char *input) {
+        int r;
+
+        r = append_text(m, "StandardInput", "data");
+        if (r < 0)
+                return r;
+        r = open_property(m, "StandardInputData", "ay");
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append_array(m, 'y', input, strlen(input));
+        return r < 0 ? r : close_property(m);
+}
+
 static int append_service(sd_bus_message *m, const HookUnit *hook) {
         static const char *const texts[][2] = {
                 { "Type", "oneshot" },
@@ -221,6 +282,11 @@ static int append_service(sd_bus_message *m, const HookUnit *hook) {
                         return r;
         }
 
+        if (hook->input) {
+                r = append_input(m, hook->input);
+                if (r < 0)
+                        return r;
+        }
         /* Otherwise it would be gone before anybody can ask how it ended. */
         if (hook->followed) {
                 r = append_switch(m, "AddRef", true);

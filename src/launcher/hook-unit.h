@@ -11,6 +11,7 @@ typedef struct HookUnit {
         const char *domain; /* borrowed */
         char **command;     /* all words */
         char **environment; /* MD_NAME and MD_EVENT in front */
+        char *input;        /* what it reads from its standard input; NULL: nothing */
         bool followed;      /* stays loaded after its end, for this connection */
 } HookUnit;
 
@@ -18,6 +19,9 @@ void hook_unit_done(HookUnit *hook);
 
 /* What every hook is told: MD_NAME, MD_EVENT, MD_STORE_DIR, MD_MANAGER_VERSION. */
 int hook_unit_begin_environment(HookUnit *hook, const Launcher *l);
+
+/* Makes 'input' of the environment as it is now: one JSON object with a line break behind it, in which MD_PROBLEM is "problem". */
+int hook_unit_say(HookUnit *hook);
 
 /* The call that has systemd start it as 'unit'. */
 int hook_unit_message(Launcher *l, const char *unit, const HookUnit *hook, sd_bus_message **ret);

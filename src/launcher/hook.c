@@ -9,6 +9,7 @@
 #include "base/strv.h"
 #include "bus/names.h"
 #include "bus/unit-name.h"
+#include "launcher/hook-follow.h"
 #include "launcher/hook-place.h"
 #include "launcher/hook-unit.h"
 #include "launcher/request.h"
@@ -66,6 +67,16 @@ static int read_fields(sd_bus_message *call, char ***environment, sd_bus_error *
         return r < 0 ? r : sd_bus_message_exit_container(call);
 }
 
+static int take_command(const char *directive, const char *domain, char *const *command, char ***ret, sd_bus_error *error) {
+        if (strv_length(command) == 0)
+                return sd_bus_error_setf(error, BUS_ERROR_NOT_CONFIGURED, "The server of %s has no %s.", domain, directive);
+        if (command[0][0] != '/')
+                return sd_bus_error_setf(error, BUS_ERROR_NOT_CONFIGURED, "%s of the server of %s is no absolute path.", directive, domain);
+
+        *ret = strv_copy(command);
+        return *ret ? 0 : -ENOMEM;
+}
+
 int hook_find_command(Launcher *l, const char *domain, char ***ret, sd_bus_error *error) {
         const ConfiguredServer *server;
         int r;
@@ -73,13 +84,15 @@ int hook_find_command(Launcher *l, const char *domain, char ***ret, sd_bus_error
         r = launcher_find_server(l, domain, &server, error);
         if (r < 0)
                 return r;
-        if (strv_length(server->command) == 0)
-                return sd_bus_error_setf(error, BUS_ERROR_NOT_CONFIGURED, "The server of %s has no command for events.", domain);
-        if (server->command[0][0] != '/')
-                return sd_bus_error_setf(error, BUS_ERROR_NOT_CONFIGURED, "The server of %s has a command for events that is no absolute path.", domain);
+        return take_command("MDMessageCmd", domain, server->command, ret, error);
+}
 
-        *ret = strv_copy(server->command);
-        return *ret ? 0 : -ENOMEM;
+static int find_notify_command(Launcher *l, const char *domain, char ***ret, sd_bus_error *error) {
+        const ConfiguredServer *server;
+        int r;
+
+        r = launcher_find_server(l, domain, &server, error);
+        return r < 0 ? r : take_command("MDNotifyCmd", domain, server->notify_command, ret, error);
 }
 
 static int on_taken(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -96,7 +109,20 @@ static int start(Request *q) {
         return sd_bus_call_async(q->launcher->bus, &q->slot, q->start, on_taken, q, 0);
 }
 
-static int prepare(Launcher *l, sd_bus_message *call, HookUnit *hook, sd_bus_error *error) {
+/* The command that MDMessageCmd has is told the event; the one of MDNotifyCmd knows only one. */
+static int prepare_command(Launcher *l, HookUnit *hook, bool notify, sd_bus_error *error) {
+        int r;
+
+        if (notify)
+                r = find_notify_command(l, hook->domain, &hook->command, error);
+        else
+                r = hook_find_command(l, hook->domain, &hook->command, error);
+        if (r >= 0 && !notify)
+                r = strv_extend(&hook->command, event_kind_to_string(hook->event));
+        return r < 0 ? r : strv_extend(&hook->command, hook->domain);
+}
+
+static int prepare(Launcher *l, sd_bus_message *call, HookUnit *hook, bool notify, sd_bus_error *error) {
         int r;
 
         r = hook_unit_begin_environment(hook, l);
@@ -105,13 +131,15 @@ static int prepare(Launcher *l, sd_bus_message *call, HookUnit *hook, sd_bus_err
         r = read_fields(call, &hook->environment, error);
         if (r < 0)
                 return r;
-        r = hook_find_command(l, hook->domain, &hook->command, error);
-        if (r < 0)
-                return r;
-        r = strv_extend(&hook->command, event_kind_to_string(hook->event));
-        if (r < 0)
-                return r;
-        return strv_extend(&hook->command, hook->domain);
+        r = prepare_command(l, hook, notify, error);
+        return r < 0 ? r : hook_unit_say(hook);
+}
+
+/* Those of challenges: launcher/challenge-hook.h. */
+static int read_event(const char *event, EventKind *ret, sd_bus_error *error) {
+        if (!event_kind_from_string(event, ret) || *ret == EVENT_CHALLENGE_SETUP || *ret == EVENT_CHALLENGE_TEARDOWN)
+                return sd_bus_error_set(error, BUS_ERROR_INVALID, "This is no event.");
+        return 0;
 }
 
 int hook_run(Launcher *l, sd_bus_message *call, const char *domain, const char *event, sd_bus_error *error) {
@@ -119,11 +147,10 @@ int hook_run(Launcher *l, sd_bus_message *call, const char *domain, const char *
         _cleanup_(request_freep) Request *q = NULL;
         int r;
 
-        /* Those of challenges are followed to their end: launcher/challenge-hook.h. */
-        if (!event_kind_from_string(event, &hook.event) || hook.event == EVENT_CHALLENGE_SETUP || hook.event == EVENT_CHALLENGE_TEARDOWN)
-                return sd_bus_error_set(error, BUS_ERROR_INVALID, "This is no event.");
-
-        r = prepare(l, call, &hook, error);
+        r = read_event(event, &hook.event, error);
+        if (r < 0)
+                return r;
+        r = prepare(l, call, &hook, false, error);
         if (r < 0)
                 return r;
         r = request_new(l, call, unit_name_for_hook(event, domain, hook_next_number(l)), &q);
@@ -138,4 +165,23 @@ int hook_run(Launcher *l, sd_bus_message *call, const char *domain, const char *
 
         take_ptr(q);
         return 0;
+}
+
+int hook_run_event(Launcher *l, sd_bus_message *call, const char *domain, const char *event, const char *command, sd_bus_error *error) {
+        bool notify = str_equal(command, "notify");
+        _cleanup_(hook_unit_done) HookUnit hook = { .domain = domain };
+        int r;
+
+        r = read_event(event, &hook.event, error);
+        if (r < 0)
+                return r;
+        if (!notify && !str_equal(command, "message"))
+                return sd_bus_error_set(error, BUS_ERROR_INVALID, "There are two commands: 'message' and 'notify'.");
+        if (notify && hook.event != EVENT_RENEWED)
+                return sd_bus_error_set(error, BUS_ERROR_INVALID, "This command is for 'renewed' alone.");
+
+        r = prepare(l, call, &hook, notify, error);
+        if (r < 0)
+                return r;
+        return hook_follow(l, call, notify ? "renewed-notify" : event, &hook);
 }

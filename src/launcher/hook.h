@@ -11,5 +11,9 @@
  * answered while a hook of this event and domain runs, or 16 of any. */
 int hook_run(Launcher *l, sd_bus_message *call, const char *domain, const char *event, sd_bus_error *error);
 
+/* The same, but answered when it has ended (launcher/hook-follow.h). 'command': "message" for MDMessageCmd, or "notify" for MDNotifyCmd, whose unit is
+ * md-hook-renewed-notify-….service. Those of "renewing" have places of their own. */
+int hook_run_event(Launcher *l, sd_bus_message *call, const char *domain, const char *event, const char *command, sd_bus_error *error);
+
 /* The words that MDMessageCmd has for the server of the domain. BUS_ERROR_NOT_CONFIGURED when there are none. */
 int hook_find_command(Launcher *l, const char *domain, char ***ret, sd_bus_error *error);

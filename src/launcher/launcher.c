@@ -127,6 +127,25 @@ static int method_run_hook(sd_bus_message *call, void *userdata, sd_bus_error *e
         return r < 0 ? r : 1;
 }
 
+static int method_run_event(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        const char *domain, *event, *command;
+        Launcher *l = userdata;
+        int r;
+
+        r = check_request(l, call, error);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read(call, "sss", &domain, &event, &command);
+        if (r < 0)
+                return r;
+        r = check_domain(domain, error);
+        if (r < 0)
+                return r;
+
+        r = hook_run_event(l, call, domain, event, command, error);
+        return r < 0 ? r : 1;
+}
+
 static int method_run_challenge_hook(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         const char *domain, *verb, *name, *value;
         Launcher *l = userdata;
@@ -182,6 +201,11 @@ static const sd_bus_vtable vtable[] = {
                                 SD_BUS_ARGS("s", domain, "s", event, "a{ss}", fields),
                                 SD_BUS_RESULT("s", unit),
                                 method_run_hook,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("RunEvent",
+                                SD_BUS_ARGS("s", domain, "s", event, "s", command, "a{ss}", fields),
+                                SD_BUS_RESULT("s", unit, "s", result, "i", exit_code, "i", exit_status),
+                                method_run_event,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("RunChallengeHook",
                                 SD_BUS_ARGS("s", domain, "s", verb, "s", name, "s", value),

@@ -14,6 +14,7 @@
  *   archive/NAME.N/         md-manager        0700   previous sets
  *   accounts/ACME-HOST-N/   md-manager        0700   account.json, account.pem, account.next.pem
  *   tmp/NAME/               md-manager        0700   activation's scratch: the set that is changing places (store/activate.h)
+ *   outbox/NAME/            md-manager        0700   outbox.json 0600: events that hooks are still to be told (domain/outbox.h)
  *   challenges/NAME/        md-manager:httpd  2750   acme-http-01.txt 0640: one key authorization a line;
  *                                                    acme-tls-alpn-01-privkey[.SPEC].pem, acme-tls-alpn-01-pubcert[.SPEC].pem 0640
  *   ocsp/                   md-manager:httpd  2750
@@ -32,10 +33,12 @@
 #define STORE_CHALLENGES "challenges"
 #define STORE_OCSP "ocsp"
 #define STORE_STATUS "status"
+#define STORE_OUTBOX "outbox"
 #define STORE_LOCK "lock"
 
 #define STORE_FILE_MD "md.json"
 #define STORE_FILE_JOB "job.json"
+#define STORE_FILE_OUTBOX "outbox.json"
 #define STORE_FILE_ACTIVATED "activated"
 #define STORE_FILE_HTTP01 "acme-http-01.txt"
 #define STORE_FILE_ACCOUNT "account.json"

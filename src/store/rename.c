@@ -63,5 +63,7 @@ int store_rename(Store *s, const char *from, const char *to) {
         if (r == 0)
                 r = rename_in(s, STORE_RESERVE, from, to);
         store_step(s, "reserve renamed");
+        if (r == 0)
+                r = rename_in(s, STORE_OUTBOX, from, to);
         return r == 0 ? rename_live(domains_fd, from, to) : r;
 }

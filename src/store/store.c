@@ -29,6 +29,7 @@ static const struct {
         { STORE_CHALLENGES, 02750, false },
         { STORE_OCSP,       02750, false },
         { STORE_STATUS,     02750, false },
+        { STORE_OUTBOX,     0700,  false },
 };
 
 static size_t directory_index(const char *name) {

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "launcher/hook-follow.h"
+
+#include <errno.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/string-util.h"
+#include "bus/names.h"
+#include "bus/unit-name.h"
+#include "launcher/hook-place.h"
+#include "launcher/request.h"
+
+#define SERVICE_INTERFACE "org.freedesktop.systemd1.Service"
+
+typedef struct UnitEnd {
+        const char *result;
+        int32_t code, status;
+} UnitEnd;
+
+static void let_go(const Request *q) {
+        int r;
+
+        r = sd_bus_call_method_async(q->launcher->bus, NULL, BUS_SYSTEMD_NAME, BUS_SYSTEMD_PATH, BUS_SYSTEMD_MANAGER, "UnrefUnit", NULL, NULL, "s", q->unit);
+        if (r < 0)
+                (void) log_failure(r, "Cannot let %s go: %m", q->unit);
+}
+
+static int read_property(sd_bus_message *m, const char *name, UnitEnd *end) {
+        if (str_equal(name, "Result"))
+                return sd_bus_message_read(m, "v", "s", &end->result);
+        if (str_equal(name, "ExecMainCode"))
+                return sd_bus_message_read(m, "v", "i", &end->code);
+        if (str_equal(name, "ExecMainStatus"))
+                return sd_bus_message_read(m, "v", "i", &end->status);
+        return sd_bus_message_skip(m, "v");
+}
+
+static int read_end(sd_bus_message *m, UnitEnd *end) {
+        const char *name;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+                r = sd_bus_message_read(m, "s", &name);
+                if (r >= 0)
+                        r = read_property(m, name, end);
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(m);
+                if (r < 0)
+                        return r;
+        }
+        if (r < 0)
+                return r;
+        return end->result ? 0 : -EBADMSG;
+}
+
+/* A job that did not run to its end says more than the service, to which nothing may have happened. */
+static const char *result_of(const Request *q, const UnitEnd *end) {
+        return str_equal(q->result, "done") || str_equal(q->result, "failed") ? end->result : q->result;
+}
+
+static int on_properties(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Request *q = userdata;
+        UnitEnd end = { 0 };
+        int r;
+
+        let_go(q);
+        if (sd_bus_message_is_method_error(m, NULL)) {
+                request_fail(q, sd_bus_message_get_error(m));
+                return 0;
+        }
+        r = read_end(m, &end);
+        if (r < 0) {
+                request_fail_errno(q, r);
+                return 0;
+        }
+        r = sd_bus_reply_method_return(q->call, "ssii", q->unit, result_of(q, &end), end.code, end.status);
+        if (r < 0)
+                (void) log_failure(r, "Cannot answer the request for %s: %m", q->unit);
+        request_free(q);
+        return 0;
+}
+
+static int ask_end(Request *q) {
+        _auto_free_ char *path = NULL;
+        int r;
+
+        r = sd_bus_path_encode(BUS_SYSTEMD_PATH "/unit", q->unit, &path);
+        if (r < 0)
+                return r;
+        return sd_bus_call_method_async(q->launcher->bus, &q->slot, BUS_SYSTEMD_NAME, path, "org.freedesktop.DBus.Properties", "GetAll", on_properties, q, "s",
+                                        SERVICE_INTERFACE);
+}
+
+static void on_ended(UnitCall *job, const char *result, const sd_bus_error *error, void *userdata) {
+        Request *q = userdata;
+        int r;
+
+        if (!result) {
+                request_fail(q, error);
+                return;
+        }
+        r = str_replace(&q->result, result);
+        if (r >= 0)
+                r = ask_end(q);
+        if (r < 0) {
+                let_go(q);
+                request_fail_errno(q, r);
+        }
+}
+
+static int begin(Request *q) {
+        return unit_call_send(q->launcher->bus, q->start, q->unit, 0, on_ended, q, &q->job);
+}
+
+int hook_follow(Launcher *l, sd_bus_message *call, const char *what, HookUnit *hook) {
+        _cleanup_(request_freep) Request *q = NULL;
+        int r;
+
+        r = request_new(l, call, unit_name_for_hook(what, hook->domain, hook_next_number(l)), &q);
+        if (r < 0)
+                return r;
+        hook->followed = true;
+        r = hook_unit_message(l, q->unit, hook, &q->start);
+        if (r < 0)
+                return r;
+        r = hook_place_ask(q, begin);
+        if (r < 0)
+                return r;
+
+        take_ptr(q);
+        return 0;
+}
