@@ -29,6 +29,7 @@ void cert_info_done(CertInfo *i) {
         free(i->subject);
         free(i->serial);
         free(i->sha256);
+        free(i->key_sha256);
         free(i->ari_id);
         free(i->ocsp_url);
         free(i->issuer_name);
@@ -250,7 +251,15 @@ static int read_must_staple(X509 *cert, bool *ret) {
         return 0;
 }
 
-static void read_key(X509 *cert, CertInfo *i) {
+/* The bytes that stand in the certificate: another form of the same key would have another hash. */
+static int hash_key(X509 *cert, char **ret_hex) {
+        _auto_openssl_ uint8_t *der = NULL;
+        int n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der);
+
+        return n > 0 ? digest_sha256_hex(der, (size_t) n, ret_hex) : openssl_failure();
+}
+
+static int read_key(X509 *cert, CertInfo *i) {
         EVP_PKEY *key = X509_get0_pubkey(cert); /* NULL: a kind that OpenSSL does not know */
         int bits = key ? EVP_PKEY_get_bits(key) : 0;
 
@@ -260,6 +269,7 @@ static void read_key(X509 *cert, CertInfo *i) {
                 i->key_type = KEY_TYPE_RSA;
         else if (key && EVP_PKEY_is_a(key, "EC"))
                 i->key_type = KEY_TYPE_EC;
+        return hash_key(cert, &i->key_sha256);
 }
 
 static int read_names(X509 *cert, char ***ret) {
@@ -310,9 +320,10 @@ int cert_info_read(X509 *cert, CertInfo *ret) {
                 r = cert_sha256(cert, &i.sha256);
         if (r == 0)
                 r = read_extensions(cert, &i);
+        if (r == 0)
+                r = read_key(cert, &i);
         if (r < 0)
                 return r;
-        read_key(cert, &i);
         *ret = i;
         i = (CertInfo){ 0 };
         return 0;

@@ -31,6 +31,7 @@ typedef struct CertInfo {
         char *subject;
         char *serial;      /* hex as mod_md: upper-case, as BN_bn2hex() */
         char *sha256;      /* lower-case hex */
+        char *key_sha256;  /* of its public key, as key_public_sha256() */
         char *ari_id;      /* RFC 9773 section 4.1; NULL without authority key identifier */
         char *ocsp_url;    /* first one; NULL: none */
         char *issuer_name; /* the issuer's whole name: "/C=US/O=Let's Encrypt/CN=E5", all of it printable ASCII */

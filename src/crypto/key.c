@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/string-util.h"
+#include "crypto/digest.h"
 
 enum {
         GROUP_NAME_MAX = 80,
@@ -219,6 +220,20 @@ int key_from_pem(const char *pem, size_t size, EVP_PKEY **ret, Problem **ret_pro
         }
         *ret = take_ptr(key);
         return 0;
+}
+
+int key_public_sha256(EVP_PKEY *key, char **ret_hex) {
+        _auto_error_queue_ int queue = openssl_queue_clear();
+        _auto_openssl_ uint8_t *der = NULL;
+        int n;
+
+        assert(key);
+        assert(ret_hex);
+
+        n = i2d_PUBKEY(key, &der);
+        if (n <= 0)
+                return openssl_failure();
+        return digest_sha256_hex(der, (size_t) n, ret_hex);
 }
 
 static bool same_curve(EVP_PKEY *key, const char *curve) {

@@ -24,5 +24,8 @@ int key_to_pem(EVP_PKEY *key, Secret **ret);
  * protected by a passphrase (nobody is ever asked for one). */
 int key_from_pem(const char *pem, size_t size, EVP_PKEY **ret, Problem **ret_problem);
 
+/* SHA-256 of its public half as it stands in certificates (SubjectPublicKeyInfo), lower-case hex: what a TLSA record "3 1 1" holds. */
+int key_public_sha256(EVP_PKEY *key, char **ret_hex);
+
 /* Whether the key is what the spec asks for (RSA of these bits, this curve by whatever name). */
 bool key_matches_spec(EVP_PKEY *key, const KeySpec *spec);

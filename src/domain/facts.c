@@ -19,6 +19,7 @@ void cert_facts_done(CertFacts *f) {
         free(f->ari_id);
         free(f->serial);
         free(f->sha256);
+        free(f->key_sha256);
         *f = (CertFacts){};
 }
 

@@ -17,6 +17,7 @@ typedef struct CertFacts {
         char *ari_id;        /* RFC 9773 section 4.1; NULL: it can have none */
         char *serial;        /* hex */
         char *sha256;        /* fingerprint of the DER, lower-case hex */
+        char *key_sha256;    /* of its public key; NULL: not known */
         uint64_t not_before_usec, not_after_usec;
         bool must_staple;
         uint64_t received_usec; /* when we made it live; 0: not known */

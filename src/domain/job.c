@@ -68,6 +68,7 @@ Job *job_free(Job *j) {
         for (size_t i = 0; i < j->n_renewal_info; i++)
                 renewal_info_done(&j->renewal_info[i]);
         strv_free(j->revoked);
+        strv_free(j->revoked_keys);
         free(j->live_ca_url);
         free(j->live_account);
         free(j->ca_url);
@@ -201,14 +202,22 @@ size_t job_count_issued(const Job *j, uint64_t since_usec) {
         return n;
 }
 
-int job_note_revoked(Job *j, const char *sha256) {
-        if (strv_contains(j->revoked, sha256))
+static int note_fingerprint(char ***list, const char *sha256) {
+        if (strv_contains(*list, sha256))
                 return 0;
-        if (strv_length(j->revoked) >= JOB_REVOKED_MAX) {
-                free(j->revoked[0]);
-                memmove(&j->revoked[0], &j->revoked[1], strv_length(j->revoked + 1) * sizeof(*j->revoked) + sizeof(*j->revoked));
+        if (strv_length(*list) >= JOB_REVOKED_MAX) {
+                free((*list)[0]);
+                memmove(&(*list)[0], &(*list)[1], strv_length(*list + 1) * sizeof(**list) + sizeof(**list));
         }
-        return strv_extend(&j->revoked, sha256);
+        return strv_extend(list, sha256);
+}
+
+int job_note_revoked(Job *j, const char *sha256) {
+        return note_fingerprint(&j->revoked, sha256);
+}
+
+int job_note_revoked_key(Job *j, const char *key_sha256) {
+        return note_fingerprint(&j->revoked_keys, key_sha256);
 }
 
 /* To JSON */
@@ -350,7 +359,7 @@ int job_to_json(const Job *j, JsonObject **ret) {
             (j->asked && json_add_bool(o, "asked", true) < 0) || json_add_uint(o, "errors", j->errors) < 0 || last_to_json(j, o) < 0 || json_add_string(o, "ca-url", j->ca_url) < 0 ||
             json_add_string(o, "account", j->account) < 0 || order_to_json(j, o) < 0 ||
             (j->challenge_setups && json_add_strv(o, "challenge-setups", j->challenge_setups) < 0) ||
-            (j->ca_errors > 0 && json_add_uint(o, "ca-errors", j->ca_errors) < 0) || live_to_json(j, o) < 0 || json_add_strv(o, "revoked", j->revoked) < 0 ||
+            (j->ca_errors > 0 && json_add_uint(o, "ca-errors", j->ca_errors) < 0) || live_to_json(j, o) < 0 || json_add_strv(o, "revoked", j->revoked) < 0 || json_add_strv(o, "revoked-keys", j->revoked_keys) < 0 ||
             issued_to_json(j, o) < 0 || renewal_infos_to_json(j, o) < 0 || log_to_json(j, o) < 0)
                 return -ENOMEM;
         *ret = take_ptr(o);
@@ -470,14 +479,20 @@ static bool fingerprint_is_plausible(const char *s) {
         return strspn(s, "0123456789abcdef") == 64 && !s[64];
 }
 
-static int read_revoked(Job *j, JsonObject *o) {
+static int read_fingerprints(JsonObject *o, const char *key, char ***ret) {
         _auto_strv_ char **list = NULL;
-        int r = json_get_strv(o, "revoked", JOB_REVOKED_MAX, &list);
+        int r = json_get_strv(o, key, JOB_REVOKED_MAX, &list);
 
         STRV_FOREACH(s, list)
                 if (r == 0 && fingerprint_is_plausible(*s))
-                        r = strv_extend(&j->revoked, *s);
+                        r = strv_extend(ret, *s);
         return r == -EBADMSG ? 0 : r;
+}
+
+static int read_revoked(Job *j, JsonObject *o) {
+        int r = read_fingerprints(o, "revoked", &j->revoked);
+
+        return r < 0 ? r : read_fingerprints(o, "revoked-keys", &j->revoked_keys);
 }
 
 static void read_issued(Job *j, JsonObject *o) {

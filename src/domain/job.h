@@ -4,7 +4,7 @@
 /* The job record of a domain, job.json: what is kept between runs. Member names are mod_md's where it has the thing: "name",
  * "finished", "next-run", "last-run", "errors", "last" {problem members, "status-description"}, "challenge-setups" (in mod_md's order.json), "log"
  * {"entries"}; ours: "asked", "ca-url", "account", "order" {"url", "finalize", "authorizations"}, "phase", "activated", "installed", "staged", "ca-errors", "live" {"ca-url",
- * "account"}, "revoked", "issued", "renewal-info" [{"spec", "id", "start", "end", "chosen", "next-poll", "explanation-url"}]. */
+ * "account"}, "revoked", "revoked-keys", "issued", "renewal-info" [{"spec", "id", "start", "end", "chosen", "next-poll", "explanation-url"}]. */
 
 #include "base/key-spec.h"
 #include "base/problem.h"
@@ -63,6 +63,7 @@ typedef struct Job {
         unsigned ca_errors;      /* failed attempts in a row at this CA: after MDRetryFailover of them the next one is tried */
         char *live_ca_url, *live_account; /* where the live set came from; NULL: not known */
         char **revoked;          /* SHA-256 fingerprints of certificates that are revoked; NULL: none */
+        char **revoked_keys;     /* SHA-256 of the public keys of such: they are never used again; NULL: none */
         uint64_t issued_usec[JOB_ISSUED_MAX]; /* when certificates were obtained for these names, newest first; 0: no more */
         JobRenewalInfo renewal_info[KEY_SPEC_MAX];
         size_t n_renewal_info;
@@ -100,7 +101,9 @@ void job_note_issued(Job *j, uint64_t when_usec);
 /* How many certificates were obtained since then. */
 size_t job_count_issued(const Job *j, uint64_t since_usec) _pure_;
 
-int job_note_revoked(Job *j, const char *sha256); /* the oldest one leaves when there are too many */
+/* The oldest one leaves when there are too many. */
+int job_note_revoked(Job *j, const char *sha256);
+int job_note_revoked_key(Job *j, const char *key_sha256);
 
 /* Times have the resolution of a second. */
 int job_to_json(const Job *j, JsonObject **ret);

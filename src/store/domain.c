@@ -62,7 +62,7 @@ int store_domain_list(Store *s, StoreSet set, char ***ret_names) {
         return store_list_directories(fd, ret_names);
 }
 
-int store_domain_read_key(Store *s, StoreSet set, const char *name, const KeySpec *spec, Secret **ret) {
+static int read_key(Store *s, StoreSet set, const char *name, const KeySpec *spec, const char *stem, Secret **ret) {
         char file[KEY_SPEC_FILE_MAX];
         _auto_close_ int fd = -1;
         int r;
@@ -74,7 +74,15 @@ int store_domain_read_key(Store *s, StoreSet set, const char *name, const KeySpe
         r = open_set(s, set, name, &fd);
         if (r != 0)
                 return r;
-        return from_file(store_read_secret(fd, key_spec_file(spec, STORE_STEM_KEY, file), ret));
+        return from_file(store_read_secret(fd, key_spec_file(spec, stem, file), ret));
+}
+
+int store_domain_read_key(Store *s, StoreSet set, const char *name, const KeySpec *spec, Secret **ret) {
+        return read_key(s, set, name, spec, STORE_STEM_KEY, ret);
+}
+
+int store_domain_read_next_key(Store *s, const char *name, const KeySpec *spec, Secret **ret) {
+        return read_key(s, STORE_SET_RESERVE, name, spec, STORE_STEM_NEXT_KEY, ret);
 }
 
 int store_domain_read_chain(Store *s, StoreSet set, const char *name, const KeySpec *spec, char **ret_pem) {
@@ -110,7 +118,7 @@ static int write_file(Store *s, StoreSet set, const char *name, const char *file
         return file_replace_at(fd, file, data, size, &STORE_PRIVATE_FILE);
 }
 
-int store_domain_write_key(Store *s, StoreSet set, const char *name, const KeySpec *spec, const Secret *pem) {
+static int write_key(Store *s, StoreSet set, const char *name, const KeySpec *spec, const char *stem, const Secret *pem) {
         char file[KEY_SPEC_FILE_MAX];
 
         assert(s);
@@ -119,7 +127,30 @@ int store_domain_write_key(Store *s, StoreSet set, const char *name, const KeySp
 
         if (pem->size > STORE_KEY_MAX)
                 return -EFBIG;
-        return write_file(s, set, name, key_spec_file(spec, STORE_STEM_KEY, file), pem->data, pem->size);
+        return write_file(s, set, name, key_spec_file(spec, stem, file), pem->data, pem->size);
+}
+
+int store_domain_write_key(Store *s, StoreSet set, const char *name, const KeySpec *spec, const Secret *pem) {
+        return write_key(s, set, name, spec, STORE_STEM_KEY, pem);
+}
+
+int store_domain_write_next_key(Store *s, const char *name, const KeySpec *spec, const Secret *pem) {
+        return write_key(s, STORE_SET_RESERVE, name, spec, STORE_STEM_NEXT_KEY, pem);
+}
+
+int store_domain_remove_next_key(Store *s, const char *name, const KeySpec *spec) {
+        char file[KEY_SPEC_FILE_MAX];
+        _auto_close_ int fd = -1;
+        int r;
+
+        assert(s);
+        assert(spec);
+
+        r = open_set(s, STORE_SET_RESERVE, name, &fd);
+        if (r != 0)
+                return r == STORE_DOMAIN_E_NOT_FOUND ? 0 : r;
+        r = file_remove_at(fd, key_spec_file(spec, STORE_STEM_NEXT_KEY, file));
+        return r < 0 ? r : 0;
 }
 
 int store_domain_write_chain(Store *s, StoreSet set, const char *name, const KeySpec *spec, const char *pem) {

@@ -33,6 +33,12 @@ int store_domain_read_chain(Store *s, StoreSet set, const char *name, const KeyS
 int store_domain_write_key(Store *s, StoreSet set, const char *name, const KeySpec *spec, const Secret *pem);
 int store_domain_write_chain(Store *s, StoreSet set, const char *name, const KeySpec *spec, const char *pem);
 
+/* The key made ahead, in reserve/: activation does not touch it, and it goes along when the domain gets another name. Write and remove: role MANAGER, durable;
+ * one that is not there is removed. */
+int store_domain_read_next_key(Store *s, const char *name, const KeySpec *spec, Secret **ret);
+int store_domain_write_next_key(Store *s, const char *name, const KeySpec *spec, const Secret *pem);
+int store_domain_remove_next_key(Store *s, const char *name, const KeySpec *spec);
+
 /* md.json. A damaged one is STORE_DOMAIN_E_DAMAGED; the manager writes it anew from the snapshot. Write only when it differs. */
 int store_domain_read_md(Store *s, StoreSet set, const char *name, ManagedDomain **ret, Problem **ret_problem);
 int store_domain_write_md(Store *s, StoreSet set, const ManagedDomain *d);

@@ -10,7 +10,8 @@
  *   fallback/               root:root         0700   NAME/ with fallback-privkey[.SPEC].pem 0600, fallback-pubcert[.SPEC].pem
  *   domains/NAME/           md-manager        0700   md.json, job.json, pubcert[.SPEC].pem, privkey[.SPEC].pem, all 0600
  *   staging/NAME/           md-manager        0700   the set in the making
- *   reserve/NAME/          md-manager        0700   a second copy of the live set: mends what is deleted or torn by hand
+ *   reserve/NAME/           md-manager        0700   a second copy of the live set: mends what is deleted or torn by hand;
+ *                                                    next-privkey[.SPEC].pem 0600: the key made ahead, which no certificate has yet
  *   archive/NAME.N/         md-manager        0700   previous sets
  *   accounts/ACME-HOST-N/   md-manager        0700   account.json, account.pem, account.next.pem
  *   tmp/NAME/               md-manager        0700   activation's scratch: the set that is changing places (store/activate.h)
@@ -47,6 +48,7 @@
 
 /* For key_spec_file(). */
 #define STORE_STEM_KEY "privkey"
+#define STORE_STEM_NEXT_KEY "next-privkey"
 #define STORE_STEM_CERT "pubcert"
 #define STORE_STEM_ALPN_KEY "acme-tls-alpn-01-privkey"
 #define STORE_STEM_ALPN_CERT "acme-tls-alpn-01-pubcert"

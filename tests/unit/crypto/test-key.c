@@ -8,6 +8,7 @@
 #include <openssl/pem.h>
 
 #include "base/cleanup.h"
+#include "crypto/cert.h"
 #include "issue.h"
 #include "lib/test.h"
 
@@ -288,4 +289,25 @@ TEST(pem_torn_anywhere) {
                 memcpy(torn, pem->data, n);
                 check_refused(torn, n, "rivate key");
         }
+}
+
+/* What 'openssl pkey -pubout -outform DER | sha256sum' says, and the same as a certificate's. */
+TEST(hash_of_the_public_half) {
+        static const char pem[] = "-----BEGIN PRIVATE KEY-----\n"
+                                  "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n"
+                                  "-----END PRIVATE KEY-----\n";
+        _auto_pkey_ EVP_PKEY *known = NULL, *key = issue_rsa_key();
+        Issue i = { .key = key, .names = NAMES("example.org") };
+        _auto_x509_ X509 *cert = issue(&i);
+        _auto_free_ char *hash = NULL, *own = NULL;
+        CertInfo info = { 0 };
+
+        REQUIRE(key_from_pem(pem, strlen(pem), &known, NULL) == 0);
+        REQUIRE(key_public_sha256(known, &hash) == 0);
+        CHECK_STR(hash, "06e3fd8fda29bb60ab59557de61edb0aecdb231134be30e75b455f8e1b792fa9");
+        REQUIRE(key_public_sha256(key, &own) == 0);
+        REQUIRE(cert_info_read(cert, &info) == 0);
+        CHECK_STR(info.key_sha256, own);
+        CHECK_UINT(ERR_peek_error(), 0);
+        cert_info_done(&info);
 }

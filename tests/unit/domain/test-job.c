@@ -144,6 +144,28 @@ TEST(what_was_asked_for_is_kept) {
         CHECK(again->asked);
 }
 
+TEST(keys_of_revoked_certificates) {
+        _cleanup_(job_freep) Job *j = job_new("example.org"), *read = NULL, *odd = NULL;
+        _auto_free_ char *text = NULL;
+        char hash[65];
+
+        REQUIRE(j);
+        for (unsigned i = 0; i < JOB_REVOKED_MAX + 2; i++) {
+                (void) snprintf(hash, sizeof(hash), "%064x", i);
+                REQUIRE(job_note_revoked_key(j, hash) == 0);
+                REQUIRE(job_note_revoked_key(j, hash) == 0);
+        }
+        CHECK_UINT(strv_length(j->revoked_keys), JOB_REVOKED_MAX);
+        CHECK_STR(j->revoked_keys[JOB_REVOKED_MAX - 1], hash);
+        CHECK(!j->revoked);
+
+        text = text_of(j);
+        REQUIRE(parse(text, &read) == 0);
+        CHECK(strv_equal(read->revoked_keys, j->revoked_keys));
+        REQUIRE(parse("{\"revoked-keys\":[\"abc\", \"../x\"]}", &odd) == 0);
+        CHECK_UINT(strv_length(odd->revoked_keys), 0);
+}
+
 TEST(next_run_is_never_sooner_than_it_was) {
         _cleanup_(job_freep) Job *j = job_new("example.org"), *again = NULL;
         _auto_free_ char *text = NULL;

@@ -48,6 +48,29 @@ TEST(keys_and_chains) {
         CHECK_UINT(tmp_dir_count(&dir, "staging"), 0);
 }
 
+TEST(next_keys) {
+        _auto_tmp_dir_ TmpDir dir = tmp_dir_make();
+        _auto_store_ Store *s = tree_open(&dir, STORE_ROLE_MANAGER);
+        _auto_secret_ Secret *key = secret_new("NEXT", 4), *read = NULL;
+        Secret *none = NULL;
+
+        CHECK_INT(store_domain_remove_next_key(s, NAME, &ec), 0);
+        CHECK_INT(store_domain_read_next_key(s, NAME, &ec, &none), STORE_DOMAIN_E_NOT_FOUND);
+        REQUIRE(store_domain_write_next_key(s, NAME, &ec, key) == 0);
+        CHECK_UINT(tree_mode(&dir, "reserve/" NAME "/next-privkey.secp384r1.pem"), 0600);
+        CHECK_INT(store_domain_read_next_key(s, NAME, &rsa, &none), STORE_DOMAIN_E_NOT_FOUND);
+        CHECK_INT(store_domain_read_key(s, STORE_SET_RESERVE, NAME, &ec, &none), STORE_DOMAIN_E_NOT_FOUND);
+        REQUIRE(store_domain_read_next_key(s, NAME, &ec, &read) == 0);
+        CHECK_MEM(read->data, "NEXT", 4);
+
+        CHECK_INT(store_domain_remove_next_key(s, NAME, &rsa), 0);
+        CHECK(tree_holds(&dir, "reserve/" NAME "/next-privkey.secp384r1.pem", "NEXT"));
+        CHECK_INT(store_domain_remove_next_key(s, NAME, &ec), 0);
+        CHECK_UINT(tmp_dir_count(&dir, "reserve/" NAME), 0);
+        CHECK_INT(store_domain_write_next_key(s, "..", &ec, key), -EINVAL);
+        CHECK(!none);
+}
+
 TEST(damaged_files) {
         _auto_tmp_dir_ TmpDir dir = tmp_dir_make();
         _auto_store_ Store *s = tree_open(&dir, STORE_ROLE_MANAGER);
