@@ -139,6 +139,8 @@ const command_rec directive_table[] = {
             DOMAIN, WORDS(parse_private_keys, 1, ANY_NUMBER, "Default, or RSA [BITS] and CURVE...")),
         ROW("MDKeyReuse", "Whether a renewal takes the key that there is",
             DOMAIN, WORDS(parse_setting, 1, 1, "on|off"), OF_DOMAIN(key_reuse)),
+        ROW("MDNextKey", "Whether the next certificate's key is made ahead, so that its hash can be published before",
+            DOMAIN, WORDS(parse_setting, 1, 1, "on|off"), OF_DOMAIN(next_key)),
         ROW("MDMustStaple", "Whether certificates are to say that a server must staple",
             DOMAIN, WORDS(parse_setting, 1, 1, "on|off"), OF_DOMAIN(must_staple)),
         ROW("MDCertificateFile", "A certificate (PEM) that is there already; may be repeated",

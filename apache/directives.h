@@ -63,7 +63,7 @@ typedef struct Settings {
         const FilePair *fallback; /* what is served until there is a certificate */
         Window renew_window, warn_window;
         Switch transitive;
-        Switch profile_mandatory, challenge_check, key_reuse, must_staple, stapling, staple_others, ari, renew_on_ca_change;
+        Switch profile_mandatory, challenge_check, key_reuse, next_key, must_staple, stapling, staple_others, ari, renew_on_ca_change;
 } Settings;
 
 /* One MDomain or <MDomain>. */

@@ -71,6 +71,7 @@ static int take_order(ManagedDomain *d, const Settings *own, const Settings *bas
         if (keys)
                 d->keys = *keys;
         d->key_reuse = is_on(IN_FORCE(own, base, key_reuse), false);
+        d->next_key = is_on(IN_FORCE(own, base, next_key), false);
         d->must_staple = is_on(IN_FORCE(own, base, must_staple), false);
         d->profile_mandatory = is_on(IN_FORCE(own, base, profile_mandatory), false);
         r = take_text(&d->profile, IN_FORCE(own, base, profile));

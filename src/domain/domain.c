@@ -41,6 +41,7 @@ const DomainMember domain_members[] = {
         TEXT(NULL, "preferred-chain", preferred_chain, DOMAIN_MEMBER_SETTING),
         SWITCH(NULL, "challenge-check", challenge_check, true, DOMAIN_MEMBER_SETTING),
         SWITCH(NULL, "key-reuse", key_reuse, false, DOMAIN_MEMBER_SETTING),
+        SWITCH(NULL, "next-key", next_key, false, DOMAIN_MEMBER_SETTING),
         SWITCH(NULL, "renew-on-ca-change", renew_on_ca_change, true, DOMAIN_MEMBER_SETTING),
         SWITCH(NULL, "used", used, false, DOMAIN_MEMBER_ALWAYS),
         SWITCH(NULL, "used-tls", used_tls, false, DOMAIN_MEMBER_ALWAYS),

@@ -48,6 +48,7 @@ typedef struct ManagedDomain {
 
         KeySpecs keys;
         bool key_reuse;   /* MDKeyReuse: a renewal takes the key that there is */
+        bool next_key;    /* MDNextKey: the key of the next certificate is made ahead and kept */
         bool must_staple; /* MDMustStaple */
         char **cert_files, **key_files; /* MDCertificateFile, MDCertificateKeyFile: static, by position; NULL: none */
         RequireHttps require_https;

@@ -10,6 +10,7 @@
 #include "base/string-util.h"
 #include "crypto/cert.h"
 #include "crypto/key.h"
+#include "manager/renewal-keys.h"
 #include "store/domain.h"
 
 static bool key_belongs(Domain *d, StoreSet set, const KeySpec *spec, X509 *leaf) {
@@ -40,6 +41,7 @@ static int facts_from_info(CertInfo *info, const char *spec, bool key_matches, u
         f.ari_id = take_ptr(info->ari_id);
         f.serial = take_ptr(info->serial);
         f.sha256 = take_ptr(info->sha256);
+        f.key_sha256 = take_ptr(info->key_sha256);
         f.not_before_usec = info->not_before_usec;
         f.not_after_usec = info->not_after_usec;
         f.must_staple = info->must_staple;

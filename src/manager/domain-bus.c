@@ -11,6 +11,7 @@
 #include "bus/names.h"
 #include "bus/unit-name.h"
 #include "manager/manager-bus.h"
+#include "manager/next-keys.h"
 #include "manager/reload.h"
 #include "manager/renewal.h"
 
@@ -148,6 +149,20 @@ GETTER(get_certificates) {
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
+GETTER(get_key_hashes) {
+        Domain *d = userdata;
+        char name[KEY_SPEC_NAME_MAX];
+        int r = sd_bus_message_open_container(reply, 'a', "(sss)");
+
+        for (size_t i = 0; r >= 0 && i < key_specs_count(&d->config->keys); i++) {
+                KeySpec spec = key_specs_get(&d->config->keys, i);
+                const CertFacts *live = cert_facts_find(&d->live, key_spec_name(&spec, name));
+
+                r = sd_bus_message_append(reply, "(sss)", name, live ? str_or(live->key_sha256, "") : "", str_or(next_key_sha256(d, &spec), ""));
+        }
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
 GETTER(get_last_problem) {
         Domain *d = userdata;
         const Problem *p = d->job->last;
@@ -238,6 +253,7 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_PROPERTY("RenewalInfoEndUSec", "t", get_window, 0, CHANGES),
         SD_BUS_PROPERTY("ValidUntilUSec", "t", get_time, 0, CHANGES),
         SD_BUS_PROPERTY("Certificates", "a(ssstts)", get_certificates, 0, CHANGES),
+        SD_BUS_PROPERTY("KeyHashes", "a(sss)", get_key_hashes, 0, CHANGES),
         SD_BUS_PROPERTY("Served", "b", get_flag, 0, CHANGES),
         SD_BUS_PROPERTY("InstalledUSec", "t", get_time, 0, CHANGES),
         SD_BUS_PROPERTY("Phase", "s", get_word, 0, CHANGES),
@@ -253,7 +269,7 @@ static const sd_bus_vtable vtable[] = {
 
 static const char *const changing[] = {
         "Names", "Contacts", "CertificateAuthorities", "Servers", "KeySpecs", "DefinedAt", "RenewMode", "Managed", "Refused", "State", "Action", "Reason", "Detail",
-        "NextUSec", "TimerUnit", "RenewAtUSec", "RenewalInfoStartUSec", "RenewalInfoEndUSec", "ValidUntilUSec", "Certificates", "Served", "InstalledUSec", "Phase", "Account", "LastRunUSec", "Errors",
+        "NextUSec", "TimerUnit", "RenewAtUSec", "RenewalInfoStartUSec", "RenewalInfoEndUSec", "ValidUntilUSec", "Certificates", "KeyHashes", "Served", "InstalledUSec", "Phase", "Account", "LastRunUSec", "Errors",
         "LastProblem", "Job", "Log", NULL,
 };
 
@@ -330,6 +346,8 @@ static uint64_t hash_state(const Domain *d) {
         h = mix(mix_string(mix_string(h, d->decision.detail), d->job->last ? d->job->last->detail : NULL), d->job->n_log ? d->job->log[0].when_usec : 0);
         for (size_t i = 0; i < d->live.n; i++)
                 h = mix_string(h, d->live.items[i].sha256);
+        for (size_t i = 0; i < d->n_next_keys; i++)
+                h = mix_string(h, d->next_keys[i].sha256);
         STRV_FOREACH(name, d->config->names)
                 h = mix_string(h, *name);
         STRV_FOREACH(url, d->config->ca_urls)

@@ -17,6 +17,7 @@
 #include "manager/deliver.h"
 #include "manager/domain-bus.h"
 #include "manager/event.h"
+#include "manager/next-keys.h"
 #include "manager/reload.h"
 #include "manager/renewal-info.h"
 #include "manager/renewal.h"
@@ -97,6 +98,7 @@ Domain *domain_free(Domain *d) {
         if (d->manager->schedule)
                 schedule_remove(d->manager->schedule, d);
         sd_event_source_disable_unref(d->activation_retry);
+        next_keys_done(d);
         decision_done(&d->decision);
         cert_facts_list_done(&d->live);
         job_free(d->job);
@@ -111,6 +113,7 @@ Domain *domain_free(Domain *d) {
 /* They go on counting until others can be read. */
 void domain_forget_facts(Domain *d) {
         d->live_known = false;
+        next_keys_forget(d);
 }
 
 /* No domains/ at all says nothing about one domain: it will be back in a moment. */
@@ -241,7 +244,7 @@ bool domain_is_staged(Domain *d) {
                 return false;
         complete = facts.n == n;
         for (size_t i = 0; complete && i < facts.n; i++)
-                complete = facts.items[i].key_matches;
+                complete = facts.items[i].key_matches && !strv_contains(d->job->revoked_keys, facts.items[i].key_sha256);
         cert_facts_list_done(&facts);
         return complete;
 }
@@ -394,6 +397,7 @@ void domain_evaluate(Domain *d) {
                 warn_if_expiring(d);
         renewal_info_update(d);
         act(d);
+        next_keys_update(d);
         domain_changed(d);
 }
 

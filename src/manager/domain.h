@@ -14,6 +14,13 @@ typedef struct DomainServer {
         const ManagedDomain *view;
 } DomainServer;
 
+/* The key that the next certificate for this key spec will have (manager/next-keys.h). */
+typedef struct NextKey {
+        KeySpec spec;
+        char *sha256;        /* of its public half; NULL: it is not there yet */
+        KeyRequest *request; /* it is being made */
+} NextKey;
+
 struct Domain {
         Manager *manager;
         char *path; /* object path */
@@ -30,6 +37,9 @@ struct Domain {
         CertFactsList live; /* facts of domains/NAME/, read again when they may have changed */
         bool live_known;
         bool served; /* every server that uses it over TLS has handed the live set to its TLS module */
+        NextKey next_keys[KEY_SPEC_MAX];
+        size_t n_next_keys;
+        bool next_keys_known; /* what is said of them is what lies in the store */
 
         Decision decision;
         uint64_t live_since_usec; /* monotonic: when the live set became that; 0: before our start */

@@ -11,7 +11,6 @@
 #include "base/string-util.h"
 #include "bus/error.h"
 #include "bus/names.h"
-#include "crypto/key.h"
 #include "domain/backoff.h"
 #include "manager/accounts.h"
 #include "manager/ca.h"
@@ -20,6 +19,7 @@
 #include "manager/deliver.h"
 #include "manager/event.h"
 #include "manager/job-bus.h"
+#include "manager/renewal-keys.h"
 #include "manager/sign.h"
 #include "manager/worker-bus.h"
 #include "manager/worker-order.h"
@@ -45,60 +45,6 @@ static void release(Task *t) {
         free(r->finalize_nonce);
         task_done(t);
         free(r);
-}
-
-/* --- The keys: in staging before the CA sees anything made with it, so that an order can be resumed. --- */
-
-static int keep_key(Renewal *r, EVP_PKEY *key, const KeySpec *spec) {
-        _auto_secret_ Secret *pem = NULL;
-        int k = key_to_pem(key, &pem);
-
-        if (k == 0)
-                k = store_domain_write_key(r->domain->manager->store, STORE_SET_STAGING, DOMAIN_NAME(r->domain), spec, pem);
-        return k > 0 ? -EIO : k;
-}
-
-static size_t index_of_request(const Renewal *r, const KeyRequest *request) {
-        size_t i = 0;
-
-        while (r->keys[i].request != request)
-                i++;
-        assert(i < ELEMENTSOF(r->keys));
-        return i;
-}
-
-static void on_key(KeyRequest *request, EVP_PKEY *key, const Problem *problem, void *userdata) {
-        Renewal *r = userdata;
-        size_t i = index_of_request(r, request);
-        KeySpec spec = key_specs_get(&r->task.settings->keys, i);
-        _auto_problem_ Problem *copy = problem ? problem_copy(problem) : NULL;
-        int k = 0;
-
-        if (key) {
-                k = keep_key(r, key, &spec);
-                if (k == 0 && EVP_PKEY_up_ref(key) == 1)
-                        r->keys[i].key = key;
-                else
-                        copy = problem_new(PROBLEM_TYPE_STORE, "Cannot write the new private key to %s/" STORE_STAGING "/%s: %s",
-                                           store_path(r->domain->manager->store), DOMAIN_NAME(r->domain), strerror(-k));
-        }
-        r->keys[i].request = key_request_free(request);
-        if (!r->keys[i].key)
-                task_end(&r->task, copy);
-        else if (i == r->current)
-                worker_order_key_ready(r);
-}
-
-static bool load_staged_key(Renewal *r, const KeySpec *spec, EVP_PKEY **ret) {
-        _auto_secret_ Secret *pem = NULL;
-        _auto_pkey_ EVP_PKEY *key = NULL;
-
-        if (store_domain_read_key(r->domain->manager->store, STORE_SET_STAGING, DOMAIN_NAME(r->domain), spec, &pem) != 0)
-                return false;
-        if (key_from_pem(pem->data, pem->size, &key, NULL) < 0 || !key_matches_spec(key, spec))
-                return false;
-        *ret = take_ptr(key);
-        return true;
 }
 
 /* Staging belongs to one set of names, keys and one CA. What was begun for others is of no use. */
@@ -127,54 +73,6 @@ static int prepare_staging(Renewal *r) {
         if (str_replace(&d->job->ca_url, r->task.ca_url) < 0)
                 return -ENOMEM;
         d->job->phase = JOB_PHASE_ORDERING;
-        return 0;
-}
-
-KeySpec renewal_spec(const Renewal *r) {
-        return key_specs_get(&r->task.settings->keys, r->current);
-}
-
-static void skip_staged(Renewal *r) {
-        while (r->current + 1 < key_specs_count(&r->task.settings->keys) && r->keys[r->current].staged)
-                r->current++;
-}
-
-bool renewal_next_spec(Renewal *r) {
-        r->keys[r->current].staged = true;
-        skip_staged(r);
-        if (r->keys[r->current].staged)
-                return false;
-        challenges_tear_down(r);
-        r->binding.challenge_urls = strv_free(r->binding.challenge_urls);
-        r->binding.finalized = r->binding.resumed = false;
-        job_forget_order(r->domain->job);
-        domain_save_job(r->domain);
-        return true;
-}
-
-static int prepare_key(Renewal *r, size_t i, const CertFactsList *staged) {
-        KeySpec spec = key_specs_get(&r->task.settings->keys, i);
-        char name[KEY_SPEC_NAME_MAX];
-        const CertFacts *f = cert_facts_find(staged, key_spec_name(&spec, name));
-
-        r->keys[i].staged = f && f->key_matches;
-        if (r->keys[i].staged || load_staged_key(r, &spec, &r->keys[i].key))
-                return 0;
-        return key_request_new(r->domain->manager->keys, &spec, on_key, r, &r->keys[i].request);
-}
-
-static int prepare_keys(Renewal *r) {
-        CertFactsList staged = { 0 };
-        int k;
-
-        k = deliver_read_facts(r->domain, STORE_SET_STAGING, &staged, NULL);
-        for (size_t i = 0; k == 0 && i < key_specs_count(&r->task.settings->keys); i++)
-                k = prepare_key(r, i, &staged);
-        cert_facts_list_done(&staged);
-        if (k < 0)
-                return k;
-        /* An order whose key is not there was not finalized: the key is in staging before that, and whatever key is made now will do. */
-        skip_staged(r);
         return 0;
 }
 
@@ -261,7 +159,7 @@ static int prepare(Task *t, Problem **ret_problem) {
                 return -EINVAL;
         k = prepare_staging(r);
         if (k == 0)
-                k = prepare_keys(r);
+                k = renewal_prepare_keys(r);
         if (k < 0) {
                 (void) problem_set(ret_problem, PROBLEM_TYPE_STORE, "Cannot prepare %s/" STORE_STAGING "/%s: %s", store_path(d->manager->store), DOMAIN_NAME(d),
                                    strerror(-k));

@@ -57,8 +57,3 @@ void renewal_start_unit(Renewal *r);
 
 /* A CA may have begun to limit us: renewals that are in the queue for it leave it, and their domains wait. */
 void renewal_hold_queued(Manager *m);
-
-/* The key spec whose certificate is being ordered. */
-KeySpec renewal_spec(const Renewal *r);
-/* Its certificate is staged. True: another one is to be ordered now. */
-bool renewal_next_spec(Renewal *r);

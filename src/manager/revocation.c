@@ -15,6 +15,7 @@
 #include "manager/account-request.h"
 #include "manager/accounts.h"
 #include "manager/job-bus.h"
+#include "manager/renewal-keys.h"
 #include "manager/sign-account.h"
 #include "store/domain.h"
 
@@ -192,6 +193,16 @@ static int sign(Task *task, const char *kind, const char *url, const char *nonce
 
 /* --- The end of one, and of all --- */
 
+/* Whatever the reason: with MDKeyReuse, nobody wants the next certificate to have its key. */
+static void forget_key(const Revocation *r, const CertInfo *info) {
+        Domain *d = manager_find_domain(r->task.manager, r->task.subject);
+
+        if (!d || job_note_revoked_key(d->job, info->key_sha256) < 0)
+                return;
+        domain_save_job(d);
+        renewal_drop_revoked_keys(d);
+}
+
 static void tell_revoked(Revocation *r) {
         Domain *d = manager_find_domain(r->task.manager, r->task.subject);
         LogField fields[] = { { "MD_NAME", r->task.subject }, { "MD_CA", r->task.ca_url } };
@@ -204,6 +215,7 @@ static void tell_revoked(Revocation *r) {
         log_full(LOG_NOTICE, 0, MESSAGE_REVOKED, fields, ELEMENTSOF(fields), "%s: %s.", r->task.subject, str_or(text, "A certificate was revoked"));
         if (d && text && job_log_add(d->job, clock_now_usec(), "revoked", info.serial, text) == 0)
                 domain_save_job(d);
+        forget_key(r, &info);
         cert_info_done(&info);
 }
 

@@ -7,6 +7,7 @@
 #include "base/encoding.h"
 #include "base/string-util.h"
 #include "manager/order.h"
+#include "manager/renewal-keys.h"
 #include "manager/renewal.h"
 #include "manager/sign-account.h"
 

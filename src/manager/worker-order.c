@@ -15,6 +15,7 @@
 #include "manager/challenges.h"
 #include "manager/deliver.h"
 #include "manager/order.h"
+#include "manager/renewal-keys.h"
 #include "manager/sign.h"
 #include "manager/worker-bus.h"
 

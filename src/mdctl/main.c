@@ -35,6 +35,7 @@ static const Verb verbs[] = {
         { "metrics", "",       "Print what monitoring wants to know (OpenMetrics)",       0, 0, verb_metrics                  },
         { "revoke",  "NAME",   "Have a domain's certificates revoked",                    1, 1, verb_revoke                   },
         { "account", "COMMAND", "list, show, register, update, rollover, deactivate: accounts at CAs", 1, 2, verb_account     },
+        { "tlsa",    "NAME",   "Print what TLSA records are to hold for a domain's keys", 1, 1, verb_tlsa                     },
         { "version", "",       "Show the versions of mdctl and md-manager",               0, 0, verb_version                  },
 };
 

@@ -43,6 +43,7 @@ int verb_reload(Mdctl *c, char *const *arguments);
 int verb_renew(Mdctl *c, char *const *arguments);
 int verb_revoke(Mdctl *c, char *const *arguments);
 int verb_show(Mdctl *c, char *const *arguments);
+int verb_tlsa(Mdctl *c, char *const *arguments);
 int verb_version(Mdctl *c, char *const *arguments);
 int verb_watch(Mdctl *c, char *const *arguments);
 

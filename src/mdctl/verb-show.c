@@ -23,8 +23,10 @@ enum {
 /* Gives the parts of structures names. Members that this program does not know stay as they are. */
 static int decode(JsonObject *domain) {
         static const char *const certificate[] = { "KeySpec", "Issuer", "Serial", "NotBeforeUSec", "NotAfterUSec", "SHA256", NULL };
+        static const char *const key[] = { "KeySpec", "Live", "Next", NULL };
         static const char *const entry[] = { "WhenUSec", "Type", "Status", "Detail", NULL };
         JsonObject *certificates = bus_json_name_each(json_get_array(domain, "Certificates"), certificate);
+        JsonObject *keys = bus_json_name_each(json_get_array(domain, "KeyHashes"), key);
         JsonObject *log = bus_json_name_each(json_get_array(domain, "Log"), entry);
         JsonObject *problem = problem_text_decode(json_get_array(domain, "LastProblem"));
         int r = 0;
@@ -32,6 +34,8 @@ static int decode(JsonObject *domain) {
         /* Each takes its object, also when it fails. */
         if (certificates)
                 r = json_add_object(domain, "Certificates", certificates);
+        if (keys && json_add_object(domain, "KeyHashes", keys) < 0)
+                r = -1;
         if (log && json_add_object(domain, "Log", log) < 0)
                 r = -1;
         json_object_object_del(domain, "LastProblem");
@@ -113,6 +117,23 @@ static void print_certificate(JsonObject *o) {
         print_field("SHA-256", get_text(o, "SHA256"));
 }
 
+/* Of keys that somebody wants to know before they are used; of the others, mdctl tlsa tells. */
+static void print_next_keys(JsonObject *domain) {
+        JsonObject *list = json_get_array(domain, "KeyHashes");
+        bool any = false;
+
+        for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+                JsonObject *o = json_object_array_get_idx(list, i);
+
+                if (str_is_empty(get_text(o, "Next")))
+                        continue;
+                if (!any)
+                        putchar('\n');
+                any = true;
+                printf("%*s: %s, TLSA 3 1 1 %s\n", INDENT, "Next Key", get_text(o, "KeySpec"), get_text(o, "Next"));
+        }
+}
+
 static void print_certificates(JsonObject *domain) {
         JsonObject *list = json_get_array(domain, "Certificates");
 
@@ -185,6 +206,7 @@ int verb_show(Mdctl *c, char *const *arguments) {
         print_served(domain);
         print_next(domain);
         print_certificates(domain);
+        print_next_keys(domain);
         print_settings(domain);
         print_attempts(domain);
         print_log(domain);

@@ -103,6 +103,7 @@ TABLE = [
               [("", "too few arguments"), ("RSA 1024", "an RSA key needs at least 2048 bits"), ("Default RSA", '"Default" stands alone'), ("RSA RSA 3072", "only one RSA key is possible"),
                ("P-256 p-256", "the same curve is given twice"), ("RSA 99999999999", "not a number")]),
     switch("MDKeyReuse", "key-reuse", False),
+    switch("MDNextKey", "next-key", False),
     switch("MDMustStaple", "must-staple", False),
     Directive("MDCertificateFile", f"{CASES}/cert.pem", "cert-files", [f"{CASES}/cert.pem"], None, refused=PATHS, places={"domain"}),
     Directive("MDCertificateKeyFile", f"{CASES}/key.pem", "pkey-files", [f"{CASES}/key.pem"], None, refused=PATHS, places={"domain"}),

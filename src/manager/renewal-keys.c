@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "manager/renewal-keys.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "base/string-util.h"
+#include "crypto/key.h"
+#include "manager/challenges.h"
+#include "manager/deliver.h"
+#include "manager/next-keys.h"
+#include "manager/worker-bus.h"
+#include "manager/worker-order.h"
+#include "store/domain.h"
+
+static int keep_key(Renewal *r, EVP_PKEY *key, const KeySpec *spec) {
+        _auto_secret_ Secret *pem = NULL;
+        int k = key_to_pem(key, &pem);
+
+        if (k == 0)
+                k = store_domain_write_key(r->domain->manager->store, STORE_SET_STAGING, DOMAIN_NAME(r->domain), spec, pem);
+        return k > 0 ? -EIO : k;
+}
+
+static size_t index_of_request(const Renewal *r, const KeyRequest *request) {
+        size_t i = 0;
+
+        while (r->keys[i].request != request)
+                i++;
+        assert(i < ELEMENTSOF(r->keys));
+        return i;
+}
+
+static void on_key(KeyRequest *request, EVP_PKEY *key, const Problem *problem, void *userdata) {
+        Renewal *r = userdata;
+        size_t i = index_of_request(r, request);
+        KeySpec spec = key_specs_get(&r->task.settings->keys, i);
+        _auto_problem_ Problem *copy = problem ? problem_copy(problem) : NULL;
+        int k = 0;
+
+        if (key) {
+                k = keep_key(r, key, &spec);
+                if (k == 0 && EVP_PKEY_up_ref(key) == 1)
+                        r->keys[i].key = key;
+                else
+                        copy = problem_new(PROBLEM_TYPE_STORE, "Cannot write the new private key to %s/" STORE_STAGING "/%s: %s",
+                                           store_path(r->domain->manager->store), DOMAIN_NAME(r->domain), strerror(-k));
+        }
+        r->keys[i].request = key_request_free(request);
+        if (!r->keys[i].key)
+                task_end(&r->task, copy);
+        else if (i == r->current)
+                worker_order_key_ready(r);
+}
+
+static int take_from_set(Renewal *r, StoreSet set, const KeySpec *spec, EVP_PKEY **ret) {
+        _auto_secret_ Secret *pem = NULL;
+
+        if (store_domain_read_key(r->domain->manager->store, set, DOMAIN_NAME(r->domain), spec, &pem) != 0)
+                return 0;
+        return next_key_from_pem(r->domain, spec, pem, ret, NULL);
+}
+
+static int take_next(Renewal *r, const KeySpec *spec, EVP_PKEY **ret) {
+        _auto_secret_ Secret *pem = NULL;
+
+        if (store_domain_read_next_key(r->domain->manager->store, DOMAIN_NAME(r->domain), spec, &pem) != 0)
+                return 0;
+        return next_key_from_pem(r->domain, spec, pem, ret, NULL);
+}
+
+/* A key that is there already. 0 without *ret: there is none. */
+static int take_key(Renewal *r, const KeySpec *spec, EVP_PKEY **ret) {
+        _auto_pkey_ EVP_PKEY *key = NULL;
+        int k;
+
+        k = take_from_set(r, STORE_SET_STAGING, spec, ret);
+        if (k < 0 || *ret)
+                return k;
+        if (r->task.settings->key_reuse)
+                k = take_from_set(r, STORE_SET_LIVE, spec, &key);
+        if (k == 0 && !key && r->task.settings->next_key)
+                k = take_next(r, spec, &key);
+        if (k == 0 && key)
+                k = keep_key(r, key, spec);
+        if (k == 0)
+                *ret = take_ptr(key);
+        return k;
+}
+
+KeySpec renewal_spec(const Renewal *r) {
+        return key_specs_get(&r->task.settings->keys, r->current);
+}
+
+static void skip_staged(Renewal *r) {
+        while (r->current + 1 < key_specs_count(&r->task.settings->keys) && r->keys[r->current].staged)
+                r->current++;
+}
+
+bool renewal_next_spec(Renewal *r) {
+        r->keys[r->current].staged = true;
+        skip_staged(r);
+        if (r->keys[r->current].staged)
+                return false;
+        challenges_tear_down(r);
+        r->binding.challenge_urls = strv_free(r->binding.challenge_urls);
+        r->binding.finalized = r->binding.resumed = false;
+        job_forget_order(r->domain->job);
+        domain_save_job(r->domain);
+        return true;
+}
+
+static int prepare_key(Renewal *r, size_t i, const CertFactsList *staged) {
+        KeySpec spec = key_specs_get(&r->task.settings->keys, i);
+        char name[KEY_SPEC_NAME_MAX];
+        const CertFacts *f = cert_facts_find(staged, key_spec_name(&spec, name));
+        int k;
+
+        r->keys[i].staged = f && f->key_matches && !strv_contains(r->domain->job->revoked_keys, f->key_sha256);
+        if (r->keys[i].staged)
+                return 0;
+        k = take_key(r, &spec, &r->keys[i].key);
+        if (k < 0 || r->keys[i].key)
+                return k;
+        return key_request_new(r->domain->manager->keys, &spec, on_key, r, &r->keys[i].request);
+}
+
+int renewal_prepare_keys(Renewal *r) {
+        CertFactsList staged = { 0 };
+        int k;
+
+        k = deliver_read_facts(r->domain, STORE_SET_STAGING, &staged, NULL);
+        for (size_t i = 0; k == 0 && i < key_specs_count(&r->task.settings->keys); i++)
+                k = prepare_key(r, i, &staged);
+        cert_facts_list_done(&staged);
+        if (k < 0)
+                return k;
+        /* An order whose key is not there was not finalized: the key is in staging before that, and whatever key is made now will do. */
+        skip_staged(r);
+        return 0;
+}
+
+static bool uses_revoked_key(const Renewal *r) {
+        for (size_t i = 0; i < ELEMENTSOF(r->keys); i++) {
+                _auto_free_ char *sha256 = NULL;
+
+                if (r->keys[i].key && key_public_sha256(r->keys[i].key, &sha256) == 0 && strv_contains(r->domain->job->revoked_keys, sha256))
+                        return true;
+        }
+        return false;
+}
+
+void renewal_drop_revoked_keys(Domain *d) {
+        _auto_problem_ Problem *p = NULL;
+
+        if (!d->renewal || !uses_revoked_key(d->renewal))
+                return;
+        p = problem_new(PROBLEM_TYPE_INTERNAL, "A certificate with the same key was revoked meanwhile; another key is used with the next try");
+        worker_bus_stop_unit(&d->renewal->task);
+        task_end(&d->renewal->task, p);
+}
