@@ -33,7 +33,7 @@ ReasonSlot reason_slot(const ManagedDomain *d, const CertFactsList *live, const 
         return s;
 }
 
-static uint64_t window_at(const ReasonSlot *s) {
+uint64_t reason_window_usec(const ReasonSlot *s) {
         Window w = s->domain->renew_window;
         uint64_t begin;
 
@@ -57,7 +57,7 @@ uint64_t reason_suggested_usec(const ReasonSlot *s) {
 }
 
 uint64_t reason_renew_at_usec(const ReasonSlot *s) {
-        uint64_t at = window_at(s), suggested = reason_suggested_usec(s);
+        uint64_t at = reason_window_usec(s), suggested = reason_suggested_usec(s);
 
         return suggested > 0 ? MIN_OF(at, suggested) : at; /* later than we would do it anyway: no reason to wait */
 }
@@ -159,10 +159,10 @@ static int because_window(const ReasonSlot *s, char **ret_detail) {
         char begin[CLOCK_HUMAN_MAX], end[CLOCK_HUMAN_MAX];
         int r;
 
-        if (!s->cert || window_at(s) > s->now_usec)
+        if (!s->cert || reason_window_usec(s) > s->now_usec)
                 return 0;
         r = reason_printf(ret_detail, "the %s certificate expires at %s and is renewed from %s on", s->name,
-                          clock_format_utc(end, s->cert->not_after_usec), clock_format_utc(begin, window_at(s)));
+                          clock_format_utc(end, s->cert->not_after_usec), clock_format_utc(begin, reason_window_usec(s)));
         return r < 0 ? r : 1;
 }
 

@@ -19,6 +19,8 @@ ReasonSlot reason_slot(const ManagedDomain *d, const CertFactsList *live, const 
 
 /* When this certificate (there is one) is to be renewed by its age or the CA's word, whichever comes first. */
 uint64_t reason_renew_at_usec(const ReasonSlot *s) _pure_;
+/* By its age alone. */
+uint64_t reason_window_usec(const ReasonSlot *s) _pure_;
 /* The moment that was chosen in the CA's window; 0: the CA said nothing about this certificate, or nobody asks it. */
 uint64_t reason_suggested_usec(const ReasonSlot *s) _pure_;
 

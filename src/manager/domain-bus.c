@@ -10,6 +10,7 @@
 #include "base/string-util.h"
 #include "bus/names.h"
 #include "bus/unit-name.h"
+#include "manager/explain.h"
 #include "manager/manager-bus.h"
 #include "manager/next-keys.h"
 #include "manager/reload.h"
@@ -73,6 +74,8 @@ GETTER(get_word) {
                 s = decision_reason_to_string(d->decision.reason);
         else if (str_equal(property, "Detail"))
                 s = str_or(reload_trouble(d), d->decision.detail);
+        else if (str_equal(property, "WaitsFor"))
+                s = problem_class_to_string(domain_waiting_for(d));
         else if (str_equal(property, "RenewMode"))
                 s = renew_mode_to_string(d->config->renew_mode);
         else if (str_equal(property, "Phase"))
@@ -228,6 +231,50 @@ static int method_renew(sd_bus_message *call, void *userdata, sd_bus_error *erro
         return r < 0 ? r : domain_bus_renew(d, force, call, error);
 }
 
+static int reply_retry(Domain *d, sd_bus_message *call, int outcome, sd_bus_error *error) {
+        switch (outcome) {
+
+        case DOMAIN_RENEW_DONE:
+        case DOMAIN_RENEW_E_RUNNING:
+                return sd_bus_reply_method_return(call, "o", d->renewal ? d->renewal->task.path : "/");
+
+        case DOMAIN_RENEW_E_REFUSED:
+                return sd_bus_error_setf(error, BUS_ERROR_NOT_CONFIGURED, "%s: %s", DOMAIN_NAME(d),
+                                         str_or(d->config->refused, "no server names this domain any more"));
+
+        default:
+                return sd_bus_error_setf(error, BUS_ERROR_NOTHING_TO_DO, "%s: Nothing failed that could be tried again", DOMAIN_NAME(d));
+        }
+}
+
+static int method_retry(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        Domain *d = userdata;
+        int r = authorize(d->manager, call, ACTION_RENEW, DOMAIN_NAME(d), error);
+
+        return r <= 0 ? (r < 0 ? r : 1) : reply_retry(d, call, domain_retry(d), error);
+}
+
+static int append_facts(sd_bus_message *reply, const Explanation *e) {
+        int r = sd_bus_message_open_container(reply, 'a', "(ssst)");
+
+        for (size_t i = 0; r >= 0 && i < e->n; i++)
+                r = sd_bus_message_append(reply, "(ssst)", e->facts[i].topic, e->facts[i].key, e->facts[i].text, e->facts[i].when_usec);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int method_explain(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_(explanation_done) Explanation e = { 0 };
+        int r;
+
+        r = explain(userdata, &e);
+        if (r == 0)
+                r = sd_bus_message_new_method_return(call, &reply);
+        if (r >= 0)
+                r = append_facts(reply, &e);
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
 #define CHANGES SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
 
 static const sd_bus_vtable vtable[] = {
@@ -246,6 +293,7 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_PROPERTY("Action", "s", get_word, 0, CHANGES),
         SD_BUS_PROPERTY("Reason", "s", get_word, 0, CHANGES),
         SD_BUS_PROPERTY("Detail", "s", get_word, 0, CHANGES),
+        SD_BUS_PROPERTY("WaitsFor", "s", get_word, 0, CHANGES),
         SD_BUS_PROPERTY("NextUSec", "t", get_time, 0, CHANGES),
         SD_BUS_PROPERTY("TimerUnit", "s", get_timer_unit, 0, CHANGES),
         SD_BUS_PROPERTY("RenewAtUSec", "t", get_time, 0, CHANGES),
@@ -264,12 +312,15 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_PROPERTY("Job", "o", get_job, 0, CHANGES),
         SD_BUS_PROPERTY("Log", "a(tsss)", get_log, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
         SD_BUS_METHOD_WITH_ARGS("Renew", SD_BUS_ARGS("b", force), SD_BUS_RESULT("o", job), method_renew, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Retry", SD_BUS_NO_ARGS, SD_BUS_RESULT("o", job), method_retry, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Explain", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssst)", facts), method_explain, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };
 
 static const char *const changing[] = {
         "Names", "Contacts", "CertificateAuthorities", "Servers", "KeySpecs", "DefinedAt", "RenewMode", "Managed", "Refused", "State", "Action", "Reason", "Detail",
-        "NextUSec", "TimerUnit", "RenewAtUSec", "RenewalInfoStartUSec", "RenewalInfoEndUSec", "ValidUntilUSec", "Certificates", "KeyHashes", "Served", "InstalledUSec", "Phase", "Account", "LastRunUSec", "Errors",
+        "WaitsFor", "NextUSec", "TimerUnit", "RenewAtUSec", "RenewalInfoStartUSec", "RenewalInfoEndUSec", "ValidUntilUSec", "Certificates", "KeyHashes", "Served",
+        "InstalledUSec", "Phase", "Account", "LastRunUSec", "Errors",
         "LastProblem", "Job", "Log", NULL,
 };
 
@@ -343,6 +394,7 @@ static uint64_t hash_state(const Domain *d) {
         h = mix(mix(mix(h, d->wanted_usec), d->armed_usec), (uint64_t) d->job->phase);
         h = mix(mix(mix(h, d->job->errors), d->job->last_run_usec), d->job->installed_usec);
         h = mix(mix(mix(h, d->served), d->managed), (uint64_t) (uintptr_t) d->renewal);
+        h = mix(h, (uint64_t) domain_waiting_for(d));
         h = mix(mix_string(mix_string(h, d->decision.detail), d->job->last ? d->job->last->detail : NULL), d->job->n_log ? d->job->log[0].when_usec : 0);
         for (size_t i = 0; i < d->live.n; i++)
                 h = mix_string(h, d->live.items[i].sha256);

@@ -145,9 +145,9 @@ static int append_domain(sd_bus_message *reply, const Domain *d) {
         const char *detail = d->job->last ? d->job->last->detail : "";
         _auto_free_ char *shown = str_printable(detail, strlen(detail), LIST_DETAIL_MAX);
 
-        return sd_bus_message_append(reply, "(sosssttus)", DOMAIN_NAME(d), d->path, domain_state_to_string(d->decision.state), str_or(action, ""),
+        return sd_bus_message_append(reply, "(sosssttuss)", DOMAIN_NAME(d), d->path, domain_state_to_string(d->decision.state), str_or(action, ""),
                                      str_or(decision_reason_to_string(d->decision.reason), ""), domain_valid_until_usec(d), d->wanted_usec,
-                                     (uint32_t) d->job->errors, str_or(shown, ""));
+                                     (uint32_t) d->job->errors, str_or(shown, ""), problem_class_to_string(domain_waiting_for(d)));
 }
 
 static int method_list_domains(sd_bus_message *call, void *userdata, sd_bus_error *error) {
@@ -159,7 +159,7 @@ static int method_list_domains(sd_bus_message *call, void *userdata, sd_bus_erro
 
         r = sd_bus_message_new_method_return(call, &reply);
         if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "(sosssttus)");
+                r = sd_bus_message_open_container(reply, 'a', "(sosssttuss)");
         MAP_FOREACH(m->domains, name, d)
                 if (r >= 0)
                         r = append_domain(reply, d);
@@ -353,7 +353,7 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_PROPERTY("ReloadCounts", "a(stt)", get_reload_counts, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Complaints", "as", get_complaints, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_METHOD_WITH_ARGS("GetDomain", SD_BUS_ARGS("s", name), SD_BUS_RESULT("o", domain), method_get_domain, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("ListDomains", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sosssttus)", domains), method_list_domains, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListDomains", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sosssttuss)", domains), method_list_domains, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Renew", SD_BUS_ARGS("s", name, "b", force), SD_BUS_RESULT("o", job), method_renew, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Check", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ss)", faults), method_check, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetFaults", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ss)", faults), method_get_faults, SD_BUS_VTABLE_UNPRIVILEGED),

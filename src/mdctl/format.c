@@ -198,6 +198,31 @@ void table_print(const Table *t, bool header) {
         }
 }
 
+/* Up to the last blank within 'width' columns; a word that is longer stays whole. */
+static size_t line_of(const char *s, size_t width) {
+        size_t end = bytes_of(s, width);
+
+        if (width_of(s) <= width)
+                return strlen(s);
+        while (end > 0 && s[end] != ' ')
+                end--;
+        return end > 0 ? end : strcspn(s, " ");
+}
+
+void format_wrapped(const char *text, size_t indent) {
+        size_t width = terminal_width > indent + SHRUNK_MIN ? terminal_width - indent : SIZE_MAX;
+
+        for (;;) {
+                size_t n = line_of(text, width);
+
+                printf("%.*s\n", (int) n, text);
+                text += n + strspn(text + n, " ");
+                if (!*text)
+                        return;
+                printf("%*s", (int) indent, "");
+        }
+}
+
 /* Values */
 
 int format_json(const Mdctl *c, JsonObject *o) {

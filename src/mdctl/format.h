@@ -41,6 +41,9 @@ int table_add(Table *t, Colour colour, const char *text);
 size_t table_rows(const Table *t);
 void table_print(const Table *t, bool header);
 
+/* A text and a line break, broken at blanks where the terminal ends; further lines begin 'indent' columns to the right, where the text already does. */
+void format_wrapped(const char *text, size_t indent);
+
 /* An answer in the form that --json asked for, with a line break. An exit code. */
 int format_json(const Mdctl *c, JsonObject *o);
 

@@ -16,6 +16,8 @@
 #include "mdctl/agent.h"
 #include "mdctl/pager.h"
 
+enum { RETRIES_MAX = 100 };
+
 typedef struct Verb {
         const char *name;
         const char *arguments; /* for --help */
@@ -28,7 +30,9 @@ typedef struct Verb {
 static const Verb verbs[] = {
         { "list",    "",       "List managed domains",                                    0, 0, verb_list, .is_default = true },
         { "show",    "NAME",   "Show everything about a domain",                          1, 1, verb_show                     },
+        { "explain", "NAME",   "Explain what happens to a domain, and why",                1, 1, verb_explain                  },
         { "renew",   "NAME",   "Renew a domain's certificates and wait for the end",      1, 1, verb_renew                    },
+        { "retry",   "NAME...", "Try again now what waits after a failure",               1, RETRIES_MAX, verb_retry          },
         { "watch",   "",       "Print what happens, as it happens",                       0, 0, verb_watch                    },
         { "check",   "",       "Look at every domain again; exit status 1 tells of faults", 0, 0, verb_check                  },
         { "reload",  "[UNIT]", "Have web servers load new certificates",                  0, 1, verb_reload                   },
@@ -45,7 +49,7 @@ static const Option options[] = {
         { "no-legend",       0, NULL,   "Do not print headers and footers" },
         { "no-ask-password", 0, NULL,   "Do not ask for passwords" },
         { "force",           0, NULL,   "With renew: also when nothing is due" },
-        { "no-wait",         0, NULL,   "With renew, revoke, account: do not wait for the end" },
+        { "no-wait",         0, NULL,   "With renew, retry, revoke, account: do not wait for the end" },
         { "reason",          0, "REASON", "With revoke: why, for instance keyCompromise" },
         { "reissue",         0, NULL,   "With revoke: get new certificates with new keys at once" },
         { "by-certificate-key", 0, NULL, "With revoke: prove it by the certificate's key" },
@@ -141,11 +145,11 @@ static bool options_fit(const Mdctl *c, const Verb *verb) {
         const struct {
                 bool given;
                 const char *options;
-                int (*verbs[3])(Mdctl *c, char *const *arguments);
+                int (*verbs[4])(Mdctl *c, char *const *arguments);
                 const char *fit;
         } rules[] = {
                 { c->force, "--force is", { verb_renew }, "'mdctl renew'" },
-                { c->no_wait, "--no-wait is", { verb_renew, verb_revoke, verb_account }, "'mdctl renew', 'revoke' and 'account'" },
+                { c->no_wait, "--no-wait is", { verb_renew, verb_retry, verb_revoke, verb_account }, "'mdctl renew', 'retry', 'revoke' and 'account'" },
                 { c->reason || c->reissue || c->by_certificate_key, "--reason, --reissue and --by-certificate-key are", { verb_revoke }, "'mdctl revoke'" },
                 { c->contacts || c->agree, "--contact and --agree are", { verb_account }, "'mdctl account register'" },
         };

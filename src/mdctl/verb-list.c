@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/string-util.h"
 #include "mdctl/bus-json.h"
@@ -15,7 +16,7 @@
 #include "mdctl/format.h"
 
 static const char *const members[] = {
-        "Name", "Path", "State", "Action", "Reason", "ValidUntilUSec", "NextUSec", "Errors", "LastProblem", NULL,
+        "Name", "Path", "State", "Action", "Reason", "ValidUntilUSec", "NextUSec", "Errors", "LastProblem", "WaitsFor", NULL,
 };
 
 static const Column columns[] = {
@@ -47,9 +48,21 @@ static Colour colour_of_state(JsonObject *domain, uint64_t now) {
         return COLOUR_WARN;
 }
 
-static int add_row(Table *t, JsonObject *domain) {
-        uint64_t now = clock_now_usec(), errors = get_number(domain, "Errors");
+/* The last problem, or why it is as it is. */
+static int add_why(Table *t, JsonObject *domain) {
         const char *problem = get_text(domain, "LastProblem");
+        _auto_free_ char *waits = NULL;
+
+        if (get_number(domain, "Errors") == 0 || str_is_empty(problem))
+                return table_add(t, COLOUR_NONE, get_text(domain, "Reason"));
+        if (!str_equal(get_text(domain, "WaitsFor"), "administrator"))
+                return table_add(t, COLOUR_BAD, problem);
+        waits = str_printf("waits for you: %s", problem);
+        return waits ? table_add(t, COLOUR_BAD, waits) : -ENOMEM;
+}
+
+static int add_row(Table *t, JsonObject *domain) {
+        uint64_t now = clock_now_usec();
         char when[CLOCK_HUMAN_MAX];
         int r;
 
@@ -62,9 +75,7 @@ static int add_row(Table *t, JsonObject *domain) {
                 r = table_add(t, COLOUR_NONE, domain_text_next(domain));
         if (r >= 0)
                 r = table_add(t, COLOUR_NONE, domain_text_is_reloading(domain) ? "soon" : clock_format_relative(when, get_number(domain, "NextUSec"), now));
-        if (r >= 0)
-                r = errors > 0 && !str_is_empty(problem) ? table_add(t, COLOUR_BAD, problem) : table_add(t, COLOUR_NONE, get_text(domain, "Reason"));
-        return r;
+        return r < 0 ? r : add_why(t, domain);
 }
 
 static int print(const Mdctl *c, JsonObject *domains) {

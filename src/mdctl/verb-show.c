@@ -89,6 +89,18 @@ static void print_served(JsonObject *domain) {
                 printf("%*s: %snot the newest certificate, as far as the servers said%s\n", INDENT, "Served", colour_on(COLOUR_WARN), colour_off(COLOUR_WARN));
 }
 
+static void print_waiting(JsonObject *domain) {
+        const char *name = get_text(domain, "Name"), *refused = get_text(domain, "Refused");
+
+        if (!str_equal(get_text(domain, "WaitsFor"), "administrator"))
+                return;
+        printf("%*s: %syou%s: ", INDENT, "Waits For", colour_on(COLOUR_WARN), colour_off(COLOUR_WARN));
+        if (str_is_empty(refused))
+                printf("change the configuration, or say 'mdctl retry %s' when it is mended\n", name);
+        else
+                printf("the server disabled it until its configuration is changed\n");
+}
+
 static void print_next(JsonObject *domain) {
         const char *timer = get_text(domain, "TimerUnit");
         uint64_t next = get_number(domain, "NextUSec");
@@ -101,6 +113,7 @@ static void print_next(JsonObject *domain) {
         printf("%*s: %s%s%s%s%s\n", INDENT, "Next", domain_text_next(domain), next > 0 ? ", " : "", next > 0 ? format_time(when, next) : "",
                str_is_empty(timer) ? "" : ", by ", timer);
         print_field("Why", str_or(get_text(domain, "Detail"), get_text(domain, "Reason")));
+        print_waiting(domain);
         if (!str_equal(get_text(domain, "Job"), "/"))
                 print_field("Job", get_text(domain, "Job"));
 }
