@@ -1,26 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "domain/event.h"
 
+#include "base/clock.h"
 #include "base/string-util.h"
 
 static const struct {
         const char *name;
-        bool hook, as_root;
+        bool hook, as_root, until_success;
+        uint64_t interval_usec;
 } kinds[_EVENT_KIND_MAX] = {
-        [EVENT_RENEWING] = { "renewing" },
-        [EVENT_RENEWED] = { "renewed", .hook = true },
-        [EVENT_INSTALLED] = { "installed", .hook = true, .as_root = true },
-        [EVENT_ERRORED] = { "errored", .hook = true },
-        [EVENT_EXPIRING] = { "expiring", .hook = true },
-        [EVENT_RELOAD_FAILED] = { "reload-failed", .hook = true },
-        [EVENT_RELOAD_PENDING] = { "reload-pending", .hook = true },
-        [EVENT_SERVED_DIFFERS] = { "served-differs", .hook = true },
-        [EVENT_STORE_DAMAGED] = { "store-damaged", .hook = true },
+        [EVENT_RENEWING] = { "renewing", .interval_usec = USEC_PER_HOUR },
+        [EVENT_RENEWED] = { "renewed", .hook = true, .until_success = true, .interval_usec = USEC_PER_DAY },
+        [EVENT_INSTALLED] = { "installed", .hook = true, .as_root = true, .interval_usec = USEC_PER_DAY },
+        [EVENT_ERRORED] = { "errored", .hook = true, .interval_usec = USEC_PER_HOUR },
+        [EVENT_EXPIRING] = { "expiring", .hook = true, .until_success = true, .interval_usec = USEC_PER_DAY },
+        [EVENT_RELOAD_FAILED] = { "reload-failed", .hook = true, .interval_usec = USEC_PER_HOUR },
+        [EVENT_RELOAD_PENDING] = { "reload-pending", .hook = true, .interval_usec = USEC_PER_DAY },
+        [EVENT_SERVED_DIFFERS] = { "served-differs", .hook = true, .interval_usec = USEC_PER_HOUR },
+        [EVENT_STORE_DAMAGED] = { "store-damaged", .hook = true, .interval_usec = USEC_PER_HOUR },
         [EVENT_RENEWAL_INFO] = { "renewal-info", .hook = true },
         [EVENT_CHALLENGE_SETUP] = { "challenge-setup" },
         [EVENT_CHALLENGE_TEARDOWN] = { "challenge-teardown" },
-        [EVENT_OCSP_RENEWED] = { "ocsp-renewed" },
-        [EVENT_OCSP_ERRORED] = { "ocsp-errored" },
+        [EVENT_OCSP_RENEWED] = { "ocsp-renewed", .interval_usec = USEC_PER_DAY },
+        [EVENT_OCSP_ERRORED] = { "ocsp-errored", .interval_usec = USEC_PER_HOUR },
 };
 
 static bool is_kind(EventKind kind) {
@@ -48,4 +50,12 @@ bool event_kind_has_hook(EventKind kind) {
 
 bool event_kind_runs_as_root(EventKind kind) {
         return is_kind(kind) && kinds[kind].as_root;
+}
+
+bool event_kind_is_repeated(EventKind kind) {
+        return is_kind(kind) && kinds[kind].until_success;
+}
+
+uint64_t event_kind_interval_usec(EventKind kind) {
+        return is_kind(kind) ? kinds[kind].interval_usec : 0;
 }

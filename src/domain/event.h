@@ -26,7 +26,11 @@ typedef enum EventKind {
 const char *event_kind_to_string(EventKind kind) _pure_;
 bool event_kind_from_string(const char *name, EventKind *ret); /* false: this is none */
 
-/* Whether the manager runs what MDMessageCmd names. */
+/* Whether the manager tells it by what MDMessageCmd names when it has happened. What others wait for is run where they wait. */
 bool event_kind_has_hook(EventKind kind) _pure_;
 /* Whether the hook is root: in mod_md it is the one that may take certificates to other services. */
 bool event_kind_runs_as_root(EventKind kind) _pure_;
+/* Whether a hook that fails is run again, less and less often, until it succeeds. */
+bool event_kind_is_repeated(EventKind kind) _pure_;
+/* How long after a hook succeeded the same thing is not told again; 0: it always is. */
+uint64_t event_kind_interval_usec(EventKind kind) _pure_;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "domain/event.h"
 
+#include "base/clock.h"
 #include "lib/test.h"
 
 TEST(names_go_there_and_back) {
@@ -28,4 +29,24 @@ TEST(no_events) {
 TEST(only_installed_is_root) {
         for (size_t i = 0; i < _EVENT_KIND_MAX; i++)
                 CHECK_INT(event_kind_runs_as_root((EventKind) i), i == EVENT_INSTALLED);
+}
+
+TEST(what_hooks_are_told_again) {
+        for (size_t i = 0; i < _EVENT_KIND_MAX; i++)
+                CHECK_INT(event_kind_is_repeated((EventKind) i), i == EVENT_RENEWED || i == EVENT_EXPIRING);
+        CHECK(!event_kind_is_repeated(_EVENT_KIND_MAX));
+}
+
+TEST(intervals_are_those_of_mod_md) {
+        static const struct {
+                EventKind kind;
+                uint64_t hours;
+        } cases[] = {
+                { EVENT_RENEWING, 1 },   { EVENT_RENEWED, 24 },      { EVENT_INSTALLED, 24 },   { EVENT_EXPIRING, 24 },
+                { EVENT_ERRORED, 1 },    { EVENT_OCSP_RENEWED, 24 }, { EVENT_OCSP_ERRORED, 1 }, { EVENT_CHALLENGE_SETUP, 0 },
+                { _EVENT_KIND_MAX, 0 },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+                CHECK_UINT(event_kind_interval_usec(cases[i].kind), cases[i].hours * USEC_PER_HOUR);
 }

@@ -11,12 +11,14 @@ static void put_all(TmpDir *dir) {
         tree_put(dir, "domains/" OLD "/pubcert.pem", "LIVE");
         tree_put(dir, "staging/" OLD "/pubcert.pem", "STAGED");
         tree_put(dir, "reserve/" OLD "/pubcert.pem", "RESERVE");
+        tree_put(dir, "outbox/" OLD "/outbox.json", "OUTBOX");
 }
 
 static void check_renamed(TmpDir *dir) {
         CHECK(tree_holds(dir, "domains/" NEW "/pubcert.pem", "LIVE"));
         CHECK(tree_holds(dir, "staging/" NEW "/pubcert.pem", "STAGED"));
         CHECK(tree_holds(dir, "reserve/" NEW "/pubcert.pem", "RESERVE"));
+        CHECK(tree_holds(dir, "outbox/" NEW "/outbox.json", "OUTBOX"));
         CHECK_UINT(tree_mode(dir, "domains/" OLD), 0);
         CHECK_UINT(tree_mode(dir, "staging/" OLD), 0);
         CHECK_UINT(tree_mode(dir, "reserve/" OLD), 0);
