@@ -61,6 +61,7 @@ Job *job_free(Job *j) {
 
         job_forget_order(j);
         strv_free(j->challenge_setups);
+        persist_records_done(&j->persist_records);
         for (size_t i = 0; i < j->n_log; i++)
                 log_entry_done(&j->log[i]);
         free(j->log);
@@ -360,7 +361,7 @@ int job_to_json(const Job *j, JsonObject **ret) {
             json_add_string(o, "account", j->account) < 0 || order_to_json(j, o) < 0 ||
             (j->challenge_setups && json_add_strv(o, "challenge-setups", j->challenge_setups) < 0) ||
             (j->ca_errors > 0 && json_add_uint(o, "ca-errors", j->ca_errors) < 0) || live_to_json(j, o) < 0 || json_add_strv(o, "revoked", j->revoked) < 0 || json_add_strv(o, "revoked-keys", j->revoked_keys) < 0 ||
-            issued_to_json(j, o) < 0 || renewal_infos_to_json(j, o) < 0 || log_to_json(j, o) < 0)
+            persist_records_to_json(&j->persist_records, o) < 0 || issued_to_json(j, o) < 0 || renewal_infos_to_json(j, o) < 0 || log_to_json(j, o) < 0)
                 return -ENOMEM;
         *ret = take_ptr(o);
         return 0;
@@ -582,7 +583,7 @@ int job_from_json(const char *name, JsonObject *o, Job **ret) {
         if (account_is_plausible(account) && str_replace(&j->account, account) < 0)
                 return -ENOMEM;
         read_issued(j, o);
-        if (read_live(j, o) < 0 || read_revoked(j, o) < 0 || read_renewal_infos(j, o) < 0 || read_order(j, o) < 0 || read_setups(j, o) < 0 || read_log(j, o) < 0 || problem_from_json(json_get_object(o, "last"), &j->last) < 0)
+        if (read_live(j, o) < 0 || read_revoked(j, o) < 0 || read_renewal_infos(j, o) < 0 || read_order(j, o) < 0 || read_setups(j, o) < 0 || persist_records_from_json(o, &j->persist_records) < 0 || read_log(j, o) < 0 || problem_from_json(json_get_object(o, "last"), &j->last) < 0)
                 return -ENOMEM;
         *ret = take_ptr(j);
         return 0;

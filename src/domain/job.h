@@ -4,11 +4,12 @@
 /* The job record of a domain, job.json: what is kept between runs. Member names are mod_md's where it has the thing: "name",
  * "finished", "next-run", "last-run", "errors", "last" {problem members, "status-description"}, "challenge-setups" (in mod_md's order.json), "log"
  * {"entries"}; ours: "asked", "ca-url", "account", "order" {"url", "finalize", "authorizations"}, "phase", "activated", "installed", "staged", "ca-errors", "live" {"ca-url",
- * "account"}, "revoked", "revoked-keys", "issued", "renewal-info" [{"spec", "id", "start", "end", "chosen", "next-poll", "explanation-url"}]. */
+ * "account"}, "revoked", "revoked-keys", "issued", "persist-records" [{"name", "value", "seen", "until"}], "renewal-info" [{"spec", "id", "start", "end", "chosen", "next-poll", "explanation-url"}]. */
 
 #include "base/key-spec.h"
 #include "base/problem.h"
 #include "base/strv.h"
+#include "domain/persist-record.h"
 
 enum {
         JOB_LOG_MAX = 128,
@@ -60,6 +61,7 @@ typedef struct Job {
         char *order_url, *finalize_url;
         char **authorizations;
         char **challenge_setups; /* what commands were asked to set up and were not seen to take back: "dns-01:NAME VALUE" */
+        PersistRecords persist_records; /* for dns-persist-01, that the administrator publishes */
         unsigned ca_errors;      /* failed attempts in a row at this CA: after MDRetryFailover of them the next one is tried */
         char *live_ca_url, *live_account; /* where the live set came from; NULL: not known */
         char **revoked;          /* SHA-256 fingerprints of certificates that are revoked; NULL: none */
