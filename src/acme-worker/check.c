@@ -19,6 +19,7 @@ static const struct {
         int (*check)(const ChallengeCheck *c, Problem **ret_problem);
 } checks[] = {
         { "dns-01", check_dns },
+        { "dns-persist-01", check_dns },
         { "http-01", check_http },
         { "tls-alpn-01", check_tls },
 };

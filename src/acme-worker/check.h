@@ -16,6 +16,8 @@ typedef struct ChallengeCheck {
         uint64_t
                 since_usec; /* when the last challenge was set up; monotonic. Records that are waited for one after the other became visible meanwhile. */
 
+        uint64_t *ret_until_usec; /* dns-persist-01, when it would do: until when the record that is there says so; UINT64_MAX: for ever. May be NULL */
+
         /* Lets time pass; a failure ends the check with it. */
         void *userdata;
         int (*wait)(void *userdata, uint64_t usec, Problem **ret_problem);

@@ -11,7 +11,7 @@ enum {
         DNS_ALIASES_MAX = 8,   /* CNAME records that are followed, in one answer and from one zone to the next */
         DNS_RECORDS_MAX = 256, /* of one section */
         DNS_VALUES_MAX = 64,
-        DNS_VALUE_BYTES_MAX = 512, /* of a value as it is kept: longer ones are none of ours, and are cut */
+        DNS_VALUE_BYTES_MAX = 1024, /* of a value as it is kept: longer ones are none of ours, and are cut */
 };
 
 typedef struct DnsAnswer {

@@ -157,6 +157,16 @@ static int remote_order_gone(void *userdata, const char *why, Problem **ret_prob
         return remote_call_with_strings(userdata, "OrderGone", "The manager does not give up the order", STRINGS((char *) why), ret_problem);
 }
 
+static int read_issuers(sd_bus_message *m, char ***issuers) {
+        int r;
+
+        *issuers = strv_free(*issuers);
+        r = sd_bus_message_enter_container(m, 'v', "as");
+        if (r >= 0)
+                r = sd_bus_message_read_strv(m, issuers);
+        return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
 static int read_check_detail(sd_bus_message *m, const char *key, void *userdata) {
         AcmeChallengeCheck *check = userdata;
 
@@ -166,6 +176,8 @@ static int read_check_detail(sd_bus_message *m, const char *key, void *userdata)
                 return remote_read_text(m, &check->expect);
         if (str_equal(key, "record"))
                 return remote_read_text(m, &check->record);
+        if (str_equal(key, "issuers"))
+                return read_issuers(m, &check->issuers);
         if (str_equal(key, "port"))
                 return sd_bus_message_read(m, "v", "q", &check->port);
         if (str_equal(key, "wait"))
@@ -185,9 +197,20 @@ static int read_check(sd_bus_message *m, AcmeChallengeCheck *ret) {
         return 0;
 }
 
+static int call_set_up(Remote *remote, sd_bus_message *m, AcmeChallengeCheck *ret_check, Problem **ret_problem) {
+        _auto_message_ sd_bus_message *reply = NULL;
+        int r;
+
+        r = remote_call(remote, m, CHALLENGE_TIMEOUT_USEC, "The challenge cannot be set up", &reply, ret_problem);
+        if (r < 0)
+                return remote->gone || !*ret_problem ? r : ACME_SIGNER_E_FAILED;
+        remote->set_up_usec = clock_monotonic_usec();
+        return read_check(reply, ret_check);
+}
+
 static int remote_set_up_challenge(void *userdata, const char *identifier_type, const char *identifier, const char *type,
                                    const char *token, const char *url, AcmeChallengeCheck *ret_check, Problem **ret_problem) {
-        _auto_message_ sd_bus_message *m = NULL, *reply = NULL;
+        _auto_message_ sd_bus_message *m = NULL;
         Remote *remote = userdata;
         int r;
 
@@ -196,11 +219,23 @@ static int remote_set_up_challenge(void *userdata, const char *identifier_type, 
                 r = sd_bus_message_append(m, "sssss", identifier_type, identifier, type, token, url);
         if (r < 0)
                 return r;
-        r = remote_call(remote, m, CHALLENGE_TIMEOUT_USEC, "The challenge cannot be set up", &reply, ret_problem);
-        if (r < 0)
-                return remote->gone || !*ret_problem ? r : ACME_SIGNER_E_FAILED;
-        remote->set_up_usec = clock_monotonic_usec();
-        return read_check(reply, ret_check);
+        return call_set_up(remote, m, ret_check, ret_problem);
+}
+
+static int remote_set_up_persistent(void *userdata, const char *identifier_type, const char *identifier, char *const *issuers,
+                                    const char *account_uri, const char *url, AcmeChallengeCheck *ret_check, Problem **ret_problem) {
+        _auto_message_ sd_bus_message *m = NULL;
+        Remote *remote = userdata;
+        int r;
+
+        r = remote_new_call(remote, "SetUpPersistentChallenge", &m);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "ss", identifier_type, identifier);
+        if (r >= 0)
+                r = sd_bus_message_append_strv(m, (char **) issuers);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "ss", str_or(account_uri, ""), url);
+        return r < 0 ? r : call_set_up(remote, m, ret_check, ret_problem);
 }
 
 static int remote_deliver(void *userdata, char *const *chains, Problem **ret_problem) {
@@ -221,9 +256,20 @@ static int remote_deliver(void *userdata, char *const *chains, Problem **ret_pro
         return 0;
 }
 
+static int tell_record_seen(Remote *remote, const char *identifier, uint64_t until_usec, Problem **ret_problem) {
+        _auto_message_ sd_bus_message *m = NULL;
+        int r;
+
+        r = remote_new_call(remote, "RecordSeen", &m);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "st", identifier, until_usec);
+        return r < 0 ? r : remote_call(remote, m, REMOTE_CALL_TIMEOUT_USEC, "The manager does not take note of a record", NULL, ret_problem);
+}
+
 static int remote_check_challenge(void *userdata, const AcmeChallengeCheck *what, const char *identifier_type, const char *identifier,
                                   const char *token, Problem **ret_problem) {
         Remote *remote = userdata;
+        uint64_t until_usec = 0;
         const ChallengeCheck check = {
                 .what = what,
                 .identifier_type = identifier_type,
@@ -231,13 +277,16 @@ static int remote_check_challenge(void *userdata, const AcmeChallengeCheck *what
                 .token = token,
                 .domain = remote->domain,
                 .since_usec = remote->set_up_usec,
+                .ret_until_usec = &until_usec,
                 .userdata = remote,
                 .wait = remote_wait,
         };
         int r;
 
         r = check_challenge(&check, ret_problem);
-        return r == CHECK_E_FAILED ? ACME_SIGNER_E_FAILED : r;
+        if (r == CHECK_E_FAILED)
+                return ACME_SIGNER_E_FAILED;
+        return r == CHECK_DONE && until_usec > 0 ? tell_record_seen(remote, identifier, until_usec, ret_problem) : r;
 }
 
 /* Renewal information */
@@ -293,6 +342,7 @@ AcmeSigner remote_signer(Remote *remote) {
                 .order_created = remote_order_created,
                 .order_gone = remote_order_gone,
                 .set_up_challenge = remote_set_up_challenge,
+                .set_up_persistent = remote_set_up_persistent,
                 .check_challenge = remote_check_challenge,
                 .deliver = remote_deliver,
                 .renewal_info = remote_renewal_info,

@@ -124,7 +124,7 @@ int acme_authz_fetch(AcmeClient *c, const char *url, AcmeAuthz **ret, Problem **
 static const AcmeChallenge *offered(const AcmeAuthz *a, const char *type) {
         for (size_t i = 0; i < a->n_challenges; i++)
                 if (str_equal(a->challenges[i].type, type) && a->challenges[i].status != ACME_CHALLENGE_INVALID &&
-                    a->challenges[i].token)
+                    acme_challenge_can_be_answered(&a->challenges[i]))
                         return &a->challenges[i];
         return NULL;
 }
@@ -140,7 +140,7 @@ static char *list_offered(const AcmeAuthz *a) {
 
 static const AcmeChallenge *under_way(const AcmeAuthz *a, char *const *allowed) {
         for (size_t i = 0; i < a->n_challenges; i++)
-                if (a->challenges[i].status == ACME_CHALLENGE_PROCESSING && a->challenges[i].token &&
+                if (a->challenges[i].status == ACME_CHALLENGE_PROCESSING && acme_challenge_can_be_answered(&a->challenges[i]) &&
                     strv_contains(allowed, a->challenges[i].type))
                         return &a->challenges[i];
         return NULL;

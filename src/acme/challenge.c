@@ -22,6 +22,8 @@ void acme_challenge_done(AcmeChallenge *ch) {
         free(ch->type);
         free(ch->url);
         free(ch->token);
+        strv_free(ch->issuers);
+        free(ch->account_uri);
         problem_free(ch->error);
         *ch = (AcmeChallenge){};
 }
@@ -34,6 +36,48 @@ static bool token_is_usable(const char *token) {
 static bool type_is_usable(const char *type) {
         return !str_is_empty(type) && strlen(type) <= ACME_CHALLENGE_TYPE_MAX &&
                 type[strspn(type, "abcdefghijklmnopqrstuvwxyz0123456789-")] == '\0';
+}
+
+static bool issuer_is_usable(const char *name) {
+        size_t n = strlen(name);
+
+        return n > 0 && n <= 253 && name[n - 1] != '.' && name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-.")] == '\0';
+}
+
+/* It becomes the value of a parameter (RFC 8659 section 4.2). */
+static bool account_uri_is_usable(const char *uri) {
+        size_t n = strnlen(uri, ACME_ACCOUNT_URI_MAX + 1);
+
+        if (n == 0 || n > ACME_ACCOUNT_URI_MAX)
+                return false;
+        for (; *uri; uri++)
+                if (*uri <= ' ' || *uri >= 0x7f || *uri == ';')
+                        return false;
+        return true;
+}
+
+/* Half a list is none: which of the names the CA looks for would be a guess. */
+static int take_issuers(JsonObject *o, AcmeChallenge *ch) {
+        const char *account_uri = json_get_string(o, "accounturi");
+        _auto_strv_ char **issuers = NULL;
+        int r;
+
+        r = json_get_strv(o, "issuer-domain-names", ACME_ISSUERS_MAX, &issuers);
+        if (r < 0)
+                return r == -EBADMSG ? 0 : r;
+        STRV_FOREACH(name, issuers)
+                if (!issuer_is_usable(*name))
+                        return 0;
+        if (account_uri && !account_uri_is_usable(account_uri))
+                return 0;
+        if (str_replace(&ch->account_uri, account_uri) < 0)
+                return -ENOMEM;
+        ch->issuers = take_ptr(issuers);
+        return 0;
+}
+
+bool acme_challenge_can_be_answered(const AcmeChallenge *ch) {
+        return str_equal(ch->type, ACME_CHALLENGE_DNS_PERSIST) ? strv_length(ch->issuers) > 0 : ch->token != NULL;
 }
 
 int acme_challenge_parse(JsonObject *o, AcmeChallenge *ret) {
@@ -49,7 +93,7 @@ int acme_challenge_parse(JsonObject *o, AcmeChallenge *ret) {
         if (error)
                 ch.error = acme_problem_from_json(error, "The validation");
         if ((error && !ch.error) || str_replace(&ch.type, type) < 0 || str_replace(&ch.url, url) < 0 ||
-            str_replace(&ch.token, token) < 0) {
+            str_replace(&ch.token, token) < 0 || take_issuers(o, &ch) < 0) {
                 acme_challenge_done(&ch);
                 return -ENOMEM;
         }

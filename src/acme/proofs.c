@@ -114,8 +114,14 @@ static int set_up_chosen(AcmeProofs *p, AcmeAuthz *a, Problem **ret_problem) {
         const AcmeChallenge *ch = a->chosen;
 
         acme_client_set_activity(p->client, "setting up %s for %s%s", ch->type, star(a), a->identifier);
-        return signer->set_up_challenge(signer->userdata, a->identifier_type, a->identifier, ch->type, ch->token, ch->url, &a->check,
-                                        ret_problem);
+        if (!str_equal(ch->type, ACME_CHALLENGE_DNS_PERSIST))
+                return signer->set_up_challenge(signer->userdata, a->identifier_type, a->identifier, ch->type, ch->token, ch->url, &a->check,
+                                                ret_problem);
+        if (signer->set_up_persistent)
+                return signer->set_up_persistent(signer->userdata, a->identifier_type, a->identifier, ch->issuers, ch->account_uri, ch->url,
+                                                 &a->check, ret_problem);
+        problem_set(ret_problem, PROBLEM_TYPE_CHALLENGE_SETUP, "This type cannot be used here");
+        return *ret_problem ? ACME_SIGNER_E_FAILED : -ENOMEM;
 }
 
 /* Sets up what is chosen, or the next type that can be. NONE_LEFT: a->reasons has why. */

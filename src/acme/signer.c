@@ -23,5 +23,6 @@ void acme_challenge_check_done(AcmeChallengeCheck *check) {
         free(check->type);
         free(check->expect);
         free(check->record);
+        strv_free(check->issuers);
         *check = (AcmeChallengeCheck){};
 }

@@ -37,7 +37,8 @@ typedef struct AcmeDirectory {
 typedef struct AcmeChallengeCheck {
         char *type;         /* of challenge; NULL: there is nothing to try */
         char *expect;       /* what must be found: http-01 the key authorization, dns-01 the TXT value, tls-alpn-01 the SHA-256 digest in hex */
-        char *record;       /* dns-01: the record's full name */
+        char *record;       /* dns-01, dns-persist-01: the record's full name */
+        char **issuers;     /* dns-persist-01: names of the CA, one of which the record must be for. 'expect' is then a record that does. */
         uint16_t port;      /* http-01, tls-alpn-01: where connections to the internet's port 80 or 443 arrive here */
         uint64_t wait_usec; /* dns-01: how long the record may take to become visible */
 } AcmeChallengeCheck;
@@ -85,6 +86,10 @@ typedef struct AcmeSigner {
         /* Puts the answer where the CA will look; returns when it is there. DONE or FAILED. */
         int (*set_up_challenge)(void *userdata, const char *identifier_type, const char *identifier, const char *type,
                                 const char *token, const char *url, AcmeChallengeCheck *ret_check, Problem **ret_problem);
+        /* The same for a challenge that is answered by a record which somebody published long ago (dns-persist-01): finds out what it must be.
+         * 'account_uri' NULL: the account's URL. DONE or FAILED. NULL: such challenges are not used. */
+        int (*set_up_persistent)(void *userdata, const char *identifier_type, const char *identifier, char *const *issuers,
+                                 const char *account_uri, const char *url, AcmeChallengeCheck *ret_check, Problem **ret_problem);
         /* Tries what the CA will try. DONE (also: there was nothing to find out) or FAILED. NULL: nothing is tried. */
         int (*check_challenge)(void *userdata, const AcmeChallengeCheck *check, const char *identifier_type, const char *identifier,
                                const char *token, Problem **ret_problem);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "script.h"
 
+#include "acme/challenge.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -216,6 +218,21 @@ static int script_set_up_challenge(void *userdata, const char *identifier_type, 
         return r;
 }
 
+static int script_set_up_persistent(void *userdata, const char *identifier_type, const char *identifier, char *const *issuers,
+                                    const char *account_uri, const char *url, AcmeChallengeCheck *ret_check, Problem **ret_problem) {
+        _auto_free_ char *names = strv_join(issuers, ","), *text = NULL;
+        Script *s = userdata;
+        int r;
+
+        text = names ? str_printf("%s:%s %s %s", identifier_type, identifier, names, str_or(account_uri, "-")) : NULL;
+        r = text ? record(s, ret_problem, "persistent", text) : -ENOMEM;
+        if (r == 0)
+                r = fail_type(s, s->failing_setups, "setup", ACME_CHALLENGE_DNS_PERSIST, identifier, ret_problem);
+        if (r == 0 && s->checking)
+                ret_check->type = strdup(ACME_CHALLENGE_DNS_PERSIST);
+        return r;
+}
+
 static int script_check_challenge(void *userdata, const AcmeChallengeCheck *check, const char *identifier_type, const char *identifier,
                                   const char *token, Problem **ret_problem) {
         _auto_free_ char *text = str_printf("%s:%s %s", identifier_type, identifier, check->type);
@@ -253,6 +270,7 @@ AcmeSigner script_signer(Script *s) {
                 .order_created = script_order_created,
                 .order_gone = script_order_gone,
                 .set_up_challenge = script_set_up_challenge,
+                .set_up_persistent = script_set_up_persistent,
                 .check_challenge = script_check_challenge,
                 .deliver = script_deliver,
                 .renewal_info = script_renewal_info,

@@ -68,6 +68,68 @@ TEST(challenges_in_the_order_of_preference) {
         CHECK(strstr(text(&s.calls), "setup dns:example.org dns-01 dns1\n") != NULL);
 }
 
+/* dns-persist-01 */
+
+#define PERSISTENT(more)                                                                                                                \
+        { "POST post-as-get " CA "a/1", 200, "",                                                                                        \
+          "{\"status\": \"pending\", \"identifier\": {\"type\": \"dns\", \"value\": \"example.org\"}, \"challenges\": [{\"type\": \"dns-persist-01\"," \
+          " \"url\": \"" CA "c/1\", \"status\": \"pending\"" more "}]}" }
+
+static char *const persistent_type[] = { (char *) "dns-persist-01", NULL };
+
+TEST(a_record_that_is_there_for_good) {
+        static const ScriptLine lines[] = {
+                OPENING, SAY_NEW_ORDER("pending"), PERSISTENT(", \"issuer-domain-names\": [\"b.example\", \"a.example\"]"), SAY_CHALLENGE, SAY_POLL("ready"),
+                SAY_VALID_AT_ONCE, SAY_CHAIN,
+        };
+
+        RUN_WITH(lines, s.checking = true, ACCOUNT, .challenge_types = persistent_type);
+        CHECK_INT(r, 0);
+        CHECK_STR(text(&s.calls), "directory\norder " CA "o/1\npersistent dns:example.org b.example,a.example -\n"
+                                  "check dns:example.org dns-persist-01\ndeliver\n");
+}
+
+TEST(a_record_with_the_cas_name_for_the_account) {
+        static const ScriptLine lines[] = {
+                OPENING, SAY_NEW_ORDER("pending"),
+                PERSISTENT(", \"token\": \"tok\", \"accounturi\": \"urn:x:1\", \"issuer-domain-names\": [\"a.example\"]"), SAY_CHALLENGE, SAY_POLL("ready"),
+                SAY_VALID_AT_ONCE, SAY_CHAIN,
+        };
+
+        RUN(lines, ACCOUNT, .challenge_types = persistent_type);
+        CHECK_INT(r, 0);
+        CHECK(strstr(text(&s.calls), "persistent dns:example.org a.example urn:x:1\n") != NULL);
+}
+
+TEST(records_that_cannot_be_told) {
+#define ELEVEN "\"a.example\", \"a.example\", \"a.example\", \"a.example\", \"a.example\", \"a.example\", \"a.example\", \"a.example\", \"a.example\", \"a.example\", \"a.example\""
+        static const ScriptLine offers[] = {
+                PERSISTENT(""),
+                PERSISTENT(", \"token\": \"tok\""),
+                PERSISTENT(", \"issuer-domain-names\": []"),
+                PERSISTENT(", \"issuer-domain-names\": \"a.example\""),
+                PERSISTENT(", \"issuer-domain-names\": [\"a.example\", 1]"),
+                PERSISTENT(", \"issuer-domain-names\": [\"A.example\"]"),
+                PERSISTENT(", \"issuer-domain-names\": [\"a.example.\"]"),
+                PERSISTENT(", \"issuer-domain-names\": [\"a.example; accounturi=x\"]"),
+                PERSISTENT(", \"issuer-domain-names\": [\"\"]"),
+                PERSISTENT(", \"issuer-domain-names\": [" ELEVEN "]"),
+                PERSISTENT(", \"issuer-domain-names\": [\"a.example\"], \"accounturi\": \"x; policy=wildcard\""),
+                PERSISTENT(", \"issuer-domain-names\": [\"a.example\"], \"accounturi\": \"\""),
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(offers); i++) {
+                const ScriptLine lines[] = { SAY_DIRECTORY, SAY_NONCE, SAY_NEW_ORDER("pending"), offers[i] };
+
+                test_case("%s", offers[i].body);
+                RUN(lines, ACCOUNT, .challenge_types = persistent_type);
+                CHECK(r < 0);
+                REQUIRE(p != NULL);
+                CHECK_STR(p->type, PROBLEM_TYPE_CHALLENGE_MISMATCH);
+                CHECK(strstr(text(&s.calls), "persistent") == NULL);
+        }
+}
+
 /* Falling through to the next type */
 
 static char *const both_types[] = { (char *) "http-01", (char *) "tls-alpn-01", (char *) "dns-01", NULL };
