@@ -10,7 +10,7 @@ enum {
         CHALLENGE_MAX = 64, /* letters */
 };
 
-static const char *const known_challenges[] = { "http-01", "tls-alpn-01", "dns-01" };
+static const char *const known_challenges[] = { "http-01", "tls-alpn-01", "dns-01", "dns-persist-01" };
 
 const char *parse_setting(Call *call, char **words, int n) {
         return call_read_setting(call, words[0], call->target);
@@ -66,9 +66,9 @@ const char *parse_challenges(Call *call, char **words, int n) {
         for (; *words; words++) {
                 str_to_lower(*words);
                 if (strlen(*words) > CHALLENGE_MAX || (*words)[strspn(*words, "abcdefghijklmnopqrstuvwxyz0123456789-_.")] != '\0')
-                        return call_complain(call, "'%s' cannot be a type of challenge; known are http-01, tls-alpn-01 and dns-01", *words);
+                        return call_complain(call, "'%s' cannot be a type of challenge; known are http-01, tls-alpn-01, dns-01 and dns-persist-01", *words);
                 if (!is_known_challenge(*words))
-                        call_warn(call, "'%s' is not known, and proves nothing; known are http-01, tls-alpn-01 and dns-01", *words);
+                        call_warn(call, "'%s' is not known, and proves nothing; known are http-01, tls-alpn-01, dns-01 and dns-persist-01", *words);
                 if (!is_in_list(list, *words))
                         APR_ARRAY_PUSH(list, const char *) = *words;
         }

@@ -112,7 +112,8 @@ const char *fault_of_itself(const Configuration *c, const ManagedDomain *d, apr_
  * be reached from outside. */
 
 typedef struct Ways {
-        bool http01, tls_alpn01, dns01;
+        bool http01, tls_alpn01;
+        bool dns01; /* dns-01 or dns-persist-01 */
 } Ways;
 
 static Ways ways_of(const Configuration *c, const ManagedDomain *d) {
@@ -121,7 +122,7 @@ static Ways ways_of(const Configuration *c, const ManagedDomain *d) {
         return (Ways){
                 .http01 = domain_allows_challenge(d, "http-01") && (!chosen || c->domains->http_reachable),
                 .tls_alpn01 = domain_allows_challenge(d, "tls-alpn-01") && (!chosen || (c->domains->https_reachable && d->acme_tls_names)),
-                .dns01 = domain_allows_challenge(d, "dns-01") && d->dns01_cmd,
+                .dns01 = (domain_allows_challenge(d, "dns-01") && d->dns01_cmd) || strv_contains(d->challenges, "dns-persist-01"),
         };
 }
 

@@ -132,9 +132,12 @@ static const AcmeChallenge *offered(const AcmeAuthz *a, const char *type) {
 static char *list_offered(const AcmeAuthz *a) {
         _auto_strv_ char **types = NULL;
 
-        for (size_t i = 0; i < a->n_challenges; i++)
-                if (strv_extend(&types, a->challenges[i].type) < 0)
+        for (size_t i = 0; i < a->n_challenges; i++) {
+                const AcmeChallenge *ch = &a->challenges[i];
+
+                if (strv_consume(&types, str_printf("%s%s", ch->type, acme_challenge_can_be_answered(ch) ? "" : " (malformed)")) < 0)
                         return NULL;
+        }
         return types ? strv_join(types, ", ") : strdup("nothing that can be used");
 }
 

@@ -17,6 +17,7 @@
 #include "manager/challenge-alpn.h"
 #include "manager/challenge-answer.h"
 #include "manager/challenge-dns.h"
+#include "manager/challenge-persist.h"
 #include "manager/challenge-queue.h"
 #include "store/challenge.h"
 
@@ -28,8 +29,9 @@ struct ChallengeSetup {
         sd_bus_message *call;
         ChallengeType type;
         char *identifier; /* without "*." */
-        char *token, *url;
+        char *token, *url;   /* dns-persist-01 has no token */
         char *authorization; /* the key authorization */
+        char **issuers;      /* dns-persist-01 */
         char *expect;        /* what whoever looks finds, as far as it can be told in a text */
         KeyRequest *key;     /* what it waits for */
         ChallengeCall *hook;
@@ -50,6 +52,7 @@ static ChallengeSetup *setup_free(ChallengeSetup *s) {
         free(s->token);
         free(s->url);
         free(s->authorization);
+        strv_free(s->issuers);
         free(s->expect);
         free(s);
         return NULL;
@@ -95,21 +98,52 @@ static int append_record_check(sd_bus_message *m, const ChallengeSetup *s) {
         return r < 0 ? r : sd_bus_message_append(m, "{sv}", "wait", "t", s->renewal->task.settings->dns01_wait_usec);
 }
 
-/* What the worker may try before it tells the CA: nothing where nothing of ours is where the internet arrives. */
-static int append_checks(sd_bus_message *m, const ChallengeSetup *s) {
-        const ManagedDomain *settings = s->renewal->task.settings;
-        uint16_t port = find_port(s->renewal->domain, s->type);
-        bool dns = s->type == CHALLENGE_TYPE_DNS01;
+static int append_persist_check(sd_bus_message *m, const ChallengeSetup *s) {
+        _auto_free_ char *record = challenge_persist_name(s->identifier);
         int r;
 
-        if (!settings->challenge_check || (dns ? settings->dns01_wait_usec == 0 : port == 0))
+        if (!record)
+                return -ENOMEM;
+        r = append_text(m, "record", record);
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'e', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", "issuers");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'v', "as");
+        if (r >= 0)
+                r = sd_bus_message_append_strv(m, s->issuers);
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+/* Whether the worker may try it before it tells the CA: not where nothing of ours is where the internet arrives. */
+static bool can_be_checked(const ChallengeSetup *s) {
+        const ManagedDomain *settings = s->renewal->task.settings;
+
+        if (!settings->challenge_check)
+                return false;
+        if (s->type == CHALLENGE_TYPE_DNS01)
+                return settings->dns01_wait_usec > 0;
+        return s->type == CHALLENGE_TYPE_DNS_PERSIST01 || find_port(s->renewal->domain, s->type) > 0;
+}
+
+static int append_checks(sd_bus_message *m, const ChallengeSetup *s) {
+        int r;
+
+        if (!can_be_checked(s))
                 return 0;
         r = append_text(m, "check", challenge_type_to_string(s->type));
         if (r >= 0)
                 r = append_text(m, "expect", s->expect);
         if (r < 0)
                 return r;
-        return dns ? append_record_check(m, s) : sd_bus_message_append(m, "{sv}", "port", "q", port);
+        if (s->type == CHALLENGE_TYPE_DNS01)
+                return append_record_check(m, s);
+        if (s->type == CHALLENGE_TYPE_DNS_PERSIST01)
+                return append_persist_check(m, s);
+        return sd_bus_message_append(m, "{sv}", "port", "q", find_port(s->renewal->domain, s->type));
 }
 
 static int send_checks(ChallengeSetup *s) {
@@ -129,6 +163,8 @@ static int send_checks(ChallengeSetup *s) {
 static void take_back(ChallengeSetup *s) {
         Renewal *r = s->renewal;
 
+        if (s->type == CHALLENGE_TYPE_DNS_PERSIST01)
+                return; /* nothing of it is ours */
         challenge_answers_remove(r, s->type, s->identifier, s->type == CHALLENGE_TYPE_HTTP01 ? s->token : s->type == CHALLENGE_TYPE_DNS01 ? s->expect : NULL);
         if (s->type == CHALLENGE_TYPE_DNS01)
                 challenge_dns_tear_down(r->domain);
@@ -337,6 +373,10 @@ static void begin(ChallengeSetup *s) {
                 begin_dns(s);
                 return;
 
+        case CHALLENGE_TYPE_DNS_PERSIST01:
+                run_event(s); /* the record is somebody else's affair */
+                return;
+
         default:
                 fail_errno(s, -EOPNOTSUPP);
                 return;
@@ -356,10 +396,10 @@ static bool is_ours(const Renewal *r, const char *identifier_type, const char *i
 }
 
 /* What the worker must not ask for, because nothing good comes of it. False: refused, with a problem. */
-static bool check_type(Renewal *r, const char *type, ChallengeType *ret, Problem **ret_problem) {
+static bool check_type(Renewal *r, const char *type, bool persistent, ChallengeType *ret, Problem **ret_problem) {
         _auto_strv_ char **allowed = NULL;
 
-        if (challenge_type_from_string(type, ret) < 0 || *ret >= _CHALLENGE_TYPE_AUTO) {
+        if (challenge_type_from_string(type, ret) < 0 || (*ret == CHALLENGE_TYPE_DNS_PERSIST01) != persistent) {
                 (void) problem_set(ret_problem, PROBLEM_TYPE_CHALLENGE_SETUP, "Challenge type %s is not known here", type);
                 return false;
         }
@@ -370,13 +410,14 @@ static bool check_type(Renewal *r, const char *type, ChallengeType *ret, Problem
         return true;
 }
 
+/* 'token' NULL: there is none, and no key authorization either. */
 static int setup_new(Renewal *r, sd_bus_message *call, ChallengeType type, const char *identifier, const char *token, const char *url, ChallengeSetup **ret) {
         _cleanup_(setup_freep) ChallengeSetup *s = calloc(1, sizeof(*s));
         int k;
 
         if (!s || str_replace(&s->identifier, identifier) < 0 || str_replace(&s->token, token) < 0 || str_replace(&s->url, url) < 0)
                 return -ENOMEM;
-        k = jws_key_authorization(r->task.account_key, token, &s->authorization);
+        k = token ? jws_key_authorization(r->task.account_key, token, &s->authorization) : 0;
         if (k < 0)
                 return k;
         s->type = type;
@@ -388,6 +429,40 @@ static int setup_new(Renewal *r, sd_bus_message *call, ChallengeType type, const
         return 0;
 }
 
+static int refuse_name(Renewal *r, const char *identifier, sd_bus_error *error) {
+        _auto_problem_ Problem *p = problem_new(PROBLEM_TYPE_BAD_ANSWER, "The CA asks to prove %s, which is no name of this domain", identifier);
+
+        return task_refuse(&r->task, BUS_ERROR_REFUSED, p, error);
+}
+
+int challenges_set_up_persistent(Renewal *r, sd_bus_message *call, const char *identifier_type, const char *identifier, char *const *issuers,
+                                 const char *account_uri, const char *url, sd_bus_error *error) {
+        _auto_free_ char *value = NULL;
+        _auto_problem_ Problem *p = NULL;
+        ChallengeSetup *s;
+        ChallengeType t;
+        int k;
+
+        if (!is_ours(r, identifier_type, identifier))
+                return refuse_name(r, identifier, error);
+        if (!check_type(r, challenge_type_to_string(CHALLENGE_TYPE_DNS_PERSIST01), true, &t, &p))
+                return bus_error_from_problem(error, BUS_ERROR_REFUSED, p);
+        k = challenge_persist_keep(r, identifier, issuers, account_uri, &value, &p);
+        if (p)
+                return bus_error_from_problem(error, BUS_ERROR_REFUSED, p);
+        if (k == 0)
+                k = setup_new(r, call, t, identifier, NULL, url, &s);
+        if (k < 0)
+                return k;
+        s->expect = take_ptr(value);
+        s->issuers = strv_copy(issuers);
+        if (s->issuers)
+                begin(s);
+        else
+                fail_errno(s, -ENOMEM);
+        return 1;
+}
+
 int challenges_set_up(Renewal *r, sd_bus_message *call, const char *identifier_type, const char *identifier, const char *type, const char *token,
                       const char *url, sd_bus_error *error) {
         _auto_problem_ Problem *p = NULL;
@@ -395,15 +470,13 @@ int challenges_set_up(Renewal *r, sd_bus_message *call, const char *identifier_t
         ChallengeType t;
         int k;
 
-        if (!is_ours(r, identifier_type, identifier)) {
-                p = problem_new(PROBLEM_TYPE_BAD_ANSWER, "The CA asks to prove %s, which is no name of this domain", identifier);
-                return task_refuse(&r->task, BUS_ERROR_REFUSED, p, error);
-        }
+        if (!is_ours(r, identifier_type, identifier))
+                return refuse_name(r, identifier, error);
         if (!store_challenge_token_is_valid(token)) {
                 p = problem_new(PROBLEM_TYPE_BAD_ANSWER, "The CA's token for %s is none (RFC 8555 section 8.3)", identifier);
                 return task_refuse(&r->task, BUS_ERROR_REFUSED, p, error);
         }
-        if (!check_type(r, type, &t, &p))
+        if (!check_type(r, type, false, &t, &p))
                 return bus_error_from_problem(error, BUS_ERROR_REFUSED, p);
         k = setup_new(r, call, t, identifier, token, url, &s);
         if (k < 0)

@@ -10,6 +10,9 @@
  * when it is answered with an error, positive when it is or will be answered. */
 int challenges_set_up(Renewal *r, sd_bus_message *call, const char *identifier_type, const char *identifier, const char *type, const char *token,
                       const char *url, sd_bus_error *error);
+/* Likewise SetUpPersistentChallenge(); 'account_uri' may be empty. */
+int challenges_set_up_persistent(Renewal *r, sd_bus_message *call, const char *identifier_type, const char *identifier, char *const *issuers,
+                                 const char *account_uri, const char *url, sd_bus_error *error);
 void challenges_tear_down(Renewal *r);
 /* Likewise what a run before this one left for these names: it died, and its tokens with it. */
 void challenges_forget(Renewal *r, char *const *names);

@@ -275,6 +275,17 @@ static int method_explain(sd_bus_message *call, void *userdata, sd_bus_error *er
         return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
 }
 
+/* Record, what it is to be, and until when the one that was seen is good; 0: none was seen. */
+GETTER(get_persist_records) {
+        Domain *d = userdata;
+        const PersistRecords *records = &d->job->persist_records;
+        int r = sd_bus_message_open_container(reply, 'a', "(sst)");
+
+        for (size_t i = 0; r >= 0 && i < records->n; i++)
+                r = sd_bus_message_append(reply, "(sst)", records->items[i].name, records->items[i].value, records->items[i].until_usec);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
 #define CHANGES SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
 
 static const sd_bus_vtable vtable[] = {
@@ -306,6 +317,7 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_PROPERTY("InstalledUSec", "t", get_time, 0, CHANGES),
         SD_BUS_PROPERTY("Phase", "s", get_word, 0, CHANGES),
         SD_BUS_PROPERTY("Account", "s", get_word, 0, CHANGES),
+        SD_BUS_PROPERTY("PersistRecords", "a(sst)", get_persist_records, 0, CHANGES),
         SD_BUS_PROPERTY("LastRunUSec", "t", get_time, 0, CHANGES),
         SD_BUS_PROPERTY("Errors", "u", get_errors, 0, CHANGES),
         SD_BUS_PROPERTY("LastProblem", "(sssst)", get_last_problem, 0, CHANGES),
@@ -321,6 +333,7 @@ static const char *const changing[] = {
         "Names", "Contacts", "CertificateAuthorities", "Servers", "KeySpecs", "DefinedAt", "RenewMode", "Managed", "Refused", "State", "Action", "Reason", "Detail",
         "WaitsFor", "NextUSec", "TimerUnit", "RenewAtUSec", "RenewalInfoStartUSec", "RenewalInfoEndUSec", "ValidUntilUSec", "Certificates", "KeyHashes", "Served",
         "InstalledUSec", "Phase", "Account", "LastRunUSec", "Errors",
+        "NextUSec", "TimerUnit", "RenewAtUSec", "RenewalInfoStartUSec", "RenewalInfoEndUSec", "ValidUntilUSec", "Certificates", "Served", "InstalledUSec", "Phase", "Account", "PersistRecords", "LastRunUSec", "Errors",
         "LastProblem", "Job", "Log", NULL,
 };
 
@@ -400,6 +413,8 @@ static uint64_t hash_state(const Domain *d) {
                 h = mix_string(h, d->live.items[i].sha256);
         for (size_t i = 0; i < d->n_next_keys; i++)
                 h = mix_string(h, d->next_keys[i].sha256);
+        for (size_t i = 0; i < d->job->persist_records.n; i++)
+                h = mix(mix_string(mix_string(h, d->job->persist_records.items[i].name), d->job->persist_records.items[i].value), d->job->persist_records.items[i].until_usec);
         STRV_FOREACH(name, d->config->names)
                 h = mix_string(h, *name);
         STRV_FOREACH(url, d->config->ca_urls)

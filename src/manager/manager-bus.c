@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "manager/challenge-persist.h"
 #include "manager/manager-bus.h"
 
 #include <errno.h>
@@ -242,7 +243,7 @@ char *manager_find_fault(Domain *d) {
                 return str_printf("The server does not serve the newest certificate yet%s%s", reload_trouble(d) ? ": " : "", str_or(reload_trouble(d), ""));
         if (d->wanted_usec == 0 || usec_add(d->wanted_usec, OVERDUE_USEC) < now)
                 return str_printf("Nothing will happen to it: no timer is armed, no job is running, and there is no reason for that");
-        return NULL;
+        return challenge_persist_find_fault(d, now);
 }
 
 static int reply_faults(Manager *m, sd_bus_message *call) {

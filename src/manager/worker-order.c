@@ -12,6 +12,7 @@
 #include "domain/name.h"
 #include "manager/accounts.h"
 #include "manager/ca.h"
+#include "manager/challenge-persist.h"
 #include "manager/challenges.h"
 #include "manager/deliver.h"
 #include "manager/order.h"
@@ -231,6 +232,16 @@ int worker_order_gone(sd_bus_message *call, void *userdata, sd_bus_error *error)
         return sd_bus_reply_method_return(call, NULL);
 }
 
+static int check_challenge(const Renewal *r, const char *url, sd_bus_error *error) {
+        if (!r->domain->job->order_url)
+                return worker_bus_not_now(error, "There is no order yet");
+        if (!sign_url_is_valid(url))
+                return sd_bus_error_set(error, BUS_ERROR_INVALID, "This challenge makes no sense");
+        if (strv_length(r->binding.challenge_urls) >= CHALLENGES_PER_NAME_MAX * count_names(r))
+                return worker_bus_not_now(error, "Too many challenges for one order");
+        return 0;
+}
+
 int worker_order_set_up_challenge(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         Renewal *r = renewal_job(userdata, call, error);
         const char *identifier_type, *identifier, *type, *token, *url;
@@ -241,13 +252,42 @@ int worker_order_set_up_challenge(sd_bus_message *call, void *userdata, sd_bus_e
         k = sd_bus_message_read(call, "sssss", &identifier_type, &identifier, &type, &token, &url);
         if (k < 0)
                 return k;
-        if (!r->domain->job->order_url)
-                return worker_bus_not_now(error, "There is no order yet");
-        if (!sign_url_is_valid(url))
-                return sd_bus_error_set(error, BUS_ERROR_INVALID, "This challenge makes no sense");
-        if (strv_length(r->binding.challenge_urls) >= CHALLENGES_PER_NAME_MAX * count_names(r))
-                return worker_bus_not_now(error, "Too many challenges for one order");
-        return challenges_set_up(r, call, identifier_type, identifier, type, token, url, error);
+        k = check_challenge(r, url, error);
+        return k < 0 ? k : challenges_set_up(r, call, identifier_type, identifier, type, token, url, error);
+}
+
+int worker_order_set_up_persistent(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        Renewal *r = renewal_job(userdata, call, error);
+        const char *identifier_type, *identifier, *account_uri, *url;
+        _auto_strv_ char **issuers = NULL;
+        int k;
+
+        if (!r)
+                return -EACCES;
+        k = sd_bus_message_read(call, "ss", &identifier_type, &identifier);
+        if (k >= 0)
+                k = sd_bus_message_read_strv(call, &issuers);
+        if (k >= 0)
+                k = sd_bus_message_read(call, "ss", &account_uri, &url);
+        if (k >= 0)
+                k = check_challenge(r, url, error);
+        return k < 0 ? k : challenges_set_up_persistent(r, call, identifier_type, identifier, issuers, account_uri, url, error);
+}
+
+int worker_order_record_seen(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        Renewal *r = renewal_job(userdata, call, error);
+        const char *identifier;
+        uint64_t until_usec;
+        int k;
+
+        if (!r)
+                return -EACCES;
+        k = sd_bus_message_read(call, "st", &identifier, &until_usec);
+        if (k < 0)
+                return k;
+        if (!challenge_persist_seen(r->domain, identifier, until_usec))
+                return worker_bus_not_now(error, "No record of this name was to be looked for");
+        return sd_bus_reply_method_return(call, NULL);
 }
 
 int worker_order_deliver(sd_bus_message *call, void *userdata, sd_bus_error *error) {

@@ -13,6 +13,8 @@ int worker_order_created(sd_bus_message *call, void *userdata, sd_bus_error *err
 int worker_order_refused(sd_bus_message *call, void *userdata, sd_bus_error *error);
 int worker_order_gone(sd_bus_message *call, void *userdata, sd_bus_error *error);
 int worker_order_set_up_challenge(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int worker_order_set_up_persistent(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int worker_order_record_seen(sd_bus_message *call, void *userdata, sd_bus_error *error);
 int worker_order_deliver(sd_bus_message *call, void *userdata, sd_bus_error *error);
 
 /* There is an order, made with the directory that we know. */

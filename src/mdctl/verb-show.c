@@ -24,10 +24,12 @@ enum {
 static int decode(JsonObject *domain) {
         static const char *const certificate[] = { "KeySpec", "Issuer", "Serial", "NotBeforeUSec", "NotAfterUSec", "SHA256", NULL };
         static const char *const key[] = { "KeySpec", "Live", "Next", NULL };
+        static const char *const record[] = { "Record", "Value", "UntilUSec", NULL };
         static const char *const entry[] = { "WhenUSec", "Type", "Status", "Detail", NULL };
         JsonObject *certificates = bus_json_name_each(json_get_array(domain, "Certificates"), certificate);
         JsonObject *keys = bus_json_name_each(json_get_array(domain, "KeyHashes"), key);
         JsonObject *log = bus_json_name_each(json_get_array(domain, "Log"), entry);
+        JsonObject *records = bus_json_name_each(json_get_array(domain, "PersistRecords"), record);
         JsonObject *problem = problem_text_decode(json_get_array(domain, "LastProblem"));
         int r = 0;
 
@@ -35,6 +37,8 @@ static int decode(JsonObject *domain) {
         if (certificates)
                 r = json_add_object(domain, "Certificates", certificates);
         if (keys && json_add_object(domain, "KeyHashes", keys) < 0)
+                r = -1;
+        if (records && json_add_object(domain, "PersistRecords", records) < 0)
                 r = -1;
         if (log && json_add_object(domain, "Log", log) < 0)
                 r = -1;
@@ -154,6 +158,30 @@ static void print_certificates(JsonObject *domain) {
                 print_certificate(json_object_array_get_idx(list, i));
 }
 
+static void print_record(JsonObject *o) {
+        uint64_t until = get_number(o, "UntilUSec");
+        bool good = until > clock_now_usec();
+        Colour colour = good ? COLOUR_GOOD : COLOUR_WARN;
+        char when[FORMAT_TIME_MAX];
+
+        printf("%*s: %s. TXT \"%s\"\n", INDENT, "DNS Record", get_text(o, "Record"), get_text(o, "Value"));
+        printf("%*s  %s%s%s%s\n", INDENT, "", colour_on(colour), until == 0 ? "not seen yet" : good ? "published" : "ended", colour_off(colour),
+               until == 0 ? "" : until == UINT64_MAX ? ", without an end" : "");
+        if (until > 0 && until < UINT64_MAX)
+                print_field("until", format_time(when, until));
+}
+
+/* What the administrator is to publish for dns-persist-01. */
+static void print_records(JsonObject *domain) {
+        JsonObject *list = json_get_array(domain, "PersistRecords");
+        size_t n = list ? json_object_array_length(list) : 0;
+
+        if (n > 0)
+                putchar('\n');
+        for (size_t i = 0; i < n; i++)
+                print_record(json_object_array_get_idx(list, i));
+}
+
 static void print_settings(JsonObject *domain) {
         char when[FORMAT_TIME_MAX];
 
@@ -221,6 +249,7 @@ int verb_show(Mdctl *c, char *const *arguments) {
         print_certificates(domain);
         print_next_keys(domain);
         print_settings(domain);
+        print_records(domain);
         print_attempts(domain);
         print_log(domain);
         return MDCTL_DONE;
