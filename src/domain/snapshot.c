@@ -41,6 +41,7 @@ Snapshot *snapshot_free(Snapshot *s) {
         for (size_t i = 0; i < s->n_domains; i++)
                 (void) managed_domain_free(s->domains[i]);
         free(s->domains);
+        snapshot_staplings_done(&s->staplings);
         for (size_t i = 0; i < s->n_listeners; i++) {
                 free(s->listeners[i].address);
                 free(s->listeners[i].protocol);
@@ -206,7 +207,7 @@ static char *format_with_time(const Snapshot *s, uint64_t written_usec) {
             json_add_string(o, "unit", s->unit) < 0 || json_add_string(o, "store-dir", s->store_dir) < 0 ||
             port_map_to_json(s, o) < 0 || proto_to_json(s, o) < 0 || listeners_to_json(s, o) < 0 ||
             timing_to_json(s, o) < 0 || json_add_strv(o, "message-cmd", s->message_cmd) < 0 || json_add_strv(o, "notify-cmd", s->notify_cmd) < 0 ||
-            json_add_time(o, "written", written_usec) < 0 || domains_to_json(s, o) < 0)
+            json_add_time(o, "written", written_usec) < 0 || domains_to_json(s, o) < 0 || snapshot_staplings_to_json(&s->staplings, o) < 0)
                 return NULL;
         return json_format(o);
 }
@@ -426,6 +427,17 @@ static int read_commands(JsonObject *o, Snapshot *s, Problem **ret_problem) {
         return read_command(o, "notify-cmd", s, &s->notify_cmd, ret_problem);
 }
 
+/* Without them the domains are worth no less. */
+static int read_staplings(JsonObject *o, Snapshot *s, char ***complaints) {
+        _auto_problem_ Problem *p = NULL;
+        int r;
+
+        r = snapshot_staplings_from_json(o, &s->staplings, &p);
+        if (r != -EBADMSG)
+                return r;
+        return strv_consume(complaints, str_printf("snapshot %s: nothing is stapled: %s", s->id, p ? p->detail : "it cannot be read"));
+}
+
 typedef struct Complaints {
         char **list;
         size_t n; /* also those that are not in the list */
@@ -537,6 +549,8 @@ int snapshot_parse(const char *id, const char *data, size_t size, Snapshot **ret
                         return r;
         }
         r = read_domains(o, s, &complaints, ret_problem);
+        if (r == 0)
+                r = read_staplings(o, s, &complaints.list);
         if (r != 0) {
                 (void) strv_free(complaints.list);
                 return r;

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* When to ask for an OCSP response again. Pure. */
+
+#include "domain/window.h"
+
+/* After a good answer that counts from 'from' until 'until': where the window at the end of its life begins (one that is not set is a third of it), at some
+ * point of the window's first tenth, so that answers that came together are not asked for together. One that came when its window was open already is asked
+ * for again after a third of what is left. */
+uint64_t ocsp_schedule_refresh_usec(const Window *window, uint64_t from_usec, uint64_t until_usec, uint64_t now_usec, uint32_t random) _pure_;
+
+/* After the 'errors'-th failure in a row: doubled each time as for renewals, but an hour at the most, and not before what the responder said (a day at the
+ * most). */
+uint64_t ocsp_schedule_retry_usec(uint64_t base_usec, unsigned errors, uint64_t said_usec, uint64_t now_usec, uint32_t random) _pure_;
+
+/* When a reader of the response looks whether there is another one, after it looked at 'now': not before the refresh, but for once an hour; then more and
+ * more often, down to once a second. Zero for 'until': there is none yet. */
+uint64_t ocsp_schedule_look_usec(uint64_t refresh_usec, uint64_t until_usec, uint64_t now_usec) _pure_;

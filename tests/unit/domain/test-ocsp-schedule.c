@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "domain/ocsp-schedule.h"
+
+#include "base/clock.h"
+#include "lib/test.h"
+
+#define NOW (1800000000 * USEC_PER_SEC)
+
+TEST(refresh) {
+        static const struct {
+                const char *what;
+                Window window;
+                uint64_t age, life; /* of the answer when it came */
+                uint64_t earliest, latest; /* from now */
+        } cases[] = {
+                { "by default, a third before the end", { 0 }, 0, 100 * USEC_PER_HOUR, 67 * USEC_PER_HOUR, 70 * USEC_PER_HOUR + 18 * USEC_PER_MINUTE },
+                { "a percentage", { .percent = 50 }, 0, 100 * USEC_PER_HOUR, 50 * USEC_PER_HOUR, 55 * USEC_PER_HOUR },
+                { "a length of time", { .usec = USEC_PER_HOUR }, 0, 10 * USEC_PER_HOUR, 9 * USEC_PER_HOUR, 9 * USEC_PER_HOUR + 6 * USEC_PER_MINUTE },
+                { "a length beyond its life", { .usec = 365 * USEC_PER_DAY }, 0, 9 * USEC_PER_HOUR, 3 * USEC_PER_HOUR, 3 * USEC_PER_HOUR + 36 * USEC_PER_MINUTE },
+                { "signed long ago", { 0 }, 90 * USEC_PER_HOUR, 100 * USEC_PER_HOUR, 10 * USEC_PER_HOUR / 3, 4 * USEC_PER_HOUR },
+                { "a second long", { 0 }, 0, USEC_PER_SEC, USEC_PER_SEC / 2, USEC_PER_SEC },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                uint64_t from = NOW - cases[i].age, until = from + cases[i].life;
+
+                test_case("%s", cases[i].what);
+                CHECK(ocsp_schedule_refresh_usec(&cases[i].window, from, until, NOW, 0) >= NOW + cases[i].earliest);
+                CHECK(ocsp_schedule_refresh_usec(&cases[i].window, from, until, NOW, UINT32_MAX) <= NOW + cases[i].latest);
+                CHECK(ocsp_schedule_refresh_usec(&cases[i].window, from, until, NOW, 0) < ocsp_schedule_refresh_usec(&cases[i].window, from, until, NOW, UINT32_MAX));
+                CHECK(ocsp_schedule_refresh_usec(&cases[i].window, from, until, NOW, UINT32_MAX) < until);
+        }
+}
+
+TEST(refresh_of_what_has_ended) {
+        CHECK(ocsp_schedule_refresh_usec(&(Window){ 0 }, NOW - USEC_PER_HOUR, NOW - USEC_PER_MINUTE, NOW, 0) <= NOW);
+}
+
+TEST(retry) {
+        static const struct {
+                const char *what;
+                uint64_t base;
+                unsigned errors;
+                uint64_t said; /* from now */
+                uint64_t least, most;
+        } cases[] = {
+                { "the first one", 30 * USEC_PER_SEC, 1, 0, 30 * USEC_PER_SEC, 30 * USEC_PER_SEC },
+                { "doubled", 30 * USEC_PER_SEC, 3, 0, 60 * USEC_PER_SEC, 120 * USEC_PER_SEC },
+                { "an hour at the most", 30 * USEC_PER_SEC, 40, 0, USEC_PER_HOUR, USEC_PER_HOUR },
+                { "the default", 0, 1, 0, 30 * USEC_PER_SEC, 30 * USEC_PER_SEC },
+                { "what was said", 30 * USEC_PER_SEC, 1, 2 * USEC_PER_HOUR, 2 * USEC_PER_HOUR, 2 * USEC_PER_HOUR },
+                { "… but no nonsense", 30 * USEC_PER_SEC, 1, 400 * USEC_PER_DAY, USEC_PER_DAY, USEC_PER_DAY },
+                { "… nor sooner", 30 * USEC_PER_SEC, 1, 1, 30 * USEC_PER_SEC, 30 * USEC_PER_SEC },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                uint64_t said = cases[i].said > 0 ? NOW + cases[i].said : 0;
+
+                test_case("%s", cases[i].what);
+                CHECK_UINT(ocsp_schedule_retry_usec(cases[i].base, cases[i].errors, said, NOW, 0), NOW + cases[i].least);
+                CHECK_UINT(ocsp_schedule_retry_usec(cases[i].base, cases[i].errors, said, NOW, UINT32_MAX), NOW + cases[i].most);
+        }
+}
+
+TEST(look) {
+        static const struct {
+                const char *what;
+                uint64_t refresh, until; /* from now; 0 for 'until': none */
+                uint64_t expected;
+        } cases[] = {
+                { "there is none", 0, 0, USEC_PER_SEC },
+                { "long before the refresh", 3 * USEC_PER_DAY, 7 * USEC_PER_DAY, USEC_PER_HOUR },
+                { "before the refresh", 10 * USEC_PER_MINUTE, 7 * USEC_PER_DAY, 10 * USEC_PER_MINUTE + USEC_PER_SEC },
+                { "it should be there", 0, 7 * USEC_PER_DAY, USEC_PER_MINUTE },
+                { "half an hour left", 0, 30 * USEC_PER_MINUTE, 30 * USEC_PER_SEC },
+                { "nearly over", 0, 10 * USEC_PER_SEC, USEC_PER_SEC },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                test_case("%s", cases[i].what);
+                CHECK_UINT(ocsp_schedule_look_usec(NOW + cases[i].refresh, cases[i].until > 0 ? NOW + cases[i].until : 0, NOW), NOW + cases[i].expected);
+        }
+}
