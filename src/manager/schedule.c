@@ -11,9 +11,13 @@
 #include "bus/launcher-client.h"
 #include "bus/unit-name.h"
 #include "manager/manager-bus.h"
+#include "manager/task.h"
 
 /* The manager's own clock comes this long after a timer unit that did not bring a worker. */
 #define GRACE_USEC (60 * USEC_PER_SEC)
+
+enum { CROWD = 8 }; /* tasks that wait for a place */
+#define CROWD_MAX_USEC (5 * USEC_PER_SEC)
 
 /* One call of the launcher under way for a domain; by name, because the domain may go away meanwhile. */
 typedef struct TimerCall {
@@ -29,6 +33,8 @@ struct Schedule {
         size_t n_waiting, n_allocated;
         Map *calls; /* name → TimerCall */
         sd_event_source *plan;  /* deferred */
+        sd_event_source *later; /* while much is going on */
+        uint64_t crowded_usec;  /* monotonic: since when; 0: it is not */
         sd_event_source *alarm; /* our own clock */
         bool launcher_failed;   /* told once */
 };
@@ -160,6 +166,34 @@ static void set_alarm(Schedule *s) {
                 (void) log_failure(r, "Cannot set the manager's own clock: %m");
 }
 
+static int on_later(sd_event_source *source, uint64_t usec, void *userdata) {
+        Schedule *s = userdata;
+
+        s->later = sd_event_source_disable_unref(s->later);
+        plan_soon(s);
+        return 0;
+}
+
+/* Many certificates come one after the other, and with each the nearest renewals are others: timer units are set when that is over, or after some seconds. Our own
+ * clock stands in. */
+static bool is_crowded(Schedule *s) {
+        uint64_t now = clock_monotonic_usec();
+
+        if (task_count_queued(s->manager, NULL) < CROWD) {
+                s->crowded_usec = 0;
+                return false;
+        }
+        if (s->crowded_usec == 0)
+                s->crowded_usec = now;
+        if (now - s->crowded_usec > CROWD_MAX_USEC) {
+                s->crowded_usec = now;
+                return false;
+        }
+        if (!s->later)
+                (void) sd_event_add_time_relative(s->manager->event, &s->later, CLOCK_MONOTONIC, CROWD_MAX_USEC / 10, 0, on_later, s);
+        return s->later;
+}
+
 static int plan(sd_event_source *source, void *userdata) {
         Schedule *s = userdata;
         size_t n;
@@ -168,8 +202,8 @@ static int plan(sd_event_source *source, void *userdata) {
         r = collect(s);
         if (r < 0)
                 return log_failure(r, "Cannot plan: %m");
-        n = MIN_OF(s->n_waiting, (size_t) s->manager->settings.max_timers);
-        for (size_t i = 0; i < s->n_waiting && !s->launcher_failed; i++) {
+        n = is_crowded(s) ? 0 : MIN_OF(s->n_waiting, (size_t) s->manager->settings.max_timers);
+        for (size_t i = 0; n > 0 && i < s->n_waiting && !s->launcher_failed; i++) {
                 Domain *d = s->waiting[i];
 
                 if (i < n && d->armed_usec != d->wanted_usec && d->wanted_usec > clock_now_usec())
@@ -214,6 +248,7 @@ Schedule *schedule_free(Schedule *s) {
         map_free_with(s->calls, release_call);
         sd_event_source_disable_unref(s->plan);
         sd_event_source_disable_unref(s->alarm);
+        sd_event_source_disable_unref(s->later);
         free(s->waiting);
         free(s);
         return NULL;
