@@ -271,6 +271,17 @@ static bool member_equal(const ManagedDomain *a, const ManagedDomain *b, const D
         return false;
 }
 
+/* Names also in their order. */
+bool managed_domain_equal(const ManagedDomain *a, const ManagedDomain *b) {
+        if (!managed_domain_settings_equal(a, b))
+                return false;
+        for (size_t i = 0; i < domain_n_members; i++)
+                if (!(domain_members[i].flags & DOMAIN_MEMBER_SETTING) && !member_equal(a, b, &domain_members[i]))
+                        return false;
+        return strv_equal(a->names, b->names) && str_equal(a->defined_file, b->defined_file) && a->defined_line == b->defined_line &&
+                str_equal(a->refused, b->refused);
+}
+
 bool managed_domain_settings_equal(const ManagedDomain *a, const ManagedDomain *b) {
         assert(a);
         assert(b);

@@ -103,6 +103,9 @@ bool managed_domain_has_name(const ManagedDomain *d, const char *name) _pure_; /
 /* All but what the server found out. Keys count by what they ask for, names whatever the order behind the first. */
 bool managed_domain_settings_equal(const ManagedDomain *a, const ManagedDomain *b) _pure_;
 
+/* All of it. */
+bool managed_domain_equal(const ManagedDomain *a, const ManagedDomain *b) _pure_;
+
 /* The settings, without what the server found out. Secrets are in it; switches that stand at their default are not. */
 int managed_domain_to_json(const ManagedDomain *d, JsonObject **ret);
 /* The same for everybody's eyes: the HMAC key is "***", and commands, paths and proxies are left out. */

@@ -497,6 +497,9 @@ static int read_domains(JsonObject *o, Snapshot *s, Complaints *c, Problem **ret
 
                 if (r < 0)
                         return r;
+                /* Not needed any more: of very many domains, what was read takes the place of what it was read from. */
+                if (json_object_array_put_idx(list, i, NULL) < 0)
+                        return -ENOMEM;
         }
         if (c->n > SNAPSHOT_COMPLAINTS_MAX)
                 return strv_consume(
@@ -567,8 +570,8 @@ static int compare_ids(const void *a, const void *b) {
 }
 
 /* Who has a name. Places in the result move while it grows, so maps hold a place plus one. */
-static SnapshotMergeDomain *owner_of(SnapshotMerge *m, const Map *owners, const char *name) {
-        void *place = map_get(owners, name);
+static SnapshotMergeDomain *owner_of(const SnapshotMerge *m, const Map *owners, const char *name) {
+        void *place = owners ? map_get(owners, name) : NULL;
 
         return place ? &m->domains[(uintptr_t) place - 1] : NULL;
 }
@@ -586,25 +589,27 @@ static int add_conflict(SnapshotMerge *m, const char *name, const SnapshotMergeD
         return 0;
 }
 
-static int add_use(SnapshotMergeDomain *d, const SnapshotUse *use) {
-        if (grow(&d->uses, d->n_uses, sizeof(*d->uses)) < 0)
+static int add_use(SnapshotUse **uses, size_t *n, const SnapshotUse *use) {
+        if (grow(uses, *n, sizeof(**uses)) < 0)
                 return -ENOMEM;
-        d->uses[d->n_uses++] = *use;
+        (*uses)[(*n)++] = *use;
         return 0;
 }
 
 /* A domain that nobody defined before. */
-static int add_merged(SnapshotMerge *m, Map *domains, Map *owners, const SnapshotUse *use) {
+static int add_merged(SnapshotMerge *m, const SnapshotUse *use) {
+        SnapshotMergeDomain *d;
         void *place;
 
         if (grow(&m->domains, m->n_domains, sizeof(*m->domains)) < 0)
                 return -ENOMEM;
         m->domains[m->n_domains++] = (SnapshotMergeDomain){ .domain = use->domain, .server = use->server };
         place = (void *) (uintptr_t) m->n_domains;
-        if (add_use(&m->domains[m->n_domains - 1], use) < 0 || map_put(domains, use->domain->name, place) < 0)
+        d = &m->domains[m->n_domains - 1];
+        if (add_use(&d->uses, &d->n_uses, use) < 0 || map_put(m->by_name, use->domain->name, place) < 0)
                 return -ENOMEM;
         STRV_FOREACH(name, use->domain->names) {
-                int r = map_put(owners, *name, place);
+                int r = map_put(m->by_any_name, *name, place);
 
                 if (r < 0 && r != -EEXIST)
                         return r;
@@ -612,36 +617,50 @@ static int add_merged(SnapshotMerge *m, Map *domains, Map *owners, const Snapsho
         return 0;
 }
 
-static int merge_domain(SnapshotMerge *m, Map *domains, Map *owners, const SnapshotUse *use) {
-        SnapshotMergeDomain *other = owner_of(m, domains, use->domain->name);
+static int merge_domain(SnapshotMerge *m, const SnapshotUse *use) {
+        SnapshotMergeDomain *other = owner_of(m, m->by_name, use->domain->name);
 
         if (other) {
                 if (managed_domain_settings_equal(other->domain, use->domain))
-                        return add_use(other, use);
+                        return add_use(&other->uses, &other->n_uses, use);
                 return add_conflict(m, use->domain->name, other, use);
         }
         STRV_FOREACH(name, use->domain->names) {
-                other = owner_of(m, owners, *name);
+                other = owner_of(m, m->by_any_name, *name);
                 if (other && other->server != use->server)
                         return add_conflict(m, *name, other, use);
         }
-        return add_merged(m, domains, owners, use);
+        return add_merged(m, use);
 }
 
-static int merge_all(Snapshot *const *sorted, size_t n, SnapshotMerge *m) {
-        _auto_map_ Map *domains = map_new(), *owners = map_new();
+/* Once it is clear who counts. */
+static int add_view(SnapshotMerge *m, const SnapshotUse *use) {
+        SnapshotMergeDomain *d = owner_of(m, m->by_name, use->domain->name);
 
-        if (!domains || !owners)
-                return -ENOMEM;
+        return d ? add_use(&d->views, &d->n_views, use) : 0;
+}
+
+static int for_each_use(Snapshot *const *sorted, size_t n, SnapshotMerge *m, int (*handle)(SnapshotMerge *m, const SnapshotUse *use)) {
         for (size_t i = 0; i < n; i++)
                 for (size_t k = 0; k < sorted[i]->n_domains; k++) {
                         SnapshotUse use = { .domain = sorted[i]->domains[k], .server = sorted[i] };
-                        int r = merge_domain(m, domains, owners, &use);
+                        int r = handle(m, &use);
 
                         if (r < 0)
                                 return r;
                 }
         return 0;
+}
+
+static int merge_all(Snapshot *const *sorted, size_t n, SnapshotMerge *m) {
+        int r;
+
+        m->by_name = map_new();
+        m->by_any_name = map_new();
+        if (!m->by_name || !m->by_any_name)
+                return -ENOMEM;
+        r = for_each_use(sorted, n, m, merge_domain);
+        return r < 0 ? r : for_each_use(sorted, n, m, add_view);
 }
 
 int snapshot_merge(Snapshot *const *snapshots, size_t n, SnapshotMerge *ret) {
@@ -671,9 +690,51 @@ void snapshot_merge_done(SnapshotMerge *m) {
         if (!m)
                 return;
 
-        for (size_t i = 0; i < m->n_domains; i++)
+        for (size_t i = 0; i < m->n_domains; i++) {
                 free(m->domains[i].uses);
+                free(m->domains[i].views);
+        }
         free(m->domains);
         free(m->conflicts);
+        (void) map_free(m->by_name);
+        (void) map_free(m->by_any_name);
         *m = (SnapshotMerge){};
+}
+
+const SnapshotMergeDomain *snapshot_merge_find(const SnapshotMerge *m, const char *name) {
+        assert(m);
+
+        return owner_of(m, m->by_name, name);
+}
+
+const SnapshotMergeDomain *snapshot_merge_find_any(const SnapshotMerge *m, const char *name) {
+        const SnapshotMergeDomain *d = snapshot_merge_find(m, name);
+
+        return d ? d : owner_of(m, m->by_any_name, name);
+}
+
+static bool listeners_equal(const Snapshot *a, const Snapshot *b) {
+        if (a->n_listeners != b->n_listeners)
+                return false;
+        for (size_t i = 0; i < a->n_listeners; i++) {
+                const SnapshotListener *x = &a->listeners[i], *y = &b->listeners[i];
+
+                if (!str_equal(x->address, y->address) || x->port != y->port || !str_equal(x->protocol, y->protocol))
+                        return false;
+        }
+        return true;
+}
+
+bool snapshot_server_equal(const Snapshot *a, const Snapshot *b) {
+        assert(a);
+        assert(b);
+
+        return str_equal(a->id, b->id) && str_equal(a->module, b->module) && str_equal(a->server, b->server) && str_equal(a->unit, b->unit) &&
+                str_equal(a->store_dir, b->store_dir) && a->http_port == b->http_port && a->https_port == b->https_port &&
+                a->http_reachable == b->http_reachable && a->https_reachable == b->https_reachable && listeners_equal(a, b) &&
+                a->retry_delay_usec == b->retry_delay_usec && a->retry_failover == b->retry_failover &&
+                a->initial_delay_usec == b->initial_delay_usec && a->check_interval_usec == b->check_interval_usec &&
+                a->activation_delay_usec == b->activation_delay_usec && a->dns01_version == b->dns01_version &&
+                window_equal(&a->staple_keep, &b->staple_keep) && window_equal(&a->staple_renew, &b->staple_renew) &&
+                strv_equal(a->message_cmd, b->message_cmd) && strv_equal(a->notify_cmd, b->notify_cmd);
 }

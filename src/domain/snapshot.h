@@ -12,6 +12,7 @@
  *
  * A reader of version 1 refuses a later version; unknown members are ignored. "id" is for people: the file's name counts. */
 
+#include "base/map.h"
 #include "domain/domain.h"
 #include "domain/snapshot-staple.h"
 
@@ -110,6 +111,9 @@ typedef struct SnapshotMergeDomain {
         /* Every server that defines it so, with the one above in front; their "used", "refused" and "served" may differ. */
         SnapshotUse *uses;
         size_t n_uses;
+        /* Every server that defines one of this name, however, in the order of their ids. */
+        SnapshotUse *views;
+        size_t n_views;
 } SnapshotMergeDomain;
 
 typedef struct SnapshotMerge {
@@ -117,8 +121,18 @@ typedef struct SnapshotMerge {
         size_t n_domains;
         SnapshotConflict *conflicts;
         size_t n_conflicts;
+        Map *by_name;     /* first names */
+        Map *by_any_name; /* all names */
 } SnapshotMerge;
 
 /* Linear in the number of names. The snapshots must outlive the result. */
 int snapshot_merge(Snapshot *const *snapshots, size_t n, SnapshotMerge *ret);
 void snapshot_merge_done(SnapshotMerge *m);
+
+/* The domain that counts; NULL: there is none. */
+const SnapshotMergeDomain *snapshot_merge_find(const SnapshotMerge *m, const char *name);
+/* The one that has this name among its names: its own, or the first that came. */
+const SnapshotMergeDomain *snapshot_merge_find_any(const SnapshotMerge *m, const char *name);
+
+/* Whether two snapshots say the same of the server itself; domains and the time of writing aside. */
+bool snapshot_server_equal(const Snapshot *a, const Snapshot *b) _pure_;

@@ -424,6 +424,8 @@ TEST(every_member_is_written_read_copied_and_compared) {
                 REQUIRE(copy);
                 CHECK(is_set(copy, m));
                 CHECK(managed_domain_settings_equal(d, plain) == !(m->flags & DOMAIN_MEMBER_SETTING));
+                CHECK(!managed_domain_equal(d, plain));
+                CHECK(managed_domain_equal(d, d));
         }
 }
 

@@ -440,3 +440,84 @@ TEST(ten_thousand_domains) {
         CHECK_UINT(m.domains[9999].n_uses, 2);
         snapshot_merge_done(&m);
 }
+
+TEST(merge_finds_names_and_views) {
+        _cleanup_(snapshot_freep) Snapshot *one = small_snapshot("1"), *two = small_snapshot("2"), *three = small_snapshot("3");
+        Snapshot *snapshots[] = { three, one, two };
+        const SnapshotMergeDomain *d;
+        SnapshotMerge m = {};
+
+        add_domain(one, "x.org www.x.org");
+        add_domain(two, "y.org x.org"); /* loses, because of x.org */
+        add_domain(two, "x.org www.x.org");
+        add_domain(three, "y.org www.y.org");
+        two->domains[1]->renew_mode = RENEW_MODE_ALWAYS; /* loses, and is a view all the same */
+        REQUIRE(CHECK_INT(snapshot_merge(snapshots, 3, &m), 0));
+
+        d = snapshot_merge_find(&m, "x.org");
+        REQUIRE(d);
+        CHECK(d->server == one);
+        REQUIRE(CHECK_UINT(d->n_views, 2));
+        CHECK(d->views[0].server == one && d->views[0].domain == one->domains[0]);
+        CHECK(d->views[1].server == two && d->views[1].domain == two->domains[1]);
+        d = snapshot_merge_find(&m, "y.org");
+        REQUIRE(d);
+        CHECK(d->server == three);
+        REQUIRE(CHECK_UINT(d->n_views, 2)); /* also the one that lost before there was this one */
+        CHECK(d->views[0].server == two && d->views[1].server == three);
+
+        CHECK(snapshot_merge_find_any(&m, "y.org") == d);
+        CHECK(snapshot_merge_find_any(&m, "www.y.org") == d);
+        CHECK(snapshot_merge_find_any(&m, "www.x.org") == snapshot_merge_find(&m, "x.org"));
+        CHECK(!snapshot_merge_find(&m, "www.y.org"));
+        CHECK(!snapshot_merge_find_any(&m, "z.org"));
+        snapshot_merge_done(&m);
+        CHECK(!snapshot_merge_find(&m, "x.org"));
+}
+
+/* Each change is one of the server itself, or none. */
+static void change_nothing(Snapshot *s) {
+        s->written_usec = 1;
+        add_domain(s, "another.org");
+}
+
+static void change_unit(Snapshot *s) {
+        CHECK_INT(str_replace(&s->unit, "other.service"), 0);
+}
+
+static void change_reach(Snapshot *s) {
+        s->http_reachable = !s->http_reachable;
+}
+
+static void change_listeners(Snapshot *s) {
+        CHECK_INT(snapshot_add_listener(s, NULL, 8080, NULL), 0);
+}
+
+static void change_delay(Snapshot *s) {
+        s->initial_delay_usec++;
+}
+
+static void change_command(Snapshot *s) {
+        CHECK_INT(strv_extend(&s->message_cmd, "/usr/bin/true"), 0);
+}
+
+TEST(server_equal) {
+        static const struct {
+                const char *what;
+                void (*change)(Snapshot *s);
+                bool equal;
+        } cases[] = {
+                { "domains and time", change_nothing, true }, { "unit", change_unit, false },   { "reach", change_reach, false },
+                { "listeners", change_listeners, false },     { "delay", change_delay, false }, { "command", change_command, false },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_(snapshot_freep) Snapshot *a = small_snapshot("1"), *b = small_snapshot("1");
+
+                test_case("%s", cases[i].what);
+                CHECK(snapshot_server_equal(a, b));
+                cases[i].change(b);
+                CHECK(snapshot_server_equal(a, b) == cases[i].equal);
+                CHECK(snapshot_server_equal(b, a) == cases[i].equal);
+        }
+}
