@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "certs.h"
 
+#include <string.h>
+
 #include "apr_hash.h"
 #include "apr_strings.h"
 #include "http_log.h"
 
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/encoding.h"
 #include "base/string-util.h"
 #include "base/strv.h"
 #include "domains.h"
 #include "fallback.h"
+#include "pair-memory.h"
 #include "pair.h"
 #include "pass.h"
 #include "renamed.h"
@@ -40,16 +46,30 @@ static int load_pair(StoreView *v, apr_pool_t *p, StoreViewSet set, const char *
         const char *chain = NULL;
         int r;
 
-        r = store_view_read_chain(v, p, set, name, spec, &chain, ret_why);
-        if (r != 0)
+        r = store_view_read_pair(v, p, set, name, spec, &chain, &key, ret_why);
+        if (r != STORE_VIEW_DONE)
                 return r;
-
-        r = store_view_read_key(v, p, set, name, spec, &key, ret_why);
-        if (r == STORE_VIEW_E_NOT_FOUND)
-                *ret_why = "its private key is missing";
-        if (r != 0)
-                return STORE_VIEW_E_FAILED;
         return pair_is_usable(p, chain, key, ret_sha256, ret_why) ? STORE_VIEW_DONE : STORE_VIEW_E_FAILED;
+}
+
+/* Files that are being written just now are read again the next time. */
+static void remember(const Domains *domains, const PairMark *mark, const char *sha256) {
+        PairKnown known = { .until_usec = USEC_INFINITY };
+        _auto_free_ void *digest = NULL;
+        size_t size = 0;
+
+        if (!pair_mark_is_settled(mark, clock_now_usec()) || hex_decode(sha256, &digest, &size) != 0 || size != sizeof(known.digest))
+                return;
+        memcpy(known.digest, digest, sizeof(known.digest));
+        pair_memory_keep(domains->known, mark, &known);
+}
+
+/* The fingerprint of a pair that has been read in an earlier pass. */
+static const char *recall(const Domains *domains, apr_pool_t *p, const PairMark *mark) {
+        const PairKnown *known = pair_memory_recall(domains->known, mark);
+        _auto_free_ char *sha256 = known ? hex_encode(known->digest, sizeof(known->digest)) : NULL;
+
+        return sha256 ? apr_pstrdup(p, sha256) : NULL;
 }
 
 /* The paths outlive the scratch pool, the texts do not: thousands of them would be most of what the module needs. */
@@ -57,13 +77,24 @@ static bool find_pair(const Configuration *c, apr_pool_t *scratch, const Managed
                       StoreViewPair *ret, const char **ret_sha256) {
         StoreView *v = c->domains->store;
         const char *why = NULL;
+        PairMark mark;
+        bool marked;
         int r;
 
         if (store_view_pair(v, c->domains->pool, set, name, spec, ret) != 0)
                 return false;
+        marked = pair_mark_take(ret->cert_file, ret->key_file, &mark);
+        if (marked) {
+                *ret_sha256 = recall(c->domains, scratch, &mark);
+                if (*ret_sha256)
+                        return true;
+        }
+
         r = load_pair(v, scratch, set, name, spec, ret_sha256, &why);
         if (r == STORE_VIEW_E_FAILED)
                 tell_unusable(c, d, ret->cert_file, why);
+        else if (r == STORE_VIEW_DONE && marked)
+                remember(c->domains, &mark, *ret_sha256);
         return r == STORE_VIEW_DONE;
 }
 
@@ -196,16 +227,17 @@ static bool find_own_fallback(const Configuration *c, apr_pool_t *scratch, const
  * instead of stopping the server. */
 static const StoreViewPair *find_fallback(const Configuration *c, const ManagedDomain *d, apr_pool_t *scratch) {
         Domains *domains = c->domains;
-        StoreViewPair *pair = apr_pcalloc(domains->pool, sizeof(*pair));
+        StoreViewPair *pair = apr_pcalloc(domains->pool, sizeof(*pair)), made;
         const char *why = NULL;
 
         if (find_own_fallback(c, scratch, d, pair))
                 return pair;
         if (!domains->fallbacks)
-                domains->fallbacks = fallbacks_make(domains->pool);
-        if (fallback_ensure(domains->fallbacks, domains->store, scratch, d, &why) == STORE_VIEW_DONE &&
-            fallback_pair(domains->store, domains->pool, d, pair) == STORE_VIEW_DONE)
+                domains->fallbacks = fallbacks_make(domains->pool, domains->known_fallbacks);
+        if (fallback_ensure(domains->fallbacks, domains->store, scratch, d, &made, &why) == STORE_VIEW_DONE) {
+                *pair = (StoreViewPair){ apr_pstrdup(domains->pool, made.cert_file), apr_pstrdup(domains->pool, made.key_file) };
                 return pair;
+        }
 
         /* Without one the server stops, whatever pass this is. */
         if (!domains->spare || pass_is_told())

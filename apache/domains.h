@@ -17,6 +17,7 @@ typedef struct Domains {
         apr_hash_t *certs;                 /* ManagedDomain * → what certs.c found for it */
         struct Renamed *renamed;           /* what the store has of domains that are not configured; NULL: not looked at */
         struct Fallbacks *fallbacks;       /* what they have in common; NULL: none was made */
+        struct PairMemory *known, *known_fallbacks; /* pairs that an earlier pass has read; in the parent until the server goes to work */
         const struct StoreViewPair *spare; /* some pair that the TLS module was given */
         struct StoreView *store; /* in the parent until the server goes to work; in a child for its life; NULL: not open */
         bool http_reachable, https_reachable; /* some listener is at the mapped port */

@@ -31,6 +31,7 @@ enum {
 struct Fallbacks {
         EVP_PKEY *key;
         Secret *key_pem;
+        PairMemory *known; /* the digest is that of the names */
 };
 
 /* P-256 whatever the domain's keys will be: signing with it takes no time that one could notice, also for thousands of domains at
@@ -46,9 +47,10 @@ static apr_status_t free_fallbacks(void *data) {
         return APR_SUCCESS;
 }
 
-Fallbacks *fallbacks_make(apr_pool_t *p) {
+Fallbacks *fallbacks_make(apr_pool_t *p, PairMemory *known) {
         Fallbacks *f = apr_pcalloc(p, sizeof(*f));
 
+        f->known = known;
         apr_pool_cleanup_register(p, f, free_fallbacks, free_fallbacks);
         return f;
 }
@@ -96,24 +98,62 @@ static const char *file_text(apr_pool_t *p, uint64_t from, uint64_t until, char 
         return apr_pstrcat(p, line, digest, "\n", cert_pem, NULL);
 }
 
-static bool text_is_good(apr_pool_t *p, const char *text, char *const *names, const Secret *key) {
-        uint64_t from, until, now = clock_now_usec() / USEC_PER_SEC;
-        const char *cert_pem = strchr(text, '\n');
+static bool is_long_enough(uint64_t from_usec, uint64_t until_usec) {
+        uint64_t now_usec = clock_now_usec();
 
-        if (!cert_pem || sscanf(text, LINE, &from, &until) != 2)
-                return false;
-        if (now < from || until < now + FALLBACK_DAYS_LEAST * USEC_PER_DAY / USEC_PER_SEC)
-                return false;
-        return str_equal(text, file_text(p, from, until, names, key, cert_pem + 1));
+        return now_usec >= from_usec && until_usec >= usec_add(now_usec, FALLBACK_DAYS_LEAST * USEC_PER_DAY);
 }
 
-static bool is_good(StoreView *v, apr_pool_t *p, const char *directory, char *const *names) {
+static bool text_is_good(apr_pool_t *p, const char *text, char *const *names, const Secret *key, uint64_t *ret_until_usec) {
+        const char *cert_pem = strchr(text, '\n');
+        uint64_t from, until;
+
+        if (!cert_pem || sscanf(text, LINE, &from, &until) != 2 || from > USEC_INFINITY / USEC_PER_SEC || until > USEC_INFINITY / USEC_PER_SEC)
+                return false;
+        if (!is_long_enough(from * USEC_PER_SEC, until * USEC_PER_SEC) || !str_equal(text, file_text(p, from, until, names, key, cert_pem + 1)))
+                return false;
+        *ret_until_usec = until * USEC_PER_SEC;
+        return true;
+}
+
+/* What an earlier pass has read or made. Only servers write here, and always new files, so that also what is new can be known again: at the first
+ * start, which has two passes, all of them are. */
+
+static bool names_digest(char *const *names, uint8_t ret[static DIGEST_SHA256_SIZE]) {
+        _auto_free_ char *joined = strv_join(names, ",");
+
+        return joined && digest_sha256(joined, strlen(joined), ret) == 0;
+}
+
+static bool is_known(Fallbacks *f, const PairMark *mark, char *const *names) {
+        const PairKnown *known = pair_memory_recall(f->known, mark);
+        uint8_t digest[DIGEST_SHA256_SIZE];
+
+        return known && is_long_enough(0, known->until_usec) && names_digest(names, digest) && memcmp(digest, known->digest, sizeof(digest)) == 0;
+}
+
+static void know(Fallbacks *f, const PairMark *mark, char *const *names, uint64_t until_usec) {
+        PairKnown known = { .until_usec = until_usec };
+
+        if (names_digest(names, known.digest))
+                pair_memory_keep(f->known, mark, &known);
+}
+
+static bool is_good(Fallbacks *f, StoreView *v, apr_pool_t *p, const char *directory, const StoreViewPair *pair, char *const *names) {
         const char *text = NULL, *why = NULL;
         _auto_secret_ Secret *key = NULL;
+        uint64_t until_usec = 0;
+        PairMark mark;
 
-        return store_view_read_chain(v, p, STORE_VIEW_FALLBACK, directory, &fallback_key, &text, &why) == STORE_VIEW_DONE &&
-                store_view_read_key(v, p, STORE_VIEW_FALLBACK, directory, &fallback_key, &key, &why) == STORE_VIEW_DONE &&
-                text_is_good(p, text, names, key);
+        if (!pair_mark_take(pair->cert_file, pair->key_file, &mark))
+                return false;
+        if (is_known(f, &mark, names))
+                return true;
+        if (store_view_read_pair(v, p, STORE_VIEW_FALLBACK, directory, &fallback_key, &text, &key, &why) != STORE_VIEW_DONE ||
+            !text_is_good(p, text, names, key, &until_usec))
+                return false;
+        know(f, &mark, names, until_usec);
+        return true;
 }
 
 static int ensure_key(Fallbacks *f, Problem **ret_problem) {
@@ -126,7 +166,7 @@ static int ensure_key(Fallbacks *f, Problem **ret_problem) {
         return r;
 }
 
-static int make(Fallbacks *f, StoreView *v, apr_pool_t *p, const char *directory, char *const *names, const char **ret_why) {
+static int make(Fallbacks *f, StoreView *v, apr_pool_t *p, const char *directory, const StoreViewPair *pair, char *const *names, const char **ret_why) {
         /* From a day ago, for visitors whose clocks are late. */
         uint64_t now_usec = clock_now_usec(), from_usec = usec_sub(now_usec, USEC_PER_DAY);
         uint64_t until_usec = usec_add(now_usec, FALLBACK_DAYS * USEC_PER_DAY);
@@ -134,6 +174,8 @@ static int make(Fallbacks *f, StoreView *v, apr_pool_t *p, const char *directory
         _auto_cert_chain_ CertChain chain = { 0 };
         _auto_free_ char *cert_pem = NULL;
         const char *text;
+        PairMark mark;
+        int r;
 
         if (ensure_key(f, &problem) != 0)
                 return failed(p, problem, ret_why);
@@ -146,18 +188,23 @@ static int make(Fallbacks *f, StoreView *v, apr_pool_t *p, const char *directory
         text = file_text(p, from_usec / USEC_PER_SEC, until_usec / USEC_PER_SEC, names, f->key_pem, cert_pem);
         if (!text)
                 return failed(p, NULL, ret_why);
-        return store_view_write_fallback(v, p, directory, &fallback_key, f->key_pem, text, ret_why);
+        r = store_view_write_fallback(v, p, directory, &fallback_key, f->key_pem, text, ret_why);
+        if (r == STORE_VIEW_DONE && pair_mark_take(pair->cert_file, pair->key_file, &mark))
+                know(f, &mark, names, until_usec);
+        return r;
 }
 
-int fallback_ensure(Fallbacks *f, StoreView *v, apr_pool_t *p, const ManagedDomain *d, const char **ret_why) {
+int fallback_ensure(Fallbacks *f, StoreView *v, apr_pool_t *p, const ManagedDomain *d, StoreViewPair *ret, const char **ret_why) {
         const char *directory = directory_for(p, d);
         _auto_strv_ char **names = NULL;
+        StoreViewPair pair;
+        int r = STORE_VIEW_DONE;
 
-        if (names_for(d, &names) < 0)
+        if (names_for(d, &names) < 0 || store_view_pair(v, p, STORE_VIEW_FALLBACK, directory, &fallback_key, &pair) != STORE_VIEW_DONE)
                 return failed(p, NULL, ret_why);
-        return is_good(v, p, directory, names) ? STORE_VIEW_DONE : make(f, v, p, directory, names, ret_why);
-}
-
-int fallback_pair(StoreView *v, apr_pool_t *p, const ManagedDomain *d, StoreViewPair *ret) {
-        return store_view_pair(v, p, STORE_VIEW_FALLBACK, directory_for(p, d), &fallback_key, ret);
+        if (!is_good(f, v, p, directory, &pair, names))
+                r = make(f, v, p, directory, &pair, names, ret_why);
+        if (r == STORE_VIEW_DONE)
+                *ret = pair;
+        return r;
 }

@@ -5,13 +5,14 @@
  * the names of the domain. */
 
 #include "domain/domain.h"
+#include "pair-memory.h"
 #include "store-view.h"
 
 /* What all that are made for one configuration have in common: making a key for each would take most of the time. */
 typedef struct Fallbacks Fallbacks;
 
-Fallbacks *fallbacks_make(apr_pool_t *p);
+Fallbacks *fallbacks_make(apr_pool_t *p, PairMemory *known);
 
-/* Outcomes of store-view.h. What is needed for it lives in 'p', and is much for thousands of domains. */
-int fallback_ensure(Fallbacks *f, StoreView *v, apr_pool_t *p, const ManagedDomain *d, const char **ret_why);
-int fallback_pair(StoreView *v, apr_pool_t *p, const ManagedDomain *d, StoreViewPair *ret);
+/* Outcomes of store-view.h; *ret receives the paths. They live in 'p' as everything else that is needed, which is much for thousands of
+ * domains. */
+int fallback_ensure(Fallbacks *f, StoreView *v, apr_pool_t *p, const ManagedDomain *d, StoreViewPair *ret, const char **ret_why);

@@ -22,6 +22,7 @@
 #include "directives.h"
 #include "domains.h"
 #include "https.h"
+#include "pair-memory.h"
 #include "pass.h"
 #include "snapshot.h"
 #include "status.h"
@@ -30,6 +31,9 @@
 #if !AP_MODULE_MAGIC_AT_LEAST(20120211, 105)
 #error "httpd 2.4.48 or later is needed: certificates are handed over by its ssl_add_cert_files hooks"
 #endif
+
+#define KNOWN_PAIRS "pairs"
+#define KNOWN_FALLBACKS "fallbacks"
 
 static void register_hooks(apr_pool_t *p);
 
@@ -137,6 +141,8 @@ static int before_tls(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, se
         if (pass_is_told())
                 domains_tell(c);
 
+        c->domains->known = pair_memory_of_process(s->process->pool, KNOWN_PAIRS);
+        c->domains->known_fallbacks = pair_memory_of_process(s->process->pool, KNOWN_FALLBACKS);
         if (open_store(c, ptemp, &c->domains->store) != OK)
                 return HTTP_INTERNAL_SERVER_ERROR;
         if (!c->domains->store)
@@ -161,6 +167,8 @@ static int after_tls(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
 
         if (c->domains && c->domains->store)
                 store_view_unlock(c->domains->store);
+        pair_memory_sweep(pair_memory_of_process(s->process->pool, KNOWN_PAIRS));
+        pair_memory_sweep(pair_memory_of_process(s->process->pool, KNOWN_FALLBACKS));
         if (!pass_is_for_work())
                 return OK;
 

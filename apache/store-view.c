@@ -19,8 +19,23 @@
 
 struct StoreView {
         Store *store;
-        int lock_fd; /* -1: not locked */
+        int lock_fd;                            /* -1: not locked */
+        int set_fds[STORE_VIEW_FALLBACK + 1]; /* -1: not open */
 };
+
+static const char *const set_directories[] = {
+        [STORE_VIEW_LIVE] = STORE_DOMAINS,
+        [STORE_VIEW_RESERVE] = STORE_RESERVE,
+        [STORE_VIEW_FALLBACK] = STORE_FALLBACK,
+};
+
+static void close_sets(StoreView *v) {
+        for (size_t i = 0; i < ELEMENTSOF(v->set_fds); i++) {
+                if (v->set_fds[i] >= 0)
+                        (void) close(v->set_fds[i]);
+                v->set_fds[i] = -1;
+        }
+}
 
 static int failed(apr_pool_t *p, int r, const char *what, const char **ret_why) {
         const char *why = r < 0 ? strerrordesc_np(-r) : "something else stands in its place";
@@ -41,6 +56,7 @@ static int failed_with(apr_pool_t *p, const Problem *problem, int r, const char 
 static apr_status_t close_view(void *data) {
         StoreView *v = data;
 
+        close_sets(v);
         store_view_unlock(v);
         v->store = store_close(v->store);
         return APR_SUCCESS;
@@ -52,6 +68,8 @@ static int open_view(apr_pool_t *p, const char *path, StoreRole role, StoreView 
         int r;
 
         v->lock_fd = -1;
+        for (size_t i = 0; i < ELEMENTSOF(v->set_fds); i++)
+                v->set_fds[i] = -1;
         r = store_open(path, role, &v->store, &problem);
         if (r != 0)
                 return failed_with(p, problem, r, path, ret_why);
@@ -150,72 +168,74 @@ int store_view_pair(StoreView *v, apr_pool_t *p, StoreViewSet set, const char *n
         return STORE_VIEW_DONE;
 }
 
-static StoreSet stored_set(StoreViewSet set) {
-        return set == STORE_VIEW_RESERVE ? STORE_SET_RESERVE : STORE_SET_LIVE;
+/* The way to a set is walked once, however many pairs are read. */
+static int open_set(StoreView *v, StoreViewSet set, int *ret_fd) {
+        int r = 0;
+
+        if (v->set_fds[set] < 0)
+                r = store_open_dir(v->store, set_directories[set], &v->set_fds[set]);
+        *ret_fd = v->set_fds[set];
+        return r;
 }
 
-int store_view_read_chain(StoreView *v, apr_pool_t *p, StoreViewSet set, const char *name, const KeySpec *spec,
-                          const char **ret_pem, const char **ret_why) {
-        _auto_free_ char *pem = NULL;
-        int r, not_found;
-
-        if (set != STORE_VIEW_FALLBACK) {
-                r = store_domain_read_chain(v->store, stored_set(set), name, spec, &pem);
-                not_found = STORE_DOMAIN_E_NOT_FOUND;
-        } else {
-                r = store_fallback_read_chain(v->store, name, spec, &pem);
-                not_found = STORE_FALLBACK_E_NOT_FOUND;
-        }
-        if (r == not_found)
-                return STORE_VIEW_E_NOT_FOUND;
-        if (r == STORE_DOMAIN_E_DAMAGED) {
-                *ret_why = "the certificate is no readable file of text";
-                return STORE_VIEW_E_FAILED;
-        }
-        if (r != 0)
-                return failed(p, r, "the certificate cannot be read", ret_why);
-
-        *ret_pem = apr_pstrdup(p, pem);
-        return STORE_VIEW_DONE;
-}
-
-/* The store itself has no use for the key of a fallback. */
-static int read_fallback_key(Store *s, const char *name, const KeySpec *spec, Secret **ret) {
-        _auto_close_ int all_fd = -1, dir_fd = -1;
-        char file[KEY_SPEC_FILE_MAX];
-        _auto_free_ char *pem = NULL;
+static int read_chain(int dir_fd, apr_pool_t *p, const char *file, const char **ret_chain, const char **ret_why) {
+        _auto_free_ char *chain = NULL;
         size_t size = 0;
         int r;
 
-        r = store_open_dir(s, STORE_FALLBACK, &all_fd);
-        if (r == 0)
-                r = dir_open_at(all_fd, name, &dir_fd);
-        if (r == 0)
-                r = file_read_at(dir_fd, key_spec_file(spec, "fallback-privkey", file), STORE_KEY_MAX, &pem, &size);
-        if (r != 0)
-                return r < 0 ? r : STORE_FALLBACK_E_NOT_FOUND;
-
-        *ret = secret_new(pem, size);
-        secret_wipe(pem, size);
-        return *ret ? 0 : -ENOMEM;
+        r = file_read_at(dir_fd, file, STORE_CERT_MAX, &chain, &size);
+        if (r == FILE_E_NOT_FOUND)
+                return STORE_VIEW_E_NOT_FOUND;
+        if (r < 0)
+                return failed(p, r, "the certificate cannot be read", ret_why);
+        if (r != 0 || size == 0 || strlen(chain) != size) {
+                *ret_why = "the certificate is no readable file of text";
+                return STORE_VIEW_E_FAILED;
+        }
+        *ret_chain = apr_pstrmemdup(p, chain, size);
+        return STORE_VIEW_DONE;
 }
 
-int store_view_read_key(StoreView *v, apr_pool_t *p, StoreViewSet set, const char *name, const KeySpec *spec, Secret **ret,
-                        const char **ret_why) {
-        int r, not_found;
+static int read_key(int dir_fd, apr_pool_t *p, const char *file, Secret **ret, const char **ret_why) {
+        char *key = NULL;
+        size_t size = 0;
+        int r;
 
-        if (set != STORE_VIEW_FALLBACK) {
-                r = store_domain_read_key(v->store, stored_set(set), name, spec, ret);
-                not_found = STORE_DOMAIN_E_NOT_FOUND;
-        } else {
-                r = read_fallback_key(v->store, name, spec, ret);
-                not_found = STORE_FALLBACK_E_NOT_FOUND;
+        r = file_read_at(dir_fd, file, STORE_KEY_MAX, &key, &size);
+        if (r == FILE_E_NOT_FOUND) {
+                *ret_why = "its private key is missing";
+                return STORE_VIEW_E_FAILED;
         }
-        if (r == not_found)
-                return STORE_VIEW_E_NOT_FOUND;
         if (r != 0)
                 return failed(p, r, "the private key cannot be read", ret_why);
-        return STORE_VIEW_DONE;
+
+        *ret = size > 0 ? secret_new(key, size) : NULL;
+        secret_wipe(key, size);
+        free(key);
+        return *ret ? STORE_VIEW_DONE : failed(p, size > 0 ? -ENOMEM : FILE_E_NOT_REGULAR, "the private key cannot be read", ret_why);
+}
+
+int store_view_read_pair(StoreView *v, apr_pool_t *p, StoreViewSet set, const char *name, const KeySpec *spec, const char **ret_chain, Secret **ret_key,
+                         const char **ret_why) {
+        const bool fallback = set == STORE_VIEW_FALLBACK;
+        char cert_file[KEY_SPEC_FILE_MAX], key_file[KEY_SPEC_FILE_MAX];
+        _auto_close_ int dir_fd = -1;
+        int r, set_fd;
+
+        if (!store_name_is_valid(name))
+                return STORE_VIEW_E_NOT_FOUND;
+        r = open_set(v, set, &set_fd);
+        if (r == 0)
+                r = dir_open_at(set_fd, name, &dir_fd);
+        if (r > 0)
+                return STORE_VIEW_E_NOT_FOUND;
+        if (r < 0)
+                return failed(p, r, "the certificate cannot be read", ret_why);
+
+        r = read_chain(dir_fd, p, key_spec_file(spec, fallback ? STORE_STEM_FALLBACK_CERT : STORE_STEM_CERT, cert_file), ret_chain, ret_why);
+        if (r != STORE_VIEW_DONE)
+                return r;
+        return read_key(dir_fd, p, key_spec_file(spec, fallback ? STORE_STEM_FALLBACK_KEY : STORE_STEM_KEY, key_file), ret_key, ret_why);
 }
 
 int store_view_write_fallback(StoreView *v, apr_pool_t *p, const char *name, const KeySpec *spec, const Secret *key_pem,

@@ -54,10 +54,9 @@ typedef struct StoreViewPair {
 
 bool store_view_name_is_valid(const char *name);
 int store_view_pair(StoreView *v, apr_pool_t *p, StoreViewSet set, const char *name, const KeySpec *spec, StoreViewPair *ret);
-int store_view_read_chain(StoreView *v, apr_pool_t *p, StoreViewSet set, const char *name, const KeySpec *spec,
-                          const char **ret_pem, const char **ret_why);
-int store_view_read_key(StoreView *v, apr_pool_t *p, StoreViewSet set, const char *name, const KeySpec *spec, Secret **ret,
-                        const char **ret_why);
+/* As text, not looked at. STORE_VIEW_E_NOT_FOUND: there is no certificate; one without key is STORE_VIEW_E_FAILED. */
+int store_view_read_pair(StoreView *v, apr_pool_t *p, StoreViewSet set, const char *name, const KeySpec *spec, const char **ret_chain, Secret **ret_key,
+                         const char **ret_why);
 int store_view_write_fallback(StoreView *v, apr_pool_t *p, const char *name, const KeySpec *spec, const Secret *key_pem,
                               const char *cert_pem, const char **ret_why);
 

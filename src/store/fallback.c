@@ -9,9 +9,6 @@
 #include "base/string-util.h"
 #include "store/internal.h"
 
-#define FALLBACK_KEY "fallback-privkey"
-#define FALLBACK_CERT "fallback-pubcert"
-
 int store_fallback_read_chain(Store *s, const char *name, const KeySpec *spec, char **ret_pem) {
         char key[KEY_SPEC_FILE_MAX], cert[KEY_SPEC_FILE_MAX];
         _auto_close_ int dir_fd = -1;
@@ -24,10 +21,10 @@ int store_fallback_read_chain(Store *s, const char *name, const KeySpec *spec, c
         r = store_open_sub(s, STORE_FALLBACK, name, &dir_fd);
         if (r != 0)
                 return r < 0 ? r : STORE_FALLBACK_E_NOT_FOUND;
-        if (!store_has_file(dir_fd, key_spec_file(spec, FALLBACK_KEY, key)))
+        if (!store_has_file(dir_fd, key_spec_file(spec, STORE_STEM_FALLBACK_KEY, key)))
                 return STORE_FALLBACK_E_NOT_FOUND;
 
-        r = store_read_text(dir_fd, key_spec_file(spec, FALLBACK_CERT, cert), STORE_CERT_MAX, ret_pem, NULL);
+        r = store_read_text(dir_fd, key_spec_file(spec, STORE_STEM_FALLBACK_CERT, cert), STORE_CERT_MAX, ret_pem, NULL);
         return r <= 0 ? r : STORE_FALLBACK_E_NOT_FOUND;
 }
 
@@ -62,8 +59,8 @@ int store_fallback_write(Store *s, const char *name, const KeySpec *spec, const 
         if (r != 0)
                 return r < 0 ? r : STORE_FALLBACK_E_NOT_FOUND;
 
-        (void) key_spec_file(spec, FALLBACK_KEY, key);
-        (void) key_spec_file(spec, FALLBACK_CERT, cert);
+        (void) key_spec_file(spec, STORE_STEM_FALLBACK_KEY, key);
+        (void) key_spec_file(spec, STORE_STEM_FALLBACK_CERT, cert);
 
         if (unlinkat(dir_fd, cert, 0) < 0 && errno != ENOENT)
                 return -errno;
@@ -98,7 +95,7 @@ static int make_paths(const Store *s, const char *directory, const char *name, c
 int store_fallback_paths(Store *s, const char *name, const KeySpec *spec, char **ret_key, char **ret_cert) {
         char key[KEY_SPEC_FILE_MAX], cert[KEY_SPEC_FILE_MAX];
 
-        return make_paths(s, STORE_FALLBACK, name, key_spec_file(spec, FALLBACK_KEY, key), key_spec_file(spec, FALLBACK_CERT, cert), ret_key, ret_cert);
+        return make_paths(s, STORE_FALLBACK, name, key_spec_file(spec, STORE_STEM_FALLBACK_KEY, key), key_spec_file(spec, STORE_STEM_FALLBACK_CERT, cert), ret_key, ret_cert);
 }
 
 static int make_set_paths(const Store *s, const char *directory, const char *name, const KeySpec *spec, char **ret_key, char **ret_cert) {

@@ -50,6 +50,8 @@
 #define STORE_STEM_KEY "privkey"
 #define STORE_STEM_NEXT_KEY "next-privkey"
 #define STORE_STEM_CERT "pubcert"
+#define STORE_STEM_FALLBACK_KEY "fallback-privkey"
+#define STORE_STEM_FALLBACK_CERT "fallback-pubcert"
 #define STORE_STEM_ALPN_KEY "acme-tls-alpn-01-privkey"
 #define STORE_STEM_ALPN_CERT "acme-tls-alpn-01-pubcert"
 
