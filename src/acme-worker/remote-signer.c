@@ -9,9 +9,11 @@
 #include "base/log.h"
 #include "base/string-util.h"
 #include "bus/error.h"
+#include "bus/launcher-client.h"
 
-/* Commands of the administrator may run. */
-#define CHALLENGE_TIMEOUT_USEC (30 * USEC_PER_MINUTE)
+/* Commands of the administrator may run: one that sets up a record, and one that is asked about it. How long they may take is the manager's affair, which ends
+ * the whole job when it is enough. */
+#define CHALLENGE_TIMEOUT_USEC (2 * LAUNCHER_HOOK_TIMEOUT_USEC + KEY_TIMEOUT_USEC)
 /* The request to finalize is signed when the certificate's key is made: a large RSA key takes its time. */
 #define KEY_TIMEOUT_USEC (10 * USEC_PER_MINUTE)
 
