@@ -35,6 +35,7 @@
 #include "manager/renewal.h"
 #include "manager/schedule.h"
 #include "manager/servers.h"
+#include "manager/staging.h"
 #include "manager/status.h"
 #include "manager/worker-bus.h"
 #include "manager/worker-open.h"
@@ -286,6 +287,7 @@ void manager_forget_unmanaged(Domain *d) {
                 return;
         log_full(LOG_NOTICE, 0, MESSAGE_UNMANAGED, fields, ELEMENTSOF(fields),
                  "%s: No server names this domain any more; its certificates stay in the store.", DOMAIN_NAME(d));
+        staging_forget(d);
         status_remove(d->manager->shown, d);
         domain_free(d);
 }
@@ -457,6 +459,7 @@ int manager_start(Manager *m) {
         (void) servers_read(m->servers);
         manager_apply_snapshots(m);
         challenges_purge_stale(m);
+        staging_purge_stale(m);
         status_prune(m->shown);
         status_changed(m->shown, NULL);
         /* The name last: who calls finds everything in place. */

@@ -123,6 +123,19 @@ def test_wildcard(m):
     apache.reload(m)
 
 
+def test_covered(m):
+    """A name that a wildcard of the domain covers is neither ordered nor proven by itself, and served all the same."""
+    m.ca.proxy.clear()
+    add(m, "x.example.org", "*.x.example.org", "www.x.example.org", "a.b.x.example.org")
+    apache.reload(m)
+    certificate = managed.wait_served(m, "www.x.example.org", 60)
+    assert set(certificate.names) == {"x.example.org", "*.x.example.org", "a.b.x.example.org"}, certificate.names
+    ordered = [identifier["value"] for request in m.ca.proxy.seen("new-order") for identifier in request.payload["identifiers"]]
+    assert sorted(ordered) == ["*.x.example.org", "a.b.x.example.org", "x.example.org"], ordered
+    managed.remove(m, "x.example.org")
+    apache.reload(m)
+
+
 def test_version_2(m):
     """With MDChallengeDns01Version 2 the command gets the value for teardown, too."""
     globally(m, MDChallengeDns01Version="2")
@@ -229,6 +242,35 @@ def test_domain_removed(m):
         m.wait_for(lambda: not managed.show(m, "gone.example.org")["Managed"] if managed.is_known(m, "gone.example.org") else True, 20, "that to be known")
     m.wait_for(lambda: calls(m, cursor, "gone.example.org", "teardown"), 60, "the record to be taken back")
     m.wait_for(lambda: not managed.is_known(m, "gone.example.org"), 30, "the domain to be forgotten")
+    # Its certificate came all the same, and waits for it to come back.
+    assert managed.job(m, "gone.example.org")["phase"] == "staged" and "gone.example.org" in managed.files(m, "staging")
+    m.ca.proxy.clear()
+    add(m, "gone.example.org")
+    apache.reload(m)
+    managed.wait_served(m, "gone.example.org")
+    assert m.ca.proxy.count("new-order") == 0, m.ca.proxy.counts()
+    managed.remove(m, "gone.example.org")
+    apache.reload(m)
+
+
+def test_removed_meanwhile(m):
+    """A domain that is taken out of the configuration while the manager is down has its record taken back, and what was begun in staging/ is removed, also for one that went earlier."""
+    with held(m, "away.example.org"):
+        cursor = m.cursor()
+        add(m, "away.example.org")
+        apache.reload(m)
+        m.wait_for(lambda: calls(m, cursor, "away.example.org", "setup"), 30, "the command to run")
+        m.run("systemctl mask --runtime md-manager.service; systemctl stop md-manager.service")
+        assert "away.example.org" in managed.files(m, "staging")
+        m.run(f"install -d -o md-manager -g md-manager -m 0700 {STORE}/staging/older.example.org; cp -a {STORE}/staging/away.example.org/md.json {STORE}/staging/older.example.org/")
+        managed.remove(m, "away.example.org")
+        apache.reload(m)
+        m.run("systemctl unmask --runtime md-manager.service; systemctl start md-manager.service")
+        assert not managed.is_known(m, "away.example.org") or not managed.show(m, "away.example.org")["Managed"]
+    m.wait_for(lambda: calls(m, cursor, "away.example.org", "teardown"), 60, "the record to be taken back")
+    m.wait_for(lambda: not managed.is_known(m, "away.example.org"), 30, "the domain to be forgotten")
+    assert managed.files(m, "staging") == [], managed.files(m, "staging")
+    assert not managed.job(m, "away.example.org").get("challenge-setups")
 
 
 def test_teardown_fails(m):
