@@ -118,13 +118,26 @@ void ca_failed(Domain *d, const char *ca_url, const Problem *problem) {
                 (void) log_oom();
 }
 
+/* What it holds back is held back no more. */
+static void let_go(Manager *m) {
+        const char *name;
+        Domain *d;
+
+        MAP_FOREACH(m->domains, name, d)
+                if (!d->renewal && d->decision.reason == REASON_HELD)
+                        domain_evaluate(d);
+}
+
 void ca_succeeded(Domain *d, const char *ca_url) {
         Ca *ca = map_get(d->manager->cas, ca_url);
+        bool paused = ca && ca->until_usec > 0;
 
         if (!ca)
                 return;
         (void) map_remove(d->manager->cas, ca_url);
         ca_free(ca);
+        if (paused)
+                let_go(d->manager);
 }
 
 uint64_t ca_paused_until(const Domain *d) {

@@ -203,6 +203,14 @@ static void forget_key(const Revocation *r, const CertInfo *info) {
         renewal_drop_revoked_keys(d);
 }
 
+/* Nobody who wants others, or has them staged already, is to wait for them. Who wants none goes on with what there is. */
+static void count_as_revoked(const Revocation *r, const CertInfo *info) {
+        Domain *d = manager_find_domain(r->task.manager, r->task.subject);
+
+        if (d && (r->reissue || d->job->phase == JOB_PHASE_STAGED) && job_note_revoked(d->job, info->sha256) == 0)
+                domain_save_job(d);
+}
+
 static void tell_revoked(Revocation *r) {
         Domain *d = manager_find_domain(r->task.manager, r->task.subject);
         LogField fields[] = { { "MD_NAME", r->task.subject }, { "MD_CA", r->task.ca_url } };
@@ -215,6 +223,7 @@ static void tell_revoked(Revocation *r) {
         log_full(LOG_NOTICE, 0, MESSAGE_REVOKED, fields, ELEMENTSOF(fields), "%s: %s.", r->task.subject, str_or(text, "A certificate was revoked"));
         if (d && text && job_log_add(d->job, clock_now_usec(), "revoked", info.serial, text) == 0)
                 domain_save_job(d);
+        count_as_revoked(r, &info);
         forget_key(r, &info);
         cert_info_done(&info);
 }
@@ -264,6 +273,8 @@ static void end(Task *task, const Problem *problem) {
         d = name ? manager_find_domain(m, name) : NULL;
         if (d && reissue && !told)
                 (void) domain_renew(d, true);
+        else if (d)
+                domain_evaluate(d);
         manager_kick(m);
 }
 

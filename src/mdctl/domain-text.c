@@ -12,6 +12,7 @@ static const struct {
 } steps[] = {
         { "nothing", NULL, "nothing" },
         { "wait", "retry", "try again" },
+        { "wait", "activation-delay", "make live" },
         { "wait", NULL, "renew" },
         { "renew", NULL, "renew now" },
         { "renewing", NULL, "is being renewed" },
