@@ -31,6 +31,8 @@ enum {
 struct Fallbacks {
         EVP_PKEY *key;
         Secret *key_pem;
+        X509 *cert; /* the last one that was made: the next one differs in few things */
+        uint64_t from_usec, until_usec;
         PairMemory *known; /* the digest is that of the names */
 };
 
@@ -41,6 +43,7 @@ static const KeySpec fallback_key = { .type = KEY_TYPE_EC, .curve = "P-256" };
 static apr_status_t free_fallbacks(void *data) {
         Fallbacks *f = data;
 
+        X509_free(f->cert);
         EVP_PKEY_free(f->key);
         (void) secret_free(f->key_pem);
         *f = (Fallbacks){ 0 };
@@ -166,31 +169,53 @@ static int ensure_key(Fallbacks *f, Problem **ret_problem) {
         return r;
 }
 
-static int make(Fallbacks *f, StoreView *v, apr_pool_t *p, const char *directory, const StoreViewPair *pair, char *const *names, const char **ret_why) {
-        /* From a day ago, for visitors whose clocks are late. */
-        uint64_t now_usec = clock_now_usec(), from_usec = usec_sub(now_usec, USEC_PER_DAY);
-        uint64_t until_usec = usec_add(now_usec, FALLBACK_DAYS * USEC_PER_DAY);
-        _auto_problem_ Problem *problem = NULL;
-        _auto_cert_chain_ CertChain chain = { 0 };
+/* From a day ago, for visitors whose clocks are late. */
+static int make_first(Fallbacks *f, char *const *names) {
+        uint64_t now_usec = clock_now_usec();
+
+        f->from_usec = usec_sub(now_usec, USEC_PER_DAY);
+        f->until_usec = usec_add(now_usec, FALLBACK_DAYS * USEC_PER_DAY);
+        return cert_make_self_signed(f->key, FALLBACK_COMMON_NAME, names, f->from_usec, f->until_usec, &f->cert);
+}
+
+static int make_next(Fallbacks *f, char *const *names) {
+        int r = cert_change_self_signed(f->cert, f->key, names);
+
+        if (r != 0) {
+                X509_free(f->cert);
+                f->cert = NULL;
+        }
+        return r;
+}
+
+/* The text of the file, from 'p'; NULL: none could be made. */
+static const char *make_text(Fallbacks *f, apr_pool_t *p, char *const *names) {
         _auto_free_ char *cert_pem = NULL;
+        CertChain chain = { .n = 1 };
+
+        if ((f->cert ? make_next(f, names) : make_first(f, names)) != 0)
+                return NULL;
+        chain.certs[0] = f->cert; /* stays with 'f' */
+        if (cert_chain_to_pem(&chain, &cert_pem) != 0)
+                return NULL;
+        return file_text(p, f->from_usec / USEC_PER_SEC, f->until_usec / USEC_PER_SEC, names, f->key_pem, cert_pem);
+}
+
+static int make(Fallbacks *f, StoreView *v, apr_pool_t *p, const char *directory, const StoreViewPair *pair, char *const *names, const char **ret_why) {
+        _auto_problem_ Problem *problem = NULL;
         const char *text;
         PairMark mark;
         int r;
 
         if (ensure_key(f, &problem) != 0)
                 return failed(p, problem, ret_why);
-        if (cert_make_self_signed(f->key, FALLBACK_COMMON_NAME, names, from_usec, until_usec, &chain.certs[0]) != 0)
-                return failed(p, NULL, ret_why);
-        chain.n = 1;
-        if (cert_chain_to_pem(&chain, &cert_pem) != 0)
-                return failed(p, NULL, ret_why);
-
-        text = file_text(p, from_usec / USEC_PER_SEC, until_usec / USEC_PER_SEC, names, f->key_pem, cert_pem);
+        text = make_text(f, p, names);
         if (!text)
                 return failed(p, NULL, ret_why);
+
         r = store_view_write_fallback(v, p, directory, &fallback_key, f->key_pem, text, ret_why);
         if (r == STORE_VIEW_DONE && pair_mark_take(pair->cert_file, pair->key_file, &mark))
-                know(f, &mark, names, until_usec);
+                know(f, &mark, names, f->until_usec / USEC_PER_SEC * USEC_PER_SEC);
         return r;
 }
 

@@ -134,6 +134,28 @@ int cert_make_self_signed(EVP_PKEY *key, const char *common_name, char *const *n
         return 0;
 }
 
+static int replace_names(X509 *cert, char *const *names) {
+        int at = X509_get_ext_by_NID(cert, NID_subject_alt_name, -1);
+        bool critical = at >= 0 && X509_EXTENSION_get_critical(X509_get_ext(cert, at)) == 1;
+
+        if (at >= 0)
+                X509_EXTENSION_free(X509_delete_ext(cert, at));
+        return add_names(cert, names, critical);
+}
+
+int cert_change_self_signed(X509 *cert, EVP_PKEY *key, char *const *names) {
+        _auto_error_queue_ int queue = openssl_queue_clear();
+        int r;
+
+        assert(cert);
+        assert(key);
+
+        r = replace_names(cert, names);
+        if (r == 0)
+                r = set_serial(cert);
+        return r == 0 ? sign(cert, key) : r;
+}
+
 /* Authorization ::= OCTET STRING (SIZE (32)) */
 static int add_acme_identifier(X509 *cert, const uint8_t digest[static DIGEST_SHA256_SIZE]) {
         ASN1_OBJECT *id = OBJ_txt2obj("1.3.6.1.5.5.7.1.31", 1);

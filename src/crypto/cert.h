@@ -69,6 +69,10 @@ int cert_chain_verify(const CertChain *c, const CertExpectation *expected, Probl
 int cert_make_self_signed(EVP_PKEY *key, const char *common_name, char *const *names, uint64_t not_before_usec,
                           uint64_t not_after_usec, X509 **ret);
 
+/* Makes it the one for other names: with another serial number, and the same key, dates and subject. A third of the work of making one. -EINVAL as above;
+ * after a failure the certificate is of no use. */
+int cert_change_self_signed(X509 *cert, EVP_PKEY *key, char *const *names);
+
 /* The self-signed certificate that answers tls-alpn-01 (RFC 8737 section 3, for addresses RFC 8738 section 6): 'identifier' alone in subjectAltName, and the
  * SHA-256 of the key authorization. -EINVAL as above. */
 int cert_make_acme_tls(EVP_PKEY *key, const char *identifier, const char *key_authorization, uint64_t not_before_usec, uint64_t not_after_usec, X509 **ret);

@@ -280,6 +280,44 @@ TEST(self_signed) {
         CHECK_UINT(ERR_peek_error(), 0);
 }
 
+/* As a visitor gets it: written down and read again. */
+static void check_changed(const X509 *cert, const CertInfo *before) {
+        _auto_cert_chain_ CertChain written = { .n = 1, .certs = { (X509 *) cert } }, chain = { 0 };
+        _auto_info_ CertInfo info = { 0 };
+        _auto_free_ char *pem = NULL;
+
+        X509_up_ref((X509 *) cert);
+        REQUIRE(cert_chain_to_pem(&written, &pem) == 0 && cert_chain_from_pem(pem, strlen(pem), &chain, NULL) == 0);
+        REQUIRE(cert_info_read(chain.certs[0], &info) == 0);
+        CHECK_INT(X509_verify(chain.certs[0], X509_get0_pubkey(chain.certs[0])), 1);
+        CHECK_STR(info.subject, before->subject);
+        CHECK_UINT(info.not_before_usec, before->not_before_usec);
+        CHECK_UINT(info.not_after_usec, before->not_after_usec);
+        CHECK(!str_equal(info.serial, before->serial));
+        CHECK_UINT(strv_length(info.names), 3);
+        CHECK_INT(X509_check_host(chain.certs[0], "b.example.net", 0, 0, NULL), 1);
+        CHECK_INT(X509_check_host(chain.certs[0], "example.org", 0, 0, NULL), 0);
+        CHECK_INT(X509_check_ca(chain.certs[0]), 0);
+        CHECK_UINT(X509_get_extended_key_usage(chain.certs[0]), XKU_SSL_SERVER);
+        CHECK_INT(X509_get_ext_count(chain.certs[0]), 3);
+}
+
+TEST(self_signed_changed) {
+        _auto_pkey_ EVP_PKEY *key = issue_key();
+        _auto_x509_ X509 *cert = NULL;
+        _auto_info_ CertInfo before = { 0 };
+
+        REQUIRE(cert_make_self_signed(key, "Fallback", NAMES("example.org", "www.example.org"), ISSUE_NOW_USEC, ISSUE_NOW_USEC + ISSUE_DAY_USEC, &cert) == 0);
+        REQUIRE(cert_info_read(cert, &before) == 0);
+        for (unsigned i = 0; i < 3; i++) {
+                REQUIRE(cert_change_self_signed(cert, key, NAMES("a.example.net", "b.example.net", "c.example.net")) == 0);
+                check_changed(cert, &before);
+        }
+        CHECK_INT(cert_change_self_signed(cert, key, NAMES("a b")), -EINVAL);
+        CHECK_INT(cert_change_self_signed(cert, key, NULL), -EINVAL);
+        CHECK_UINT(ERR_peek_error(), 0);
+}
+
 TEST(self_signed_by_every_kind_of_key) {
         EVP_PKEY *keys[] = { issue_rsa_key(), EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"), EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-384") };
 
