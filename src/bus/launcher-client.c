@@ -141,27 +141,6 @@ static int append_fields(sd_bus_message *m, char *const *fields) {
         return sd_bus_message_close_container(m);
 }
 
-int launcher_run_hook(sd_bus *bus, const char *domain, const char *event, char *const *fields, sd_bus_slot **ret_slot, LauncherHandler handler, void *userdata) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        int r;
-
-        assert(bus);
-        assert(domain);
-        assert(event);
-        assert(handler);
-
-        r = new_message(bus, "RunHook", &m);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_append(m, "ss", domain, event);
-        if (r < 0)
-                return r;
-        r = append_fields(m, fields);
-        if (r < 0)
-                return r;
-        return send_call(bus, m, NULL, ret_slot, handler, userdata);
-}
-
 /* Hooks that are followed to their end */
 
 typedef struct HookCall {

@@ -17,7 +17,7 @@
 enum {
         FIELDS_MAX = 32,
         FIELD_KEY_MAX = 64,
-        FIELD_VALUE_MAX = 4096,
+        FIELD_VALUE_MAX = 32 * 1024, /* all names of a domain with hundreds of them */
 };
 
 /* The fields become environment of a program that root configured: only names of ours, and only text. */

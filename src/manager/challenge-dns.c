@@ -10,6 +10,7 @@
 #include "base/message-ids.h"
 #include "base/string-util.h"
 #include "bus/names.h"
+#include "domain/event.h"
 #include "manager/challenge-answer.h"
 #include "manager/challenge-queue.h"
 #include "manager/renewal.h"

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/string-util.h"
 #include "bus/names.h"
+#include "domain/event.h"
 #include "manager/challenge-dns.h"
 
 #define RETRY_USEC (5 * USEC_PER_SEC)
@@ -152,6 +153,12 @@ static int send(ChallengeCall *c) {
 
         case CHALLENGE_CALL_TEARDOWN:
                 return launcher_run_challenge_hook(bus, c->domain, "teardown", c->name, c->value, &c->slot, on_end, c);
+
+        case CHALLENGE_CALL_RENEWING: {
+                char *const fields[] = { (char *) "MD_DOMAINS", c->name, (char *) "MD_DETAIL", c->value, NULL };
+
+                return launcher_run_event(bus, c->domain, event_kind_to_string(EVENT_RENEWING), "message", fields, &c->slot, on_end, c);
+        }
 
         case CHALLENGE_CALL_EVENT:
                 return launcher_run_challenge_event(bus, c->domain, c->type, c->name, &c->slot, on_end, c);

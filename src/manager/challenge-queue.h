@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Hooks that a challenge waits for, on their way through the launcher: one after the other for each domain, some at a time. What finds no place waits. */
+/* Hooks that a challenge waits for, or (in a queue of their own) a renewal, on their way through the launcher: one after the other for each domain, some at a time. What finds no place waits. */
 
 #include "bus/launcher-client.h"
 #include "manager/manager.h"
@@ -13,6 +13,7 @@ typedef enum ChallengeCallKind {
         CHALLENGE_CALL_SETUP,    /* MDChallengeDns01 */
         CHALLENGE_CALL_TEARDOWN,
         CHALLENGE_CALL_EVENT,    /* MDMessageCmd */
+        CHALLENGE_CALL_RENEWING, /* MDMessageCmd, before a renewal: 'name' has all names of the domain, 'value' the reason */
 } ChallengeCallKind;
 
 typedef struct ChallengeCallSpec {

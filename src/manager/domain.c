@@ -14,6 +14,7 @@
 #include "manager/activation.h"
 #include "manager/ca.h"
 #include "manager/challenge-type.h"
+#include "manager/courier.h"
 #include "manager/deliver.h"
 #include "manager/domain-bus.h"
 #include "manager/event.h"
@@ -341,12 +342,14 @@ static bool is_retried(const Decision *decision) {
 /* Until when no renewal begins by itself; 0: nothing holds it back. */
 static uint64_t held_until(const Domain *d, const char **ret_why) {
         uint64_t initial = d->n_servers > 0 ? usec_add(d->manager->started_usec, d->servers[0].snapshot->initial_delay_usec) : 0;
-        uint64_t paused = ca_paused_until(d);
+        uint64_t paused = ca_paused_until(d), vetoed = courier_vetoed_until(d->manager->courier, d);
 
         if (d->pressed)
                 return 0;
         *ret_why = paused > initial ? "the CA limits how much it is asked" : "MDInitialDelay";
-        return MAX_OF(initial, paused);
+        if (vetoed > MAX_OF(initial, paused))
+                *ret_why = "the command of MDMessageCmd vetoed it (event 'renewing')";
+        return MAX_OF(MAX_OF(initial, paused), vetoed);
 }
 
 void domain_evaluate(Domain *d) {

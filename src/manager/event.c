@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "manager/event.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,9 +11,11 @@
 #include "base/log.h"
 #include "base/message-ids.h"
 #include "base/string-util.h"
+#include "manager/courier.h"
 #include "manager/manager-bus.h"
 #include "manager/renewal.h"
 #include "manager/status.h"
+#include "store/layout.h"
 
 static const struct {
         const char *message_id;
@@ -52,26 +55,115 @@ static void tell_journal(Domain *d, EventKind kind, const Problem *problem, cons
         log_full(kinds[kind].priority, 0, kinds[kind].message_id, fields, ELEMENTSOF(fields), "%s: %s", DOMAIN_NAME(d), text);
 }
 
-/* The launcher takes the command of the first server that names the domain, too. */
-static bool has_command(const Domain *d) {
-        return d->n_servers > 0 && d->servers[0].snapshot->message_cmd;
+static int add_field(char ***fields, const char *key, const char *value) {
+        int r;
+
+        if (str_is_empty(value))
+                return 0;
+        r = strv_extend(fields, key);
+        return r < 0 ? r : strv_extend(fields, value);
+}
+
+static int add_list(char ***fields, const char *key, char *const *words) {
+        _auto_free_ char *joined = words ? strv_join(words, " ") : NULL;
+
+        return words && !joined ? -ENOMEM : add_field(fields, key, joined);
+}
+
+typedef struct LiveSet {
+        char **serials, **fingerprints, **paths;
+        uint64_t since_usec, until_usec;
+} LiveSet;
+
+static void live_set_done(LiveSet *set) {
+        strv_free(set->serials);
+        strv_free(set->fingerprints);
+        strv_free(set->paths);
+}
+
+static int add_path(const Domain *d, const KeySpec *spec, LiveSet *set) {
+        char file[KEY_SPEC_FILE_MAX];
+
+        return strv_consume(&set->paths, str_printf("%s/" STORE_DOMAINS "/%s/%s", store_path(d->manager->store), DOMAIN_NAME(d), key_spec_file(spec, STORE_STEM_CERT, file)));
+}
+
+static int add_certificate(const Domain *d, const KeySpec *spec, const CertFacts *f, LiveSet *set) {
+        if (strv_extend(&set->serials, str_or(f->serial, "-")) < 0 || strv_extend(&set->fingerprints, str_or(f->sha256, "-")) < 0 || add_path(d, spec, set) < 0)
+                return -ENOMEM;
+        set->since_usec = MAX_OF(set->since_usec, f->not_before_usec);
+        set->until_usec = set->until_usec == 0 ? f->not_after_usec : MIN_OF(set->until_usec, f->not_after_usec);
+        return 0;
+}
+
+/* In the order of the configured keys. */
+static int read_live(const Domain *d, LiveSet *set) {
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < key_specs_count(&d->config->keys); i++) {
+                KeySpec spec = key_specs_get(&d->config->keys, i);
+                char name[KEY_SPEC_NAME_MAX];
+                const CertFacts *f = cert_facts_find(&d->live, key_spec_name(&spec, name));
+
+                r = f ? add_certificate(d, &spec, f, set) : 0;
+        }
+        return r;
+}
+
+/* Those who cannot read them need not know where they are. */
+static int add_live(char ***fields, EventKind kind, const LiveSet *set) {
+        char time[CLOCK_RFC3339_MAX];
+        int r;
+
+        r = add_list(fields, "MD_SERIALS", set->serials);
+        if (r == 0)
+                r = add_list(fields, "MD_FINGERPRINTS", set->fingerprints);
+        if (r == 0 && event_kind_runs_as_root(kind))
+                r = add_list(fields, "MD_CERTIFICATES", set->paths);
+        if (r == 0 && set->until_usec > 0)
+                r = add_field(fields, "MD_NOT_BEFORE", clock_format_rfc3339(time, set->since_usec));
+        if (r == 0 && set->until_usec > 0)
+                r = add_field(fields, "MD_NOT_AFTER", clock_format_rfc3339(time, set->until_usec));
+        return r;
+}
+
+static int collect_fields(const Domain *d, EventKind kind, const Problem *problem, const char *text, const LiveSet *set, char ***ret) {
+        _auto_strv_ char **fields = NULL;
+        int r;
+
+        r = add_list(&fields, "MD_DOMAINS", d->config->names);
+        if (r == 0)
+                r = add_field(&fields, "MD_DETAIL", text);
+        if (r == 0)
+                r = add_field(&fields, "MD_PROBLEM", problem ? problem->type : NULL);
+        if (r == 0)
+                r = add_live(&fields, kind, set);
+        if (r == 0)
+                *ret = take_ptr(fields);
+        return r;
+}
+
+/* What is told of another certificate is news. */
+static bool is_about_certificate(EventKind kind) {
+        return kind == EVENT_RENEWED || kind == EVENT_INSTALLED || kind == EVENT_RELOAD_PENDING || kind == EVENT_SERVED_DIFFERS;
 }
 
 static void run_hook(Domain *d, EventKind kind, const Problem *problem, const char *text) {
-        _auto_free_ char *domains = strv_join(d->config->names, " ");
-        char *fields[] = {
-                (char *) "MD_DOMAINS", domains,
-                (char *) "MD_DETAIL", (char *) text,
-                problem ? (char *) "MD_PROBLEM" : NULL, problem ? problem->type : NULL,
-                NULL,
-        };
+        _cleanup_(live_set_done) LiveSet set = { 0 };
+        _auto_strv_ char **fields = NULL;
+        _auto_free_ char *subject = NULL;
         int r;
 
-        if (!has_command(d))
-                return;
-        r = domains ? hook_queue_add(d->manager->hooks, d->manager->bus, DOMAIN_NAME(d), kind, fields) : -ENOMEM;
+        r = read_live(d, &set);
+        if (r == 0)
+                r = collect_fields(d, kind, problem, text, &set, &fields);
+        if (r == 0 && is_about_certificate(kind) && set.fingerprints) {
+                subject = strv_join(set.fingerprints, " ");
+                r = subject ? 0 : -ENOMEM;
+        }
         if (r < 0)
-                (void) log_failure(r, "%s: Cannot ask for the hook for '%s': %m", DOMAIN_NAME(d), event_kind_to_string(kind));
+                (void) log_failure(r, "%s: Cannot tell hooks of '%s': %m", DOMAIN_NAME(d), event_kind_to_string(kind));
+        else
+                courier_add(d->manager->courier, d, kind, subject, fields);
 }
 
 void event_tell(Domain *d, EventKind kind, const Problem *problem, const char *format, ...) {

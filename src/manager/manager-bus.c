@@ -366,6 +366,7 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Revoke", SD_BUS_ARGS("s", name, "s", reason, "b", by_certificate_key, "b", reissue), SD_BUS_RESULT("o", job), method_revoke,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("Event", SD_BUS_ARGS("s", event, "s", domain, "s", detail, "s", problem, "t", when_usec), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("HookEnded", SD_BUS_ARGS("s", event, "s", domain, "s", unit, "s", result, "i", exit_code, "i", exit_status), 0),
         SD_BUS_SIGNAL_WITH_ARGS("JobRemoved", SD_BUS_ARGS("o", job, "s", domain, "s", result, "s", detail), 0),
         SD_BUS_VTABLE_END,
 };
@@ -382,6 +383,14 @@ void manager_bus_event(Domain *d, const char *event, const Problem *problem, con
 
         if (r < 0)
                 (void) log_failure(r, "Cannot send signal Event: %m");
+}
+
+void manager_bus_hook_ended(Domain *d, const char *event, const LauncherHookEnd *end) {
+        int r = sd_bus_emit_signal(d->manager->bus, BUS_PATH, BUS_INTERFACE_MANAGER, "HookEnded", "ssssii", event, DOMAIN_NAME(d), end->unit, end->result,
+                                   (int32_t) end->code, (int32_t) end->status);
+
+        if (r < 0)
+                (void) log_failure(r, "Cannot send signal HookEnded: %m");
 }
 
 static const char *plural(size_t n) {

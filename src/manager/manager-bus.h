@@ -4,6 +4,7 @@
 /* org.mdmanager1.Manager at /org/mdmanager1. */
 
 #include "base/problem.h"
+#include "bus/launcher-client.h"
 #include "manager/domain.h"
 
 int manager_bus_register(Manager *m);
@@ -13,6 +14,7 @@ void manager_bus_changed(Manager *m);
 void manager_bus_update_status(Manager *m);
 
 /* Signal Event. */
+void manager_bus_hook_ended(Domain *d, const char *event, const LauncherHookEnd *end);
 void manager_bus_event(Domain *d, const char *event, const Problem *problem, const char *text);
 
 /* For the method handlers of all interfaces: polkit's answer for one of our actions about a domain or unit ("" when it is about all). Returns as polkit_authorize(). */

@@ -25,6 +25,7 @@
 #include "manager/challenge-dns.h"
 #include "manager/challenge-queue.h"
 #include "manager/challenges.h"
+#include "manager/courier.h"
 #include "manager/domain-bus.h"
 #include "manager/domain.h"
 #include "manager/job-bus.h"
@@ -56,14 +57,14 @@ static void start_waiting(Manager *m) {
         Task *t;
 
         MAP_FOREACH(m->tasks, path, t)
-                if (t->state == TASK_QUEUED && t->open && strv_extend(&paths, path) < 0)
+                if (t->state == TASK_QUEUED && t->open && !t->held && strv_extend(&paths, path) < 0)
                         break;
         /* Each may end others: looked up again. */
         STRV_FOREACH(p, paths) {
                 if (task_count_busy(m) >= m->settings.max_renewals)
                         return;
                 t = map_get(m->tasks, *p);
-                if (t && t->state == TASK_QUEUED && t->open && task_begin(t))
+                if (t && t->state == TASK_QUEUED && t->open && !t->held && task_begin(t))
                         task_wake_waiting(m, t->ca_url);
         }
 }
@@ -123,7 +124,9 @@ int manager_new(sd_event *event, Manager **ret) {
         r = key_maker_new(event, &m->keys);
         if (r < 0)
                 return log_failure(r, "Cannot start the thread that makes keys: %m");
-        r = hook_queue_new(event, &m->hooks);
+        r = courier_new(m, &m->courier);
+        if (r >= 0)
+                r = challenge_queue_new(m, &m->consents);
         if (r < 0)
                 return log_failure(r, "Cannot prepare the queue of hooks: %m");
         r = status_new(m, &m->shown);
@@ -168,6 +171,8 @@ Manager *manager_free(Manager *m) {
         m->shown = status_free(m->shown);
         dns_teardown_free_all(m->dns_teardowns);
         challenge_queue_free(m->challenge_queue);
+        challenge_queue_free(m->consents);
+        courier_free(m->courier);
         alpn_keys_free(m->alpn_keys);
         m->absence = absence_free(m->absence);
         servers_free(m->servers);
@@ -183,7 +188,6 @@ Manager *manager_free(Manager *m) {
         map_free(m->opens);
         map_free_with(m->accounts, account_bus_free);
         map_free(m->reloads);
-        hook_queue_free(m->hooks);
         strv_free(m->left_out);
         polkit_free(m->polkit);
         store_close(m->store);
@@ -289,6 +293,7 @@ void manager_forget_unmanaged(Domain *d) {
                  "%s: No server names this domain any more; its certificates stay in the store.", DOMAIN_NAME(d));
         staging_forget(d);
         status_remove(d->manager->shown, d);
+        courier_forget(d->manager->courier, DOMAIN_NAME(d));
         domain_free(d);
 }
 
@@ -355,6 +360,7 @@ void manager_apply_snapshots(Manager *m) {
                 manager_forget_unmanaged(d);
         }
         reload_snapshot_arrived(m);
+        courier_kick(m->courier);
         plan_recheck(m);
         manager_kick(m);
 }
@@ -456,6 +462,7 @@ int manager_start(Manager *m) {
                 r = worker_bus_register(m);
         if (r < 0)
                 return log_failure(r, "Cannot register the bus objects: %m");
+        courier_start(m->courier);
         (void) servers_read(m->servers);
         manager_apply_snapshots(m);
         challenges_purge_stale(m);

@@ -9,13 +9,13 @@
 
 #include "base/map.h"
 #include "bus/polkit.h"
-#include "manager/hook-queue.h"
 #include "manager/settings.h"
 #include "manager/keys.h"
 #include "store/store.h"
 
 typedef struct AlpnKeys AlpnKeys;             /* manager/challenge-alpn.h */
 typedef struct ChallengeQueue ChallengeQueue; /* manager/challenge-queue.h */
+typedef struct Courier Courier;   /* manager/courier.h */
 typedef struct DnsTeardown DnsTeardown;       /* manager/challenge-dns.h */
 typedef struct Domain Domain;     /* manager/domain.h */
 typedef struct Renewal Renewal;   /* manager/renewal.h */
@@ -46,7 +46,8 @@ typedef struct Manager {
         Map *cas;      /* directory URL → Ca that limits us (manager/ca.c) */
         Map *accounts; /* id → ListedAccount (manager/account-bus.h) */
         Map *reloads;  /* unit → Reload (manager/reload.h) */
-        HookQueue *hooks;
+        Courier *courier;
+        ChallengeQueue *consents; /* "renewing": renewals that wait for their answer */
         ChallengeQueue *challenge_queue;
         DnsTeardown *dns_teardowns; /* records that are being taken back */
         AlpnKeys *alpn_keys;

@@ -12,6 +12,7 @@
 #include "base/string-util.h"
 #include "domain/name.h"
 #include "domain/rename.h"
+#include "manager/courier.h"
 #include "manager/domain.h"
 #include "manager/schedule.h"
 #include "manager/servers.h"
@@ -106,6 +107,7 @@ static int move(Manager *m, const char *from, const ManagedDomain *config) {
         r = store_rename(m->store, from, config->name);
         if (r != STORE_RENAME_DONE)
                 return r;
+        courier_rename(m->courier, from, config->name);
         if (was_staged)
                 (void) store_domain_write_md(m->store, STORE_SET_STAGING, config);
         log_full(LOG_NOTICE, 0, NULL, fields, ELEMENTSOF(fields), "%s: Was %s before: what %s has for it goes on under the new name.", config->name, from,

@@ -16,6 +16,7 @@
 #include "manager/ca.h"
 #include "manager/challenge-answer.h"
 #include "manager/challenges.h"
+#include "manager/consent.h"
 #include "manager/deliver.h"
 #include "manager/event.h"
 #include "manager/job-bus.h"
@@ -33,6 +34,7 @@ static void release(Task *t) {
 
         if (r->domain->renewal == r)
                 r->domain->renewal = NULL;
+        challenge_call_free(r->consent);
         unit_call_free(r->start);
         sd_bus_message_unref(r->finalize);
         for (size_t i = 0; i < ELEMENTSOF(r->keys); i++) {
@@ -93,6 +95,7 @@ int renewal_new(Domain *d, Renewal **ret) {
                 release(&r->task);
                 return log_failure(k, "%s: Cannot queue a renewal: %m", DOMAIN_NAME(d));
         }
+        consent_ask(r);
         *ret = r;
         return 0;
 }
@@ -331,6 +334,23 @@ void renewal_hold_queued(Manager *m) {
                 release(t);
                 domain_evaluate(d);
         }
+}
+
+void renewal_decline(Renewal *r, const Problem *p) {
+        Domain *d = r->domain;
+        Manager *m = d->manager;
+
+        if (r->task.open)
+                (void) sd_bus_reply_method_errorf(r->task.open, BUS_ERROR_REFUSED, "%s", p ? p->detail : "It is not wanted");
+        d->job->asked = d->pressed = false;
+        domain_save_job(d);
+        job_bus_ended(&r->task, p);
+        release(&r->task);
+
+        domain_forget_facts(d);
+        domain_evaluate(d);
+        manager_forget_unmanaged(d);
+        manager_kick(m);
 }
 
 const TaskClass renewal_class = {

@@ -4,6 +4,7 @@
 /* One renewal under way: a task whose worker brings certificates. Has one way to end: task_end(). */
 
 #include "bus/unit.h"
+#include "manager/challenge-queue.h"
 #include "manager/domain.h"
 #include "manager/task.h"
 
@@ -22,6 +23,7 @@ struct Renewal {
         Task task; /* first: they share their address */
         Domain *domain;
 
+        ChallengeCall *consent; /* "renewing": who is asked whether it may begin (manager/consent.h) */
         UnitCall *start; /* of its own unit; NULL: a batch worker has it, or it is started already */
         unsigned restarts;
         RenewalBinding binding;
@@ -57,3 +59,5 @@ void renewal_start_unit(Renewal *r);
 
 /* A CA may have begun to limit us: renewals that are in the queue for it leave it, and their domains wait. */
 void renewal_hold_queued(Manager *m);
+/* Somebody does not want it to begin: it leaves the queue, and nothing has failed. */
+void renewal_decline(Renewal *r, const Problem *p);

@@ -32,7 +32,7 @@ bool task_same_way(const Task *a, const Task *b) {
 }
 
 static bool is_waiting(const Task *t, const Task *like) {
-        return t->state == TASK_QUEUED && !t->open && (!like || task_same_way(t, like));
+        return t->state == TASK_QUEUED && !t->held && !t->open && (!like || task_same_way(t, like));
 }
 
 Task *task_next_queued(const Manager *m, const Task *like) {

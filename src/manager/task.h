@@ -69,6 +69,7 @@ struct Task {
         char *subject; /* for people: the domain, the account */
         uint64_t id;
         TaskState state;
+        bool held; /* it stays in the queue: somebody is asked whether it may begin */
         uint64_t started_usec;
         ManagedDomain *settings; /* as they were when it began: CA, trust, proxy, contacts, … */
         char *ca_url;            /* of these settings */

@@ -20,13 +20,14 @@ LAUNCHER = ("org.mdmanager1.Launcher", "/org/mdmanager1/Launcher", "org.mdmanage
 HOOK = "/usr/local/lib/md-test/tell"
 HOOK_TEXT = """#!/usr/bin/python3 -B
 import json, os, sys
-event, domain = sys.argv[-2:]
+event, domain = sys.argv[-2:] if len(sys.argv) > 2 else ("renewed-notify", sys.argv[-1])
 own = f"/etc/md-test/hook-{event}"
 if os.path.exists(own):
     os.execv(own, [own, event, domain])
 print("hook", json.dumps({"arguments": sys.argv[1:], "environment": dict(os.environ), "uid": os.getuid(), "gid": os.getgid(),
-                          "groups": os.getgroups(), "umask": os.umask(0), "directory": os.getcwd()}))
+                          "groups": os.getgroups(), "umask": os.umask(0), "directory": os.getcwd(), "input": sys.stdin.read()}))
 """
+RETRY = 4       # seconds, until a hook that failed runs again
 COMMAND = f'{HOOK} first "two words" %n $HOME'
 
 
@@ -38,7 +39,7 @@ def setup(m):
 
 
 def write_command(m, command):
-    m.write("/etc/apache2/conf-enabled/hook.conf", f"MDMessageCmd {command}\n" if command else "")
+    m.write("/etc/apache2/conf-enabled/hook.conf", f"MDRetryDelay {RETRY}s\n" + (f"MDMessageCmd {command}\n" if command else ""))
 
 
 def set_hook(m, command):
@@ -59,7 +60,7 @@ def calls(m, after, name=None):
 
 
 def wait_call(m, name, event, after):
-    m.wait_journal(f"MD_NAME={name}", f"MD_EVENT={event}", "SYSLOG_IDENTIFIER=tell", after=after)
+    m.wait_journal(f"MD_NAME={name}", f"MD_EVENT={event}", "SYSLOG_IDENTIFIER=tell", after=after, where=lambda e: e["MESSAGE"].startswith("hook "))
     return [call for call in calls(m, after, name) if call["arguments"][-2] == event][-1]
 
 
@@ -102,14 +103,23 @@ def test_renewal(m):
         assert call["arguments"] == ["first", "two words", "%n", "$HOME", event, "example.org"], call
         own = {key: value for key, value in call["environment"].items() if key.startswith("MD_")}
         assert own.pop("MD_DETAIL"), call
+        told = {key: own.pop(f"MD_{key.upper()}") for key in ("serials", "fingerprints", "not_before", "not_after")}
+        assert told["serials"] in m.run(["openssl", "x509", "-noout", "-serial", "-in", f"{STORE}/domains/example.org/pubcert.pem"]).out, told
+        assert re.fullmatch("[0-9a-f]{64}", told["fingerprints"]), told
+        assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", told[key]) for key in ("not_before", "not_after")), told
+        certificates = own.pop("MD_CERTIFICATES", None)         # whoever may read them
+        assert certificates == (f"{STORE}/domains/example.org/pubcert.pem" if event == "installed" else None), certificates
         assert own == {"MD_NAME": "example.org", "MD_EVENT": event, "MD_DOMAINS": "example.org www.example.org", "MD_STORE_DIR": STORE,
                        "MD_MANAGER_VERSION": version}, own
+        said = json.loads(call["input"])
+        assert said["domains"] == ["example.org", "www.example.org"] and said["event"] == event and said["not-after"] == told["not_after"], said
+        assert {f"MD_{key.upper().replace('-', '_')}" for key in said} == {key for key in call["environment"] if key.startswith("MD_")}, said
         assert not {"LD_PRELOAD", "NOTIFY_SOCKET", "LISTEN_FDS", "WATCHDOG_USEC"} & set(call["environment"]), call
     assert renewed["uid"] == int(m.run("id -u md-hook").out) and renewed["groups"] == [renewed["gid"]] == [int(m.run("id -g md-hook").out)], renewed
     assert installed["uid"] == 0, installed
     # Each is a unit of its own: which is the first to say something is not promised.
     assert sorted(call["arguments"][-2] for call in calls(m, cursor)) == [
-        "challenge-setup:http-01:example.org", "challenge-setup:http-01:www.example.org", "installed", "renewed"]
+        "challenge-setup:http-01:example.org", "challenge-setup:http-01:www.example.org", "installed", "renewed", "renewing"]
 
 
 def test_units(m):
@@ -142,7 +152,7 @@ def test_errored(m):
     assert environment["MD_PROBLEM"] == "urn:ietf:params:acme:error:rejectedIdentifier", environment
     assert "We do not like this name" in environment["MD_DETAIL"] and "next try" in environment["MD_DETAIL"], environment
     assert not {"MD_STORE", "MD_VERSION"} & set(environment), environment
-    assert [call["arguments"][-2] for call in calls(m, cursor, "bad.example.org")] == ["errored"]
+    assert sorted(call["arguments"][-2] for call in calls(m, cursor, "bad.example.org")) == ["errored", "renewing"]
     managed.renew(m, "bad.example.org")
     wait_call(m, "bad.example.org", "installed", cursor)
     managed.remove(m, "bad.example.org")
@@ -150,20 +160,24 @@ def test_errored(m):
 
 
 def test_journal(m):
-    """What a hook writes is in the journal under its domain and event, and so is how it ended; a failed one leaves nothing behind."""
+    """What a hook writes is in the journal under its domain and event, and so is how it ended; a failed one leaves nothing behind, and runs again."""
     cursor = m.cursor()
     before = managed.is_real(m, "example.org")
     with other_hook(m, "renewed", "#!/bin/sh\necho 'to stdout'\necho 'to stderr' >&2\nexit 3\n"):
         managed.renew(m, "example.org")
         wait_call(m, "example.org", "installed", cursor)            # a failed hook holds nothing up
     managed.wait_served(m, "example.org", other_than=before)
-    lines = [entry for entry in m.journal("MD_NAME=example.org", "MD_EVENT=renewed", after=cursor) if entry.get("_SYSTEMD_UNIT", "").startswith("md-hook-")]
+    lines = [entry for entry in m.journal("MD_NAME=example.org", "MD_EVENT=renewed", after=cursor) if entry.get("_SYSTEMD_UNIT", "").startswith("md-hook-")][:2]
     assert [entry["MESSAGE"] for entry in lines] == ["to stdout", "to stderr"], lines
     unit = lines[0]["_SYSTEMD_UNIT"]
     ended = m.wait_journal(f"UNIT={unit}", "EXIT_STATUS=3", "EXIT_CODE=exited", after=cursor)
     assert "status=3" in ended["MESSAGE"], ended
     m.wait_journal(f"UNIT={unit}", "UNIT_RESULT=exit-code", after=cursor)
+    told = m.wait_journal("_SYSTEMD_UNIT=md-manager.service", f"MD_UNIT={unit}", "MD_EXIT_STATUS=3", "MD_RESULT=exit-code", "MD_NAME=example.org", after=cursor)
+    assert "exit status 3" in told["MESSAGE"] and "run again at" in told["MESSAGE"], told
     wait_gone(m, unit)
+    again = wait_call(m, "example.org", "renewed", cursor)
+    assert again["environment"]["MD_DETAIL"] == m.journal("_SYSTEMD_UNIT=md-manager.service", "MD_EVENT=renewed", f"PRIORITY=5", after=cursor)[0]["MESSAGE"].split(": ", 1)[1]
 
 
 def test_hanging(m):
@@ -186,6 +200,8 @@ def test_hanging(m):
     m.run(["systemctl", "kill", "--signal=KILL", *units])
     for unit in units:
         wait_gone(m, unit)
+    for name in ("example.org", "second.example.org"):      # nobody heard how they ended
+        wait_call(m, name, "renewed", cursor)
     managed.remove(m, "second.example.org")
     apache.reload(m)
 
@@ -211,7 +227,7 @@ def test_one_at_a_time(m):
 def test_ceiling(m):
     """No more hooks at a time than sixteen, whichever they are; the hooks' slice has limits for all together; domains that no server names have no timers."""
     events = re.findall(r'\] = \{ "([a-z-]+)"', (host.SOURCE / "src/domain/event.c").read_text(encoding="utf-8"))
-    events = [event for event in events if not event.startswith("challenge-")]      # these have ceilings of their own
+    events = [event for event in events if not event.startswith("challenge-") and event != "renewing"]      # these have ceilings of their own
     managed.add(m, "more.example.org")
     apache.reload(m)
     managed.wait_served(m, "more.example.org")
@@ -263,9 +279,9 @@ def test_installed_takes_keys_elsewhere(m):
         assert hand.do("os.getuid()") == 0
         key = hand.do(f"[str(path) for path in Path('{STORE}/domains/example.org').glob('privkey*.pem')][0]")
         assert "PRIVATE KEY" in hand.do("Path(path).read_text()", path=key)
-        for directory in ("accounts", "staging", "reserve", "archive", "tmp", "fallback"):
+        for directory in ("accounts", "staging", "reserve", "archive", "tmp", "fallback", "outbox"):
             assert hand.do(f"os.listdir('{STORE}/{directory}')") == [], directory
-        for directory in ("accounts", "reserve", "archive", "fallback"):
+        for directory in ("accounts", "reserve", "archive", "fallback", "outbox"):
             assert managed.files(m, directory), f"{directory} is empty: the test sees nothing"
         for directory in (f"{STORE}/domains/example.org", f"{STORE}/servers", "/etc", "/usr/local/bin"):
             assert hand.error("Path(path).write_text('x')", path=f"{directory}/probe") == "EROFS", directory

@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "manager/courier.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/message-ids.h"
+#include "base/string-util.h"
+#include "bus/launcher-client.h"
+#include "bus/names.h"
+#include "manager/challenge-queue.h"
+#include "manager/manager-bus.h"
+#include "store/outbox.h"
+
+#define BUSY_USEC (5 * USEC_PER_SEC)
+
+enum {
+        FLYING_MAX = 16, /* as many as the launcher runs */
+        TOLD_AFTER = 3,  /* troubles of the launcher, which may be restarting */
+};
+
+typedef struct Box Box;
+
+/* One hook that is being told. */
+typedef struct Flight {
+        struct Flight *next;
+        Box *box;
+        OutboxEntry *entry;
+        bool notify;
+        sd_bus_slot *slot;
+} Flight;
+
+struct Box {
+        Courier *courier;
+        Outbox *record;
+        Flight *flights;
+        sd_event_source *clock;
+        bool ready; /* in the list of those */
+        Box *next_ready;
+};
+
+struct Courier {
+        Manager *manager;
+        Map *boxes; /* domain → Box */
+        Box *first_ready, *last_ready;
+        size_t n_flying;
+        sd_event_source *pump; /* deferred */
+        bool unwritten_told;
+};
+
+static void flight_free(Flight *f) {
+        for (Flight **p = &f->box->flights; *p; p = &(*p)->next)
+                if (*p == f) {
+                        *p = f->next;
+                        break;
+                }
+        f->box->courier->n_flying--;
+        sd_bus_slot_unref(f->slot);
+        free(f);
+}
+
+static void leave_ready(Box *box) {
+        Courier *c = box->courier;
+        Box *before = NULL;
+
+        for (Box *b = c->first_ready; b; before = b, b = b->next_ready) {
+                if (b != box)
+                        continue;
+                *(before ? &before->next_ready : &c->first_ready) = b->next_ready;
+                if (c->last_ready == b)
+                        c->last_ready = before;
+                break;
+        }
+        box->ready = false;
+        box->next_ready = NULL;
+}
+
+static Box *box_free(Box *box) {
+        if (!box)
+                return NULL;
+        while (box->flights)
+                flight_free(box->flights);
+        if (box->ready)
+                leave_ready(box);
+        sd_event_source_disable_unref(box->clock);
+        outbox_free(box->record);
+        free(box);
+        return NULL;
+}
+
+static void box_release(void *box) {
+        box_free(box);
+}
+
+/* Takes 'record', also on failure. */
+static Box *box_new(Courier *c, Outbox *record) {
+        Box *box = record ? calloc(1, sizeof(*box)) : NULL;
+
+        if (!box) {
+                outbox_free(record);
+                return NULL;
+        }
+        *box = (Box){ .courier = c, .record = record };
+        if (map_put(c->boxes, record->name, box) < 0)
+                return box_free(box);
+        return box;
+}
+
+static Box *find_box(Courier *c, const char *name) {
+        Box *box = map_get(c->boxes, name);
+
+        if (!box)
+                box = box_new(c, outbox_new(name));
+        if (!box)
+                (void) log_oom();
+        return box;
+}
+
+static void save(Box *box) {
+        Courier *c = box->courier;
+        int r = store_outbox_write(c->manager->store, box->record);
+
+        if (r != 0 && !c->unwritten_told)
+                (void) log_failure(r < 0 ? r : -ENOENT, "%s: Cannot write what hooks are to be told to %s/" STORE_OUTBOX ": %m. It is lost when md-manager ends.",
+                                   box->record->name, store_path(c->manager->store));
+        c->unwritten_told = r != 0;
+}
+
+static void make_ready(Box *box) {
+        Courier *c = box->courier;
+
+        if (!box->ready) {
+                *(c->last_ready ? &c->last_ready->next_ready : &c->first_ready) = box;
+                c->last_ready = box;
+                box->ready = true;
+        }
+        (void) sd_event_source_set_enabled(c->pump, SD_EVENT_ONESHOT);
+}
+
+static int on_clock(sd_event_source *source, uint64_t usec, void *userdata) {
+        Box *box = userdata;
+
+        box->clock = sd_event_source_disable_unref(box->clock);
+        make_ready(box);
+        return 0;
+}
+
+static void set_clock(Box *box) {
+        uint64_t at = outbox_wake_usec(box->record);
+        int r;
+
+        box->clock = sd_event_source_disable_unref(box->clock);
+        if (at <= clock_now_usec())
+                return; /* what is due waits for something else */
+        r = sd_event_add_time(box->courier->manager->event, &box->clock, CLOCK_REALTIME, at, USEC_PER_SEC / 10, on_clock, box);
+        if (r < 0)
+                (void) log_failure(r, "%s: Cannot set a clock for its hooks: %m", box->record->name);
+}
+
+/* --- How it ends --- */
+
+static const char *directive_of(bool notify) {
+        return notify ? "MDNotifyCmd" : "MDMessageCmd";
+}
+
+static void keep_in_log(Domain *d, EventKind kind, bool notify, bool success, const char *text) {
+        _auto_free_ char *type = str_printf("%s-%s", notify ? "notify" : "message", success ? event_kind_to_string(kind) : "error");
+
+        if (!type)
+                return;
+        /* The numbers are those of mod_md's messages, which scripts look for. */
+        (void) job_log_add(d->job, clock_now_usec(), type, success ? NULL : notify ? "urn:org:apache:httpd:log:AH10108:" : "urn:org:apache:httpd:log:AH10109:", text);
+        domain_save_job(d);
+}
+
+void courier_tell_end(Domain *d, EventKind kind, bool notify, const LauncherHookEnd *end, const char *then) {
+        const char *event = event_kind_to_string(kind);
+        _auto_free_ char *how = challenge_call_describe(end, NULL), *status = str_printf("%d", end->status), *text = NULL;
+        bool success = challenge_call_succeeded(end);
+        LogField fields[] = {
+                { "MD_NAME", DOMAIN_NAME(d) }, { "MD_EVENT", event }, { "MD_UNIT", end->unit }, { "MD_RESULT", end->result }, { "MD_EXIT_STATUS", status },
+        };
+
+        text = success ? str_printf("The command of %s was told '%s' (%s)", directive_of(notify), event, end->unit) :
+                         str_printf("The command of %s failed for '%s': %s%s%s", directive_of(notify), event, str_or(how, "out of memory"), then ? "; " : "", str_or(then, ""));
+        if (!text) {
+                (void) log_oom();
+                return;
+        }
+        log_full(success ? LOG_DEBUG : LOG_WARNING, 0, success ? NULL : MESSAGE_HOOK_FAILED, fields, ELEMENTSOF(fields), "%s: %s", DOMAIN_NAME(d), text);
+        keep_in_log(d, kind, notify, success, text);
+        manager_bus_hook_ended(d, event, end);
+}
+
+static uint64_t retry_delay(const Domain *d) {
+        return d && d->n_servers > 0 ? d->servers[0].snapshot->retry_delay_usec : 0;
+}
+
+static void after_failure(Box *box, Domain *d, OutboxEntry *e, bool notify, const LauncherHookEnd *end) {
+        uint64_t next = usec_add(clock_now_usec(), backoff_delay_usec(retry_delay(d), e->failures + 1, manager_random()));
+        EventKind kind = e->kind;
+        _auto_free_ char *then = NULL;
+        char when[CLOCK_HUMAN_MAX];
+
+        if (outbox_failed(box->record, e, next))
+                then = str_printf("it is run again at %s", clock_format_utc(when, next));
+        if (d)
+                courier_tell_end(d, kind, notify, end, then);
+}
+
+static void after_success(Box *box, Domain *d, OutboxEntry *e, bool notify, const LauncherHookEnd *end) {
+        EventKind kind = e->kind;
+
+        e->failures = 0;
+        e->next_usec = 0;
+        if (notify)
+                e->notified = true; /* now the other command */
+        else if (outbox_told(box->record, e, clock_now_usec()) < 0)
+                (void) log_oom();
+        if (d)
+                courier_tell_end(d, kind, notify, end, NULL);
+}
+
+static void tell_trouble(const Box *box, const OutboxEntry *e, const char *why, bool final) {
+        const char *event = event_kind_to_string(e->kind);
+        LogField fields[] = { { "MD_NAME", box->record->name }, { "MD_EVENT", event } };
+
+        log_full(final ? LOG_ERR : LOG_WARNING, 0, MESSAGE_HOOK_FAILED, fields, ELEMENTSOF(fields), "%s: The hook for '%s' was not started: %s%s", box->record->name, event, why,
+                 final ? "" : ". It is tried again.");
+}
+
+/* It was not told, for a reason that is not the hook's. */
+static void after_trouble(Box *box, OutboxEntry *e, const sd_bus_error *error) {
+        const char *why = error && error->message ? error->message : "no reason given";
+        bool busy = sd_bus_error_has_name(error, BUS_ERROR_BUSY);
+
+        if (sd_bus_error_has_name(error, BUS_ERROR_NOT_CONFIGURED) || sd_bus_error_has_name(error, BUS_ERROR_INVALID)) {
+                tell_trouble(box, e, why, true);
+                outbox_drop(box->record, e);
+                return;
+        }
+        if (!busy && ++e->troubles == TOLD_AFTER)
+                tell_trouble(box, e, why, false);
+        e->next_usec = usec_add(clock_now_usec(), busy ? BUSY_USEC : MIN_OF(backoff_delay_usec(BUSY_USEC, e->troubles, manager_random()), USEC_PER_HOUR));
+}
+
+static void on_end(const LauncherHookEnd *end, const sd_bus_error *error, void *userdata) {
+        Flight *f = userdata;
+        Box *box = f->box;
+        OutboxEntry *e = f->entry;
+        Domain *d = manager_find_domain(box->courier->manager, box->record->name);
+
+        e->flying = false;
+        if (!end)
+                after_trouble(box, e, error);
+        else if (challenge_call_succeeded(end))
+                after_success(box, d, e, f->notify, end);
+        else
+                after_failure(box, d, e, f->notify, end);
+        flight_free(f);
+        if (end)
+                save(box);
+        make_ready(box);
+}
+
+/* --- On their way --- */
+
+/* The launcher takes the commands of the first server that names the domain, too. NULL: there is none left. */
+static const char *choose_command(const Domain *d, EventKind kind, bool notified) {
+        const Snapshot *s = d->n_servers > 0 ? d->servers[0].snapshot : NULL;
+
+        if (s && kind == EVENT_RENEWED && !notified && strv_length(s->notify_cmd) > 0)
+                return "notify";
+        return s && strv_length(s->message_cmd) > 0 ? "message" : NULL;
+}
+
+static int launch(Box *box, OutboxEntry *e, const char *command) {
+        Courier *c = box->courier;
+        Flight *f = calloc(1, sizeof(*f));
+        int r;
+
+        if (!f)
+                return -ENOMEM;
+        *f = (Flight){ .next = box->flights, .box = box, .entry = e, .notify = str_equal(command, "notify") };
+        box->flights = f;
+        c->n_flying++;
+        r = launcher_run_event(c->manager->bus, box->record->name, event_kind_to_string(e->kind), command, e->fields, &f->slot, on_end, f);
+        if (r < 0) {
+                flight_free(f);
+                return r;
+        }
+        e->flying = true;
+        return 0;
+}
+
+/* One step of what is in the box. True: there may be another one. */
+static bool step(Box *box) {
+        OutboxEntry *e = outbox_next(box->record, clock_now_usec());
+        Domain *d = manager_find_domain(box->courier->manager, box->record->name);
+        const char *command;
+        int r;
+
+        if (!e || !d || !d->managed)
+                return false;
+        command = choose_command(d, e->kind, e->notified);
+        if (!command) {
+                if (e->notified)
+                        (void) outbox_note_told(box->record, e->kind, e->subject, clock_now_usec());
+                outbox_drop(box->record, e);
+                save(box);
+                return true;
+        }
+        r = launch(box, e, command);
+        if (r < 0) {
+                (void) log_failure(r, "%s: Cannot ask for the hook for '%s': %m", box->record->name, event_kind_to_string(e->kind));
+                e->next_usec = usec_add(clock_now_usec(), BUSY_USEC);
+        }
+        return r >= 0;
+}
+
+/* Domains take turns. */
+static int pump(sd_event_source *source, void *userdata) {
+        Courier *c = userdata;
+
+        while (c->first_ready && c->n_flying < FLYING_MAX) {
+                Box *box = c->first_ready;
+
+                leave_ready(box);
+                if (step(box))
+                        make_ready(box);
+                else
+                        set_clock(box);
+        }
+        return 0;
+}
+
+int courier_new(Manager *m, Courier **ret) {
+        Courier *c = calloc(1, sizeof(*c));
+        int r;
+
+        if (!c)
+                return -ENOMEM;
+        c->manager = m;
+        c->boxes = map_new();
+        r = c->boxes ? sd_event_add_defer(m->event, &c->pump, pump, c) : -ENOMEM;
+        if (r >= 0)
+                r = sd_event_source_set_enabled(c->pump, SD_EVENT_OFF);
+        if (r < 0) {
+                courier_free(c);
+                return r;
+        }
+        *ret = c;
+        return 0;
+}
+
+Courier *courier_free(Courier *c) {
+        if (!c)
+                return NULL;
+        map_free_with(c->boxes, box_release);
+        sd_event_source_disable_unref(c->pump);
+        free(c);
+        return NULL;
+}
+
+static void read_box(Courier *c, const char *name) {
+        Outbox *record = NULL;
+        int r = store_outbox_read(c->manager->store, name, &record);
+
+        if (r == STORE_OUTBOX_E_DAMAGED)
+                log_warning("%s: " STORE_OUTBOX "/%s/" STORE_FILE_OUTBOX " was damaged; what hooks were to be told is lost.", name, name);
+        else if (r < 0)
+                (void) log_failure(r, "%s: Cannot read " STORE_OUTBOX "/%s/" STORE_FILE_OUTBOX ": %m", name, name);
+        if (record && !box_new(c, record))
+                (void) log_oom();
+}
+
+void courier_start(Courier *c) {
+        _auto_strv_ char **names = NULL;
+        int r = store_outbox_list(c->manager->store, &names);
+
+        if (r < 0)
+                (void) log_failure(r, "Cannot read what hooks are to be told in %s/" STORE_OUTBOX ": %m", store_path(c->manager->store));
+        STRV_FOREACH(name, names) {
+                (void) store_tidy(c->manager->store, STORE_OUTBOX, *name);
+                read_box(c, *name);
+        }
+}
+
+void courier_kick(Courier *c) {
+        const char *name;
+        Box *box;
+
+        MAP_FOREACH(c->boxes, name, box)
+                if (box->record->n_entries > 0)
+                        make_ready(box);
+}
+
+void courier_add(Courier *c, Domain *d, EventKind kind, const char *subject, char *const *fields) {
+        Box *box;
+        int r;
+
+        if (!choose_command(d, kind, false))
+                return;
+        box = find_box(c, DOMAIN_NAME(d));
+        if (!box)
+                return;
+        r = outbox_add(box->record, kind, subject, fields, clock_now_usec());
+        if (r < 0)
+                (void) log_oom();
+        if (r != OUTBOX_DONE)
+                return;
+        save(box);
+        make_ready(box);
+}
+
+void courier_forget(Courier *c, const char *name) {
+        int r = store_outbox_remove(c->manager->store, name);
+
+        if (r < 0)
+                (void) log_failure(r, "%s: Cannot remove " STORE_OUTBOX "/%s: %m", name, name);
+        box_free(map_remove(c->boxes, name));
+}
+
+void courier_rename(Courier *c, const char *from, const char *to) {
+        box_free(map_remove(c->boxes, from));
+        if (!map_get(c->boxes, to))
+                read_box(c, to);
+}
+
+/* --- Before a renewal --- */
+
+bool courier_asks_before(Courier *c, const Domain *d) {
+        const Box *box = map_get(c->boxes, DOMAIN_NAME(d));
+
+        return choose_command(d, EVENT_RENEWING, false) && !(box && outbox_is_limited(box->record, EVENT_RENEWING, NULL, clock_now_usec()));
+}
+
+void courier_note_consent(Courier *c, const Domain *d) {
+        Box *box = find_box(c, DOMAIN_NAME(d));
+
+        if (!box)
+                return;
+        box->record->vetoed_until_usec = 0;
+        (void) outbox_note_told(box->record, EVENT_RENEWING, NULL, clock_now_usec());
+        save(box);
+}
+
+void courier_note_veto(Courier *c, const Domain *d, uint64_t until_usec) {
+        Box *box = find_box(c, DOMAIN_NAME(d));
+
+        if (!box)
+                return;
+        box->record->vetoed_until_usec = until_usec;
+        save(box);
+}
+
+uint64_t courier_vetoed_until(Courier *c, const Domain *d) {
+        const Box *box = map_get(c->boxes, DOMAIN_NAME(d));
+
+        return box && choose_command(d, EVENT_RENEWING, false) ? box->record->vetoed_until_usec : 0;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* Brings events to the hooks of the servers' configuration (MDNotifyCmd, MDMessageCmd), by way of the launcher, and hears how they end. What is to be told is on
+ * disk before a hook is told, and leaves it when that hook has ended: each event is told at least once, over crashes and reboots. */
+
+#include "bus/launcher-client.h"
+#include "domain/event.h"
+#include "manager/domain.h"
+
+int courier_new(Manager *m, Courier **ret);
+Courier *courier_free(Courier *c);
+
+/* Reads what is on disk. */
+void courier_start(Courier *c);
+/* The servers may have changed what is run: whatever waits is looked at again. */
+void courier_kick(Courier *c);
+
+/* 'subject': another one is news, whatever the event's interval (domain/outbox.h); may be NULL. 'fields' alternates keys and values. Nothing is kept when no
+ * command is configured. */
+void courier_add(Courier *c, Domain *d, EventKind kind, const char *subject, char *const *fields);
+
+/* No server names the domain any more. */
+void courier_forget(Courier *c, const char *name);
+/* Its files have another name now. */
+void courier_rename(Courier *c, const char *from, const char *to);
+
+/* Whether the command of MDMessageCmd is to be asked before a renewal. */
+bool courier_asks_before(Courier *c, const Domain *d);
+/* What it answered. */
+void courier_note_consent(Courier *c, const Domain *d);
+void courier_note_veto(Courier *c, const Domain *d, uint64_t until_usec);
+uint64_t courier_vetoed_until(Courier *c, const Domain *d); /* 0: not */
+
+/* How the hook ended, for everybody: the journal, the job's log, a signal on the bus. 'then' may be NULL. */
+void courier_tell_end(Domain *d, EventKind kind, bool notify, const LauncherHookEnd *end, const char *then);
