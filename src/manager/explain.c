@@ -282,6 +282,20 @@ static void explain_challenges(Explanation *e, const Domain *d) {
         }
 }
 
+static void explain_records(Explanation *e, const Domain *d) {
+        uint64_t now = clock_now_usec();
+
+        for (size_t i = 0; i < d->job->persist_records.n; i++) {
+                const PersistRecord *r = &d->job->persist_records.items[i];
+                bool ends = r->until_usec > 0 && r->until_usec < UINT64_MAX;
+                char when[CLOCK_HUMAN_MAX];
+
+                explain_add(e, "challenge", "record", ends ? r->until_usec : 0, "%s. TXT \"%s\" is to be published; %s%s", r->name, r->value,
+                            r->until_usec == 0 ? "it was not seen yet" : !ends ? "it was seen, without an end" : r->until_usec > now ? "it was seen, and ends " : "it ended ",
+                            ends ? clock_format_utc(when, r->until_usec) : "");
+        }
+}
+
 int explain(Domain *d, Explanation *ret) {
         Explanation e = { 0 };
 
@@ -290,6 +304,7 @@ int explain(Domain *d, Explanation *ret) {
         explain_servers(&e, d);
         explain_renewal(&e, d);
         explain_challenges(&e, d);
+        explain_records(&e, d);
         explain_attempts(&e, d);
         explain_decision(&e, d);
         if (e.failed) {

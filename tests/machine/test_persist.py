@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """dns-persist-01: a record that the administrator publishes once proves a name again and again. CA, name servers and records are real: Pebble asks Knot."""
 
+import json
 import re
 import time
 
@@ -65,6 +66,8 @@ def test_record(m):
     assert m.ca.proxy.count("challenge") == 0, m.ca.proxy.counts()
     shown = managed.mdctl(m, "show", name).out
     assert f'{record}. TXT "{value}"' in shown and "not seen yet" in shown, shown
+    explained = json.dumps(json.loads(managed.mdctl(m, "explain", name, "--json=short").out))
+    assert json.dumps(f'{record}. TXT "{value}" is to be published; it was not seen yet')[1:-1] in explained, explained
     publish(m, "one", value)
     managed.renew(m, name)
     before = managed.wait_served(m, name, 60)
