@@ -132,6 +132,7 @@ def test_covered(m):
     assert set(certificate.names) == {"x.example.org", "*.x.example.org", "a.b.x.example.org"}, certificate.names
     ordered = [identifier["value"] for request in m.ca.proxy.seen("new-order") for identifier in request.payload["identifiers"]]
     assert sorted(ordered) == ["*.x.example.org", "a.b.x.example.org", "x.example.org"], ordered
+    m.wait_for(lambda: not managed.job(m, "x.example.org").get("challenge-setups"), 30, "its records to be taken back")
     managed.remove(m, "x.example.org")
     apache.reload(m)
 
