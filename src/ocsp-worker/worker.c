@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ocsp-worker/worker.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <systemd/sd-bus.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/string-util.h"
+#include "bus/error.h"
+#include "bus/names.h"
+#include "config.h"
+#include "ocsp-worker/fetch.h"
+
+#define CALL_TIMEOUT_USEC (90 * USEC_PER_SEC)
+#define EXCHANGE_TIMEOUT_USEC (30 * USEC_PER_SEC)
+
+enum { WAITING_LOW = 64 }; /* with fewer at hand, the manager is asked for more */
+
+#define _auto_message_ _cleanup_(sd_bus_message_unrefp)
+#define _auto_error_ _cleanup_(sd_bus_error_free)
+
+typedef struct Worker {
+        sd_bus *bus;
+        char *manager; /* the unique name of the process that gave us the job: one that comes after it knows nothing of us */
+        Fetcher *fetcher;
+        bool all;      /* the manager has no more */
+        unsigned fetched, failed;
+} Worker;
+
+static void worker_done(Worker *w) {
+        fetcher_free(w->fetcher);
+        sd_bus_flush_close_unref(w->bus);
+        free(w->manager);
+}
+
+static int new_call(Worker *w, const char *member, sd_bus_message **ret) {
+        return sd_bus_message_new_method_call(w->bus, ret, str_or(w->manager, BUS_NAME), BUS_PATH_WORKER, BUS_INTERFACE_WORKER, member);
+}
+
+static int call(Worker *w, sd_bus_message *m, sd_bus_message **ret_reply) {
+        _auto_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        int r = sd_bus_call(w->bus, m, CALL_TIMEOUT_USEC, &error, ret_reply);
+
+        return r < 0 ? log_failure(r, "%s: %s", sd_bus_message_get_member(m), str_or(error.message, strerror(-r))) : 0;
+}
+
+enum { OPEN_E_NOTHING_TO_DO = 1 };
+
+static int open_job(Worker *w) {
+        _auto_message_ sd_bus_message *m = NULL, *reply = NULL;
+        _auto_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        int r;
+
+        r = new_call(w, "Open", &m);
+        if (r < 0)
+                return r;
+        r = sd_bus_call(w->bus, m, CALL_TIMEOUT_USEC, &error, &reply);
+        if (sd_bus_error_has_name(&error, BUS_ERROR_NOTHING_TO_DO))
+                return OPEN_E_NOTHING_TO_DO;
+        if (r < 0)
+                return log_failure(r, "There is no job from the manager: %s", str_or(error.message, strerror(-r)));
+        return str_replace(&w->manager, sd_bus_message_get_sender(reply));
+}
+
+static int read_request(Worker *w, sd_bus_message *m) {
+        FetchRequest request = { 0 };
+        int r, by_get;
+
+        r = sd_bus_message_enter_container(m, 'r', "tsaybss");
+        if (r <= 0)
+                return r;
+        r = sd_bus_message_read(m, "ts", &request.token, &request.url);
+        if (r >= 0)
+                r = sd_bus_message_read_array(m, 'y', &request.body, &request.size);
+        if (r >= 0)
+                r = sd_bus_message_read(m, "bss", &by_get, &request.proxy, &request.proxy_ca_file);
+        if (r < 0)
+                return r;
+        request.by_get = by_get;
+        request.proxy = str_or(request.proxy, NULL);
+        request.proxy_ca_file = str_or(request.proxy_ca_file, NULL);
+        r = fetcher_add(w->fetcher, &request);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_exit_container(m);
+        return r < 0 ? r : 1;
+}
+
+static int take_more(Worker *w) {
+        _auto_message_ sd_bus_message *m = NULL, *reply = NULL;
+        unsigned n = 0;
+        int r;
+
+        r = new_call(w, "OcspNext", &m);
+        if (r >= 0)
+                r = call(w, m, &reply);
+        if (r >= 0)
+                r = sd_bus_message_enter_container(reply, 'a', "(tsaybss)");
+        while (r >= 0 && (r = read_request(w, reply)) > 0)
+                n++;
+        w->all = n == 0;
+        return r;
+}
+
+static int hand_over(Worker *w, const FetchAnswer *a) {
+        _auto_message_ sd_bus_message *m = NULL;
+        int r;
+
+        r = new_call(w, "OcspResponse", &m);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "t", a->token);
+        if (r >= 0)
+                r = sd_bus_message_append_array(m, 'y', a->der, a->size);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "b", (int) a->by_get);
+        return r < 0 ? r : call(w, m, NULL);
+}
+
+static int report(Worker *w, const FetchAnswer *a) {
+        _auto_free_ char *problem = problem_to_argument(a->problem);
+        _auto_message_ sd_bus_message *m = NULL;
+        int r;
+
+        r = problem ? new_call(w, "OcspFailed", &m) : -ENOMEM;
+        if (r >= 0)
+                r = sd_bus_message_append(m, "ts", a->token, problem);
+        return r < 0 ? r : call(w, m, NULL);
+}
+
+static int on_answer(const FetchAnswer *a, void *userdata) {
+        Worker *w = userdata;
+
+        if (a->problem) {
+                w->failed++;
+                return report(w, a);
+        }
+        w->fetched++;
+        return hand_over(w, a);
+}
+
+static int work(Worker *w) {
+        int r = 0;
+
+        while (r >= 0 && !(w->all && fetcher_is_idle(w->fetcher))) {
+                if (!w->all && fetcher_waiting(w->fetcher) < WAITING_LOW)
+                        r = take_more(w);
+                if (r >= 0)
+                        r = fetcher_run(w->fetcher);
+        }
+        return r;
+}
+
+static int close_job(Worker *w) {
+        _auto_message_ sd_bus_message *m = NULL;
+        int r;
+
+        r = new_call(w, "Close", &m);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", "");
+        return r < 0 ? r : call(w, m, NULL);
+}
+
+int worker_run(void) {
+        _cleanup_(worker_done) Worker w = { 0 };
+        int r;
+
+        r = sd_bus_open_system_with_description(&w.bus, "md-ocsp");
+        if (r < 0) {
+                (void) log_failure(r, "Cannot connect to the system bus: %m");
+                return EX_TEMPFAIL;
+        }
+        r = open_job(&w);
+        if (r == OPEN_E_NOTHING_TO_DO) {
+                log_debug("Nothing is to be fetched.");
+                return EXIT_SUCCESS;
+        }
+        if (r >= 0)
+                r = fetcher_new("md-manager/" PROJECT_VERSION, EXCHANGE_TIMEOUT_USEC, on_answer, &w, &w.fetcher);
+        if (r >= 0)
+                r = work(&w);
+        if (r >= 0)
+                r = close_job(&w);
+        if (r < 0)
+                return w.manager ? EX_TEMPFAIL : EXIT_FAILURE; /* told where it happened; the manager asks again */
+        log_info("Fetched %u OCSP response%s; %u failed.", w.fetched, w.fetched == 1 ? "" : "s", w.failed);
+        return EXIT_SUCCESS;
+}
