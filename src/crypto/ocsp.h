@@ -25,7 +25,8 @@ typedef struct OcspAnswer {
 } OcspAnswer;
 
 /* Whether a response answers this request and is to be believed: it is signed by the issuer, or by a responder whose certificate the issuer signed for that
- * purpose; it is about this certificate; its nonce, when it has one, is ours; it counts now. "unknown" is no answer. -EBADMSG with a problem
+ * purpose; it is about this certificate; its nonce, when it has one, is ours; it counts now. "unknown" is no answer. Without 'request' (NULL), for a response
+ * that was kept, nobody looks at the nonce. -EBADMSG with a problem
  * (PROBLEM_TYPE_OCSP) that says what is wrong. */
 int ocsp_response_verify(const void *der, size_t size, const void *request, size_t request_size, X509 *issuer, const char *serial, uint64_t now_usec,
                          OcspAnswer *ret, Problem **ret_problem);

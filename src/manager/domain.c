@@ -18,6 +18,7 @@
 #include "manager/deliver.h"
 #include "manager/domain-bus.h"
 #include "manager/event.h"
+#include "manager/ocsp.h"
 #include "manager/next-keys.h"
 #include "manager/reload.h"
 #include "manager/renewal-info.h"
@@ -285,7 +286,9 @@ static void act(Domain *d) {
         }
 
         case DECISION_ACTIVATE:
-                activation_start(d);
+                d->wanted_usec = ocsp_hold_activation(d->manager->ocsp, d);
+                if (d->wanted_usec == 0)
+                        activation_start(d);
                 break;
 
         case DECISION_INSTALL:

@@ -30,6 +30,7 @@
 #include "manager/domain.h"
 #include "manager/job-bus.h"
 #include "manager/manager-bus.h"
+#include "manager/ocsp.h"
 #include "manager/reload.h"
 #include "manager/rename.h"
 #include "manager/renewal-info.h"
@@ -157,6 +158,7 @@ Manager *manager_free(Manager *m) {
         worker_open_drop_all(m);
         m->schedule = schedule_free(m->schedule); /* first: the timers stay armed while we are away */
         m->renewal_info = renewal_info_free(m->renewal_info);
+        m->ocsp = ocsp_free(m->ocsp);
         if (m->tasks)
                 MAP_FOREACH(m->tasks, key, t)
                         t->class->release(t);
@@ -359,6 +361,7 @@ void manager_apply_snapshots(Manager *m) {
                 domain_evaluate(d);
                 manager_forget_unmanaged(d);
         }
+        ocsp_update(m->ocsp);
         reload_snapshot_arrived(m);
         courier_kick(m->courier);
         plan_recheck(m);
@@ -449,6 +452,8 @@ int manager_start(Manager *m) {
                 r = absence_new(m, &m->absence);
         if (r >= 0)
                 r = renewal_info_new(m, &m->renewal_info);
+        if (r >= 0)
+                r = ocsp_new(m, &m->ocsp);
         if (r < 0)
                 return log_failure(r, "Cannot watch the servers: %m");
         r = manager_bus_register(m);

@@ -18,6 +18,7 @@ typedef struct ChallengeQueue ChallengeQueue; /* manager/challenge-queue.h */
 typedef struct Courier Courier;   /* manager/courier.h */
 typedef struct DnsTeardown DnsTeardown;       /* manager/challenge-dns.h */
 typedef struct Domain Domain;     /* manager/domain.h */
+typedef struct Ocsp Ocsp;         /* manager/ocsp.h */
 typedef struct Renewal Renewal;   /* manager/renewal.h */
 typedef struct Schedule Schedule; /* manager/schedule.h */
 typedef struct RenewalInfo RenewalInfo; /* manager/renewal-info.h */
@@ -36,6 +37,7 @@ typedef struct Manager {
         Absence *absence;
         Schedule *schedule;
         RenewalInfo *renewal_info;
+        Ocsp *ocsp;
 
         Map *domains;  /* name → Domain */
         Map *units;    /* md-renew@….service → Domain, borrowed */

@@ -10,6 +10,7 @@
 #include "base/string-util.h"
 #include "config.h"
 #include "manager/deliver.h"
+#include "manager/ocsp.h"
 #include "manager/reload.h"
 #include "manager/status.h"
 #include "store/domain.h"
@@ -33,18 +34,38 @@ static JsonObject *validity(uint64_t from_usec, uint64_t until_usec) {
         return take_ptr(o);
 }
 
-static JsonObject *certificate(const CertFacts *f) {
+/* mod_md's member "ocsp": what is stapled for the certificate. */
+static int add_ocsp(const Manager *m, const CertFacts *f, JsonObject *o) {
+        const StoreStaple *staple = m ? ocsp_find(m->ocsp, f->serial) : NULL;
+        _auto_json_ JsonObject *ocsp = NULL, *problem = NULL;
+
+        if (!staple)
+                return 0;
+        ocsp = json_object_new_object();
+        if (!ocsp || json_add_string(ocsp, "status", !staple->der ? "unknown" : staple->revoked ? "revoked" : "good") < 0 ||
+            (staple->der && add_object(ocsp, "valid", validity(staple->from_usec, staple->until_usec)) < 0) || json_add_time(ocsp, "renewal", staple->next_usec) < 0)
+                return -ENOMEM;
+        if (staple->last) {
+                problem = json_object_new_object();
+                if (!problem || problem_to_json(staple->last, problem) < 0 || json_add_object(ocsp, "last", take_ptr(problem)) < 0)
+                        return -ENOMEM;
+        }
+        return json_add_object(o, "ocsp", take_ptr(ocsp));
+}
+
+/* Of one that is in use; 'm' NULL: it is not yet. */
+static JsonObject *certificate(const Manager *m, const CertFacts *f) {
         _auto_json_ JsonObject *o = json_object_new_object();
 
         if (!o || json_add_string(o, "issuer-name", f->issuer_name) < 0 || json_add_string(o, "issuer", f->issuer) < 0 || json_add_string(o, "issuer-uri", f->issuer_url) < 0 ||
             add_object(o, "valid", validity(f->not_before_usec, f->not_after_usec)) < 0 || json_add_string(o, "serial", f->serial) < 0 ||
-            json_add_string(o, "sha256-fingerprint", f->sha256) < 0 || json_add_string(o, "ari-cert-id", f->ari_id) < 0)
+            json_add_string(o, "sha256-fingerprint", f->sha256) < 0 || json_add_string(o, "ari-cert-id", f->ari_id) < 0 || add_ocsp(m, f, o) < 0)
                 return NULL;
         return take_ptr(o);
 }
 
 /* "valid" is when all of them are; certificates that are never valid together have none. */
-static JsonObject *certificates(const CertFactsList *l) {
+static JsonObject *certificates(const Manager *m, const CertFactsList *l) {
         _auto_json_ JsonObject *o = json_object_new_object();
         uint64_t from = 0, until = USEC_INFINITY;
 
@@ -53,7 +74,7 @@ static JsonObject *certificates(const CertFactsList *l) {
         for (size_t i = 0; i < l->n; i++) {
                 const CertFacts *f = &l->items[i];
 
-                if (add_object(o, f->spec, certificate(f)) < 0)
+                if (add_object(o, f->spec, certificate(m, f)) < 0)
                         return NULL;
                 from = MAX_OF(from, f->not_before_usec);
                 until = MIN_OF(until, f->not_after_usec);
@@ -98,7 +119,7 @@ static int add_renewal(Domain *d, JsonObject *o) {
         if (d->job->phase != JOB_PHASE_IDLE && d->job->phase != JOB_PHASE_ACTIVATED)
                 r = deliver_read_facts(d, STORE_SET_STAGING, &staged, NULL);
         if (r == 0)
-                r = add_object(copy, "cert", certificates(&staged));
+                r = add_object(copy, "cert", certificates(NULL, &staged));
         cert_facts_list_done(&staged);
         return r < 0 ? r : json_add_object(o, "renewal", take_ptr(copy));
 }
@@ -232,7 +253,7 @@ int status_format_domain(Domain *d, char **ret) {
         r = managed_domain_to_public_json(d->config, &o);
         if (r < 0)
                 return r;
-        if (add_switches(d->config, o) < 0 || add_state(d, o) < 0 || add_object(o, "cert", certificates(&d->live)) < 0 ||
+        if (add_switches(d->config, o) < 0 || add_state(d, o) < 0 || add_object(o, "cert", certificates(d->manager, &d->live)) < 0 ||
             json_add_time(o, "renew-at", renew_at_usec(d)) < 0 || json_add_bool(o, "watched", is_watched(d)) < 0 ||
             json_add_bool(o, "renew", is_due(d)) < 0)
                 return -ENOMEM;

@@ -11,6 +11,7 @@
 #include "config.h"
 #include "manager/accounts.h"
 #include "manager/job-bus.h"
+#include "manager/ocsp.h"
 #include "manager/renewal-info.h"
 #include "manager/renewal.h"
 #include "manager/sign.h"
@@ -357,6 +358,9 @@ static const sd_bus_vtable vtable[] = {
                                 renewal_info_received, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("RenewalInfoFailed", SD_BUS_ARGS("s", token, "s", problem, "t", retry_after_usec), SD_BUS_NO_RESULT, renewal_info_failed,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("OcspNext", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(tsaybss)", requests), ocsp_worker_next, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("OcspResponse", SD_BUS_ARGS("t", token, "ay", der, "b", by_get), SD_BUS_NO_RESULT, ocsp_worker_response, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("OcspFailed", SD_BUS_ARGS("t", token, "s", problem), SD_BUS_NO_RESULT, ocsp_worker_failed, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Progress", SD_BUS_ARGS("s", activity), SD_BUS_NO_RESULT, method_progress, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Close", SD_BUS_ARGS("s", problem), SD_BUS_NO_RESULT, method_close, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,

@@ -11,6 +11,7 @@
 #include "bus/unit.h"
 #include "config.h"
 #include "manager/batch.h"
+#include "manager/ocsp.h"
 #include "manager/renewal.h"
 
 enum { OPENS_MAX = 64 }; /* Open() calls that are being looked at */
@@ -79,6 +80,11 @@ static void on_unit(const char *unit, const sd_bus_error *error, void *userdata)
         /* It may have asked twice: the first question was answered meanwhile. */
         if (map_get(m->workers, sd_bus_message_get_sender(c->message))) {
                 refuse_open(c, BUS_ERROR_NOT_NOW, "this connection has a job open");
+                return;
+        }
+        if (str_equal(unit, OCSP_UNIT)) {
+                ocsp_open(m, c->message);
+                open_call_free(c);
                 return;
         }
         if (batch_is_unit(unit)) {

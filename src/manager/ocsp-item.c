@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "manager/ocsp-item.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/message-ids.h"
+#include "base/string-util.h"
+#include "base/strv.h"
+#include "domain/event.h"
+#include "domain/ocsp-schedule.h"
+#include "manager/domain.h"
+#include "manager/manager-bus.h"
+
+OcspItem *ocsp_item_free(OcspItem *i) {
+        if (!i)
+                return NULL;
+        ocsp_item_forget_request(i);
+        store_staple_done(&i->staple);
+        X509_free(i->issuer);
+        strv_free(i->names);
+        free(i->id);
+        free(i->serial);
+        free(i->url);
+        free(i->proxy_url);
+        free(i->proxy_ca_file);
+        free(i);
+        return NULL;
+}
+
+bool ocsp_item_is_good(const OcspItem *i, uint64_t now_usec) {
+        return i->staple.der && i->staple.until_usec > now_usec;
+}
+
+/* What will be due within a hundredth of the response's life is fetched along, a minute ahead at the most. */
+bool ocsp_item_is_due(const OcspItem *i, uint64_t now_usec) {
+        uint64_t together = i->staple.der ? MIN_OF((i->staple.until_usec - i->staple.from_usec) / 100, USEC_PER_MINUTE) : 0;
+
+        return !i->request && i->staple.next_usec <= usec_add(now_usec, together);
+}
+
+/* The store may have been written by mod_md, which believes what it gets. What is kept is believed no more than what comes. */
+static bool is_believed(const OcspItem *i, const StoreStaple *staple) {
+        _auto_problem_ Problem *p = NULL;
+        OcspAnswer a;
+
+        if (!staple->der)
+                return true;
+        if (ocsp_response_verify(staple->der, staple->size, NULL, 0, i->issuer, i->serial, clock_now_usec(), &a, &p) == 0)
+                return a.until_usec == staple->until_usec && a.revoked == staple->revoked;
+        log_debug("The OCSP response in " STORE_OCSP "/%s/ocsp-%s.json is of no use: %s", i->names[0], i->id, p ? p->detail : "out of memory");
+        return false;
+}
+
+/* A time that a wrong clock, or another setting, has planned is planned anew. */
+static void plan_kept(OcspItem *i) {
+        StoreStaple *s = &i->staple;
+        uint64_t now = clock_now_usec(), latest = s->der ? s->until_usec : usec_add(now, USEC_PER_DAY);
+
+        if (s->errors == 0 && s->der)
+                s->next_usec = MIN_OF(s->next_usec, ocsp_schedule_refresh_usec(&i->window, s->from_usec, s->until_usec, s->from_usec, UINT32_MAX));
+        if (s->next_usec > latest)
+                s->next_usec = 0;
+}
+
+static void load(OcspItem *i) {
+        StoreStaple kept = { 0 };
+
+        if (store_ocsp_read(i->manager->store, i->names[0], i->id, &kept) != 0)
+                return;
+        if (!is_believed(i, &kept)) {
+                unsigned errors = kept.errors;
+                uint64_t next = errors > 0 ? kept.next_usec : 0;
+
+                store_staple_done(&kept);
+                kept = (StoreStaple){ .errors = errors, .next_usec = next };
+        }
+        store_staple_done(&i->staple);
+        i->staple = kept;
+        plan_kept(i);
+}
+
+/* A failure is told; the response is kept in memory, and the next one is written again. */
+static void keep(const OcspItem *i) {
+        STRV_FOREACH(name, i->names) {
+                int r = store_ocsp_write(i->manager->store, *name, i->id, &i->staple);
+
+                if (r != 0)
+                        (void) log_failure(r < 0 ? r : -ENOENT, "%s: Cannot write an OCSP response to %s/" STORE_OCSP "/%s: %m", *name,
+                                           store_path(i->manager->store), *name);
+        }
+}
+
+int ocsp_item_add_name(OcspItem *i, const char *name) {
+        StoreStaple there = { 0 };
+        int r;
+
+        if (strv_contains(i->names, name))
+                return 0;
+        r = strv_extend(&i->names, name);
+        if (r < 0)
+                return r;
+        if (strv_length(i->names) > 1 && i->staple.der && store_ocsp_read(i->manager->store, name, i->id, &there) != 0)
+                keep(i);
+        store_staple_done(&there);
+        return 0;
+}
+
+int ocsp_item_new(Manager *m, const SnapshotStapling *stapling, X509 *issuer, OcspItem **ret) {
+        _cleanup_(ocsp_item_freep) OcspItem *i = calloc(1, sizeof(*i));
+        const char *name = str_or(stapling->domain, STORE_OCSP_OTHER);
+
+        if (!i)
+                return -ENOMEM;
+        i->manager = m;
+        if (X509_up_ref(issuer) != 1)
+                return -ENOMEM;
+        i->issuer = issuer;
+        if (str_replace(&i->id, stapling->id) < 0 || str_replace(&i->serial, stapling->serial) < 0 || str_replace(&i->url, stapling->url) < 0 ||
+            str_replace(&i->proxy_url, stapling->proxy_url) < 0 || str_replace(&i->proxy_ca_file, stapling->proxy_ca_file) < 0 ||
+            ocsp_item_add_name(i, name) < 0)
+                return -ENOMEM;
+        /* There from now on, which md-ocsp.service takes for a sign that there is something to do. */
+        (void) store_ocsp_ensure(m->store, name);
+        load(i);
+        *ret = take_ptr(i);
+        return 0;
+}
+
+/* Asking */
+
+void ocsp_item_forget_request(OcspItem *i) {
+        free(take_ptr(i->request));
+        i->request_size = 0;
+        i->token = 0;
+}
+
+int ocsp_item_ask(OcspItem *i, uint64_t token) {
+        int r;
+
+        ocsp_item_forget_request(i);
+        r = ocsp_request_make(i->issuer, i->serial, &i->request, &i->request_size);
+        if (r == 0)
+                i->token = token;
+        return r;
+}
+
+/* Telling */
+
+static void tell(const OcspItem *i, EventKind kind, int priority, const char *message_id, const Problem *problem, const char *text) {
+        STRV_FOREACH(name, i->names) {
+                Domain *d = manager_find_domain(i->manager, *name);
+                LogField fields[] = {
+                        { "MD_NAME", *name },
+                        { "MD_EVENT", event_kind_to_string(kind) },
+                        { "MD_CERT_SERIAL", i->serial },
+                        { "MD_PROBLEM", problem ? problem->type : NULL },
+                };
+
+                log_full(priority, 0, message_id, fields, ELEMENTSOF(fields), "%s: %s", *name, text);
+                if (d)
+                        manager_bus_event(d, event_kind_to_string(kind), problem, text);
+        }
+}
+
+static void tell_renewed(OcspItem *i, bool news) {
+        _auto_free_ char *text = NULL;
+        char until[CLOCK_HUMAN_MAX];
+        uint64_t now = clock_now_usec();
+
+        if (!news && usec_sub(now, i->renewed_told_usec) < event_kind_interval_usec(EVENT_OCSP_RENEWED))
+                return;
+        i->renewed_told_usec = now;
+        text = str_printf("The OCSP responder says that the certificate %s is %s, until %s", i->serial, i->staple.revoked ? "revoked" : "good",
+                          clock_format_utc(until, i->staple.until_usec));
+        if (text)
+                tell(i, EVENT_OCSP_RENEWED, i->staple.revoked ? LOG_WARNING : LOG_INFO, MESSAGE_OCSP_RENEWED, NULL, text);
+}
+
+static void tell_errored(OcspItem *i, const Problem *problem) {
+        _auto_free_ char *text = NULL;
+        char when[CLOCK_HUMAN_MAX], until[CLOCK_HUMAN_MAX];
+        uint64_t now = clock_now_usec();
+        bool good = ocsp_item_is_good(i, now);
+
+        if (i->staple.errors > 1 && usec_sub(now, i->errored_told_usec) < event_kind_interval_usec(EVENT_OCSP_ERRORED))
+                return;
+        i->errored_told_usec = now;
+        text = str_printf("There is no new OCSP response for the certificate %s (attempt %u): %s; %s%s; next try %s", i->serial, i->staple.errors, problem->detail,
+                          good ? "the one before is stapled until " : "nothing is stapled", good ? clock_format_utc(until, i->staple.until_usec) : "",
+                          clock_format_utc(when, i->staple.next_usec));
+        if (text)
+                tell(i, EVENT_OCSP_ERRORED, LOG_WARNING, MESSAGE_OCSP_ERRORED, problem, text);
+}
+
+/* What came of it */
+
+void ocsp_item_failed(OcspItem *i, const Problem *problem) {
+        uint64_t now = clock_now_usec();
+
+        ocsp_item_forget_request(i);
+        i->staple.errors++;
+        i->staple.next_usec = ocsp_schedule_retry_usec(i->retry_delay_usec, i->staple.errors, problem->retry_after_usec, now, manager_random());
+        problem_free(i->staple.last);
+        i->staple.last = problem_copy(problem);
+        tell_errored(i, problem);
+        keep(i);
+}
+
+/* A revoked certificate is a reason to renew it, once that is known of it. */
+static void note_revoked(const OcspItem *i, bool key_compromised) {
+        STRV_FOREACH(name, i->names) {
+                Domain *d = manager_find_domain(i->manager, *name);
+
+                for (size_t k = 0; d && k < d->live.n; k++) {
+                        const CertFacts *f = &d->live.items[k];
+
+                        if (!str_equal_nocase(f->serial, i->serial) || strv_contains(d->job->revoked, f->sha256))
+                                continue;
+                        if (job_note_revoked(d->job, f->sha256) < 0 || (key_compromised && job_note_revoked_key(d->job, f->key_sha256) < 0))
+                                (void) log_oom();
+                        domain_save_job(d);
+                }
+        }
+}
+
+static void take(OcspItem *i, const void *der, size_t size, const OcspAnswer *a) {
+        StoreStaple staple = { .size = size, .revoked = a->revoked, .from_usec = a->from_usec, .until_usec = a->until_usec };
+        bool news = !i->staple.der || i->staple.errors > 0 || i->staple.revoked != a->revoked;
+
+        ocsp_item_forget_request(i);
+        staple.der = malloc(size);
+        if (!staple.der) {
+                (void) log_oom();
+                return;
+        }
+        memcpy(staple.der, der, size);
+        staple.next_usec = ocsp_schedule_refresh_usec(&i->window, a->from_usec, a->until_usec, clock_now_usec(), manager_random());
+        store_staple_done(&i->staple);
+        i->staple = staple;
+        keep(i);
+        tell_renewed(i, news);
+        if (a->revoked)
+                note_revoked(i, a->key_compromised);
+}
+
+void ocsp_item_answered(OcspItem *i, const void *der, size_t size) {
+        _auto_problem_ Problem *p = NULL;
+        OcspAnswer a = { 0 };
+        int r;
+
+        r = ocsp_response_verify(der, size, i->request, i->request_size, i->issuer, i->serial, clock_now_usec(), &a, &p);
+        if (r == 0) {
+                take(i, der, size, &a);
+                return;
+        }
+        if (!p)
+                p = problem_new(PROBLEM_TYPE_INTERNAL, "The OCSP response cannot be verified: %s", strerror(-r));
+        problem_prefix(p, "%s", i->url);
+        if (p)
+                ocsp_item_failed(i, p);
+        else
+                ocsp_item_forget_request(i);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* One certificate for which OCSP responses are fetched, however many servers use it. */
+
+#include "crypto/ocsp.h"
+#include "domain/snapshot.h"
+#include "manager/manager.h"
+#include "store/ocsp.h"
+
+typedef struct OcspItem {
+        Manager *manager;
+        char *id;      /* SHA-1 of the certificate */
+        char **names;  /* the domains that it belongs to, or "other": directories of the store */
+        char *serial, *url, *proxy_url, *proxy_ca_file;
+        X509 *issuer;
+        Window window; /* MDStaplingRenewWindow */
+        uint64_t retry_delay_usec;
+
+        StoreStaple staple; /* what is known, and when it is asked for again */
+        bool offered;       /* some server staples it */
+        uint64_t wanted_until_usec; /* for a certificate that is not live yet; 0: it is */
+
+        void *request; /* what the responder is being asked just now; NULL: nothing */
+        size_t request_size;
+        uint64_t token;
+        bool by_get; /* the responder likes GET better */
+        uint64_t renewed_told_usec, errored_told_usec;
+} OcspItem;
+
+/* Known by 'stapling', whose issuer is 'issuer' (a reference is taken), with what the store has of it. */
+int ocsp_item_new(Manager *m, const SnapshotStapling *stapling, X509 *issuer, OcspItem **ret);
+OcspItem *ocsp_item_free(OcspItem *i);
+DEFINE_CLEANUP(OcspItem *, ocsp_item_free)
+
+/* Of the certificate with this name; makes it known under one more name. */
+int ocsp_item_add_name(OcspItem *i, const char *name);
+
+bool ocsp_item_is_good(const OcspItem *i, uint64_t now_usec); /* there is a response that counts now */
+bool ocsp_item_is_due(const OcspItem *i, uint64_t now_usec);
+
+/* Makes the request; forgets it. */
+int ocsp_item_ask(OcspItem *i, uint64_t token);
+void ocsp_item_forget_request(OcspItem *i);
+
+/* The responder's answer to the request, or what kept it from coming: verified, kept, told. */
+void ocsp_item_answered(OcspItem *i, const void *der, size_t size);
+void ocsp_item_failed(OcspItem *i, const Problem *problem);
