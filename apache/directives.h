@@ -95,6 +95,7 @@ typedef struct Configuration {
         bool certificate_status;            /* MDCertificateStatus */
         const char *check_name, *check_url; /* MDCertificateCheck: a label, and what the fingerprint is put behind; never NULL */
         apr_hash_t *warned;                 /* what has been warned about, and will not be again */
+        struct OcspStapling *ocsp; /* ocsp.c: what is stapled; NULL: nothing */
         struct Domains *domains; /* domains.h: what came of it; NULL until the configuration has been checked */
 } Configuration;
 

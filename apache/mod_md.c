@@ -23,6 +23,7 @@
 #include "domains.h"
 #include "https.h"
 #include "pair-memory.h"
+#include "ocsp.h"
 #include "pass.h"
 #include "snapshot.h"
 #include "status.h"
@@ -206,4 +207,5 @@ static void register_hooks(apr_pool_t *p) {
         status_register(p);
         https_register();
         alpn_register(p);
+        ocsp_register();
 }

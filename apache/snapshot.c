@@ -17,6 +17,7 @@
 #include "base/strv.h"
 #include "config.h"
 #include "domains.h"
+#include "ocsp.h"
 #include "store-view.h"
 #include "unit.h"
 
@@ -108,6 +109,8 @@ static int fill(Snapshot *snapshot, const Configuration *c, const char *unit, ap
         snapshot->written_usec = clock_now_usec();
 
         r = add_listeners(snapshot, p);
+        if (r == 0)
+                r = ocsp_fill_snapshot(c, &snapshot->staplings);
         if (r < 0 || !c->domains)
                 return r;
 
@@ -153,15 +156,20 @@ static void write_snapshot(const Configuration *c, StoreView *store, const char 
                              r == STORE_VIEW_DONE ? "has been written" : "says the same as before");
 }
 
-/* Domains of an earlier configuration must be seen to be gone. */
-static void publish_nothing(const Configuration *c, const char *unit, const char *id, apr_pool_t *p) {
+/* Certificates of no managed domain may be stapled all the same; and domains of an earlier configuration must be seen to be gone. */
+static void publish_without_domains(const Configuration *c, const char *unit, const char *id, apr_pool_t *p) {
         const char *why = NULL;
         bool exists = false;
         StoreView *store;
 
-        if (store_view_open_for_server(p, STORE_DIR, &store, &why) != STORE_VIEW_DONE)
+        if (store_view_open_for_server(p, STORE_DIR, &store, &why) != STORE_VIEW_DONE) {
+                if (ocsp_is_used(c))
+                        tell_failure(c, why);
                 return;
-        if (store_view_has_snapshot(store, id, &exists) == STORE_VIEW_DONE && exists)
+        }
+        if (ocsp_is_used(c))
+                write_snapshot(c, store, unit, id, p);
+        else if (store_view_has_snapshot(store, id, &exists) == STORE_VIEW_DONE && exists)
                 write_snapshot(c, store, unit, id, p);
 }
 
@@ -170,7 +178,7 @@ void snapshot_publish(const Configuration *c, apr_pool_t *p) {
         const char *id = unit_snapshot_id(p, unit, ap_server_root, config_file(c->base->process));
 
         if (!c->domains)
-                publish_nothing(c, unit, id, p);
+                publish_without_domains(c, unit, id, p);
         else if (c->domains->store)
                 write_snapshot(c, c->domains->store, unit, id, p);
 }

@@ -298,6 +298,16 @@ int store_view_read_alpn(StoreView *v, apr_pool_t *p, const char *name, const Ke
         return STORE_VIEW_DONE;
 }
 
+/* Stapling */
+
+int store_view_read_staple(StoreView *v, const char *name, const char *id, StoreOcspMark *mark, StoreStaple *ret) {
+        int r = store_ocsp_read_staple(v->store, name, id, mark, ret);
+
+        if (r == STORE_OCSP_UNCHANGED)
+                return STORE_VIEW_UNCHANGED;
+        return r == 0 ? STORE_VIEW_DONE : STORE_VIEW_E_NOT_FOUND;
+}
+
 /* Status */
 
 struct StoreViewStatus {

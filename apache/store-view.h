@@ -11,6 +11,7 @@
 #include "base/key-spec.h"
 #include "base/secret.h"
 #include "domain/snapshot.h"
+#include "store/ocsp.h"
 #include "store/status.h"
 
 typedef struct StoreView StoreView;
@@ -62,6 +63,9 @@ int store_view_write_fallback(StoreView *v, apr_pool_t *p, const char *name, con
 
 /* Never fails louder than 'not found': the request is then somebody else's. */
 int store_view_read_challenge(StoreView *v, apr_pool_t *p, const char *name, const char *token, const char **ret_answer);
+
+/* An OCSP response, unless it is the one of *mark (store/ocsp.h): STORE_VIEW_UNCHANGED. The caller releases it. */
+int store_view_read_staple(StoreView *v, const char *name, const char *id, StoreOcspMark *mark, StoreStaple *ret);
 
 typedef struct StoreViewAnswer {
         const char *cert_pem;
