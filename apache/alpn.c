@@ -17,6 +17,7 @@
 #include "crypto/cert.h"
 #include "crypto/key.h"
 #include "domains.h"
+#include "fallback.h"
 #include "pair.h"
 #include "store-view.h"
 
@@ -80,11 +81,12 @@ static void add_answer(conn_rec *c, StoreView *v, const char *name, const KeySpe
                 APR_ARRAY_PUSH(answers, StoreViewAnswer) = answer;
 }
 
-/* The one without a curve in its name, which is the only one for some, then one for each other key of the domain: nobody knows
- * which of them the CA's client likes. */
+/* The one without a curve in its name, which is the only one for some, then one for each other key of the domain and for that of a fallback: nobody
+ * knows which of them the CA's client likes. */
 static apr_array_header_t *find_answers(conn_rec *c, const Domains *domains, const char *name) {
         apr_array_header_t *answers = apr_array_make(c->pool, 2, sizeof(StoreViewAnswer));
         const ManagedDomain *d = matching_find(domains->matching, name);
+        bool fallback = true;
 
         if (!d || d->refused || !domain_allows_tls_alpn01(d))
                 return answers;
@@ -95,7 +97,11 @@ static apr_array_header_t *find_answers(conn_rec *c, const Domains *domains, con
 
                 if (spec.type == KEY_TYPE_EC)
                         add_answer(c, domains->store, name, &spec, answers);
+                if (key_spec_equal(&spec, &fallback_key_spec))
+                        fallback = false;
         }
+        if (fallback)
+                add_answer(c, domains->store, name, &fallback_key_spec, answers);
         return answers;
 }
 

@@ -36,9 +36,8 @@ struct Fallbacks {
         PairMemory *known; /* the digest is that of the names */
 };
 
-/* P-256 whatever the domain's keys will be: signing with it takes no time that one could notice, also for thousands of domains at
- * one start. */
-static const KeySpec fallback_key = { .type = KEY_TYPE_EC, .curve = "P-256" };
+/* Signing with it takes no time that one could notice, also for thousands of domains at one start. */
+const KeySpec fallback_key_spec = { .type = KEY_TYPE_EC, .curve = "P-256" };
 
 static apr_status_t free_fallbacks(void *data) {
         Fallbacks *f = data;
@@ -152,7 +151,7 @@ static bool is_good(Fallbacks *f, StoreView *v, apr_pool_t *p, const char *direc
                 return false;
         if (is_known(f, &mark, names))
                 return true;
-        if (store_view_read_pair(v, p, STORE_VIEW_FALLBACK, directory, &fallback_key, &text, &key, &why) != STORE_VIEW_DONE ||
+        if (store_view_read_pair(v, p, STORE_VIEW_FALLBACK, directory, &fallback_key_spec, &text, &key, &why) != STORE_VIEW_DONE ||
             !text_is_good(p, text, names, key, &until_usec))
                 return false;
         know(f, &mark, names, until_usec);
@@ -163,7 +162,7 @@ static int ensure_key(Fallbacks *f, Problem **ret_problem) {
         int r = 0;
 
         if (!f->key)
-                r = key_make(&fallback_key, &f->key, ret_problem);
+                r = key_make(&fallback_key_spec, &f->key, ret_problem);
         if (r == 0 && !f->key_pem)
                 r = key_to_pem(f->key, &f->key_pem);
         return r;
@@ -213,7 +212,7 @@ static int make(Fallbacks *f, StoreView *v, apr_pool_t *p, const char *directory
         if (!text)
                 return failed(p, NULL, ret_why);
 
-        r = store_view_write_fallback(v, p, directory, &fallback_key, f->key_pem, text, ret_why);
+        r = store_view_write_fallback(v, p, directory, &fallback_key_spec, f->key_pem, text, ret_why);
         if (r == STORE_VIEW_DONE && pair_mark_take(pair->cert_file, pair->key_file, &mark))
                 know(f, &mark, names, f->until_usec / USEC_PER_SEC * USEC_PER_SEC);
         return r;
@@ -225,7 +224,7 @@ int fallback_ensure(Fallbacks *f, StoreView *v, apr_pool_t *p, const ManagedDoma
         StoreViewPair pair;
         int r = STORE_VIEW_DONE;
 
-        if (names_for(d, &names) < 0 || store_view_pair(v, p, STORE_VIEW_FALLBACK, directory, &fallback_key, &pair) != STORE_VIEW_DONE)
+        if (names_for(d, &names) < 0 || store_view_pair(v, p, STORE_VIEW_FALLBACK, directory, &fallback_key_spec, &pair) != STORE_VIEW_DONE)
                 return failed(p, NULL, ret_why);
         if (!is_good(f, v, p, directory, &pair, names))
                 r = make(f, v, p, directory, &pair, names, ret_why);

@@ -8,6 +8,8 @@
 #include "pair-memory.h"
 #include "store-view.h"
 
+extern const KeySpec fallback_key_spec; /* P-256, whatever the domain's keys will be */
+
 /* What all that are made for one configuration have in common: making a key for each would take most of the time. */
 typedef struct Fallbacks Fallbacks;
 

@@ -96,6 +96,20 @@ static int put(Renewal *r, const char *name, const KeySpec *spec, const char *ke
         return k > 0 ? -EIO : k;
 }
 
+/* A client without TLS 1.3 gets a cipher for one of the certificates that the virtual host has at this time, before the challenge is looked at. A new
+ * domain begins with a fallback on this curve, whatever its own keys will be. */
+static int put_for_fallback(Renewal *r, const char *name, const char *key_authorization) {
+        const KeySpecs *keys = &r->task.settings->keys;
+
+        for (size_t i = 0; i < key_specs_count(keys); i++) {
+                KeySpec spec = key_specs_get(keys, i);
+
+                if (key_spec_equal(&spec, &ec_spec))
+                        return 0;
+        }
+        return put(r, name, &ec_spec, key_authorization);
+}
+
 int challenge_alpn_put(Renewal *r, const char *name, const char *key_authorization) {
         int k = 0;
 
@@ -104,5 +118,5 @@ int challenge_alpn_put(Renewal *r, const char *name, const char *key_authorizati
 
                 k = put(r, name, &spec, key_authorization);
         }
-        return k;
+        return k == 0 ? put_for_fallback(r, name, key_authorization) : k;
 }

@@ -36,6 +36,20 @@ def test_key_types(m):
     apache.reload(m)
 
 
+def test_old_tls(m):
+    """TLS 1.2 only, and a key that is not of the self-signed certificate's type: proven at first, and again on the CA's certificate."""
+    m.write("/etc/apache2/conf-enabled/old.conf", "SSLProtocol -all +TLSv1.2\n")
+    add(m, "old.example.org", directives="MDCAChallenges tls-alpn-01\nMDPrivateKeys RSA 2048")
+    apache.reload(m)
+    before = managed.wait_served(m, "old.example.org", deadline=60)
+    managed.renew(m, "old.example.org")
+    managed.wait_served(m, "old.example.org", other_than=before)
+    m.wait_for(lambda: not managed.left_over(m), 20, "no answer to be left")
+    managed.remove(m, "old.example.org")
+    m.run("rm /etc/apache2/conf-enabled/old.conf")
+    apache.reload(m)
+
+
 def test_renewal(m):
     """Each order has its own digest: what is left of another one does not stand in its way."""
     m.run(f"install -d -o md-manager -g www-data -m 2750 {STORE}/challenges/example.org")

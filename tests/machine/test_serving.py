@@ -182,6 +182,14 @@ def test_alpn_old(m):
     unprove(m, name)
     clear(m)
 
+    # Here the cipher is chosen for the key of the self-signed certificate, which is none of the domain's.
+    name = "rsa.old.example.org"
+    load(m, "Protocols http/1.1 acme-tls/1\nSSLProtocol -all +TLSv1.2\n" + manual(name, directives="MDPrivateKeys RSA 2048") + apache.virtual_host(m, name))
+    expected = {key: prove(m, name, key, "x") for key in ("rsa", "P-256")}
+    assert handshake(m, name, "-tls1_2") == ("acme-tls/1", expected["P-256"])
+    unprove(m, name)
+    clear(m)
+
 
 # MDRequireHttps
 
