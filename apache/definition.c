@@ -9,6 +9,10 @@
 #include "base/string-util.h"
 #include "domain/name.h"
 
+enum {
+        FEW_NAMES = 16,
+};
+
 /* "auto" and "manual" may stand anywhere among the names. */
 static bool read_member_mode(const char *word, Settings *settings) {
         if (str_equal_nocase(word, "auto"))
@@ -35,15 +39,33 @@ static const char *normalize(Call *call, const char *word) {
         return name ? apr_pstrdup(call->pool, name) : NULL;
 }
 
+/* A hash takes as much memory as all the rest of a definition, so those with few names have none. */
+static bool has_name(const Definition *d, const char *name) {
+        if (d->known)
+                return apr_hash_get(d->known, name, APR_HASH_KEY_STRING);
+        for (int i = 0; i < d->names->nelts; i++)
+                if (str_equal(APR_ARRAY_IDX(d->names, i, const char *), name))
+                        return true;
+        return false;
+}
+
+static void know_name(Call *call, Definition *d, const char *name) {
+        APR_ARRAY_PUSH(d->names, const char *) = name;
+        if (d->names->nelts == FEW_NAMES) {
+                d->known = apr_hash_make(call->pool);
+                for (int i = 0; i < d->names->nelts; i++)
+                        apr_hash_set(d->known, APR_ARRAY_IDX(d->names, i, const char *), APR_HASH_KEY_STRING, "");
+        } else if (d->known)
+                apr_hash_set(d->known, name, APR_HASH_KEY_STRING, "");
+}
+
 static const char *add_name(Call *call, Definition *d, const char *word) {
         const char *name = normalize(call, word);
 
         if (!name)
                 return "out of memory";
-        if (apr_hash_get(d->known, name, APR_HASH_KEY_STRING))
-                return NULL;
-        apr_hash_set(d->known, name, APR_HASH_KEY_STRING, name);
-        APR_ARRAY_PUSH(d->names, const char *) = name;
+        if (!has_name(d, name))
+                know_name(call, d, name);
         return NULL;
 }
 
@@ -60,8 +82,7 @@ static const char *define(Call *call, char **words, Definition **ret) {
         Definition *d = apr_pcalloc(call->pool, sizeof(*d));
         const char *error;
 
-        d->names = apr_array_make(call->pool, 4, sizeof(const char *));
-        d->known = apr_hash_make(call->pool);
+        d->names = apr_array_make(call->pool, 2, sizeof(const char *));
         d->file = call->cmd->directive->filename;
         d->line = (unsigned) call->cmd->directive->line_num;
 

@@ -69,7 +69,7 @@ typedef struct Settings {
 /* One MDomain or <MDomain>. */
 typedef struct Definition {
         apr_array_header_t *names; /* of const char *, normalized, without duplicates, not yet checked */
-        apr_hash_t *known;         /* the same names as keys */
+        apr_hash_t *known;         /* the same names as keys; NULL: they are few */
         Settings settings;
         const char *file;
         unsigned line;

@@ -177,11 +177,15 @@ static apr_array_header_t *servers_in_order(apr_pool_t *p, server_rec *base) {
 }
 
 apr_array_header_t *hosts_collect(const Configuration *c, apr_pool_t *p, apr_hash_t **ret_by_server) {
-        apr_array_header_t *servers = servers_in_order(p, c->base), *hosts = apr_array_make(p, servers->nelts, sizeof(MatchHost *));
         apr_hash_t *by_server = apr_hash_make(p);
+        apr_array_header_t *servers, *hosts;
+        apr_pool_t *scratch = NULL;
         Tree tree;
 
-        tree_init(&tree, p);
+        (void) apr_pool_create(&scratch, p);
+        servers = servers_in_order(scratch, c->base);
+        hosts = apr_array_make(p, servers->nelts, sizeof(MatchHost *));
+        tree_init(&tree, scratch);
         for (int i = 0; i < servers->nelts; i++) {
                 server_rec *s = APR_ARRAY_IDX(servers, i, server_rec *);
                 MatchHost *host;
@@ -195,6 +199,7 @@ apr_array_header_t *hosts_collect(const Configuration *c, apr_pool_t *p, apr_has
                 apr_hash_set(by_server, &host->server, sizeof(host->server), host);
         }
 
+        apr_pool_destroy(scratch);
         *ret_by_server = by_server;
         return hosts;
 }

@@ -22,7 +22,8 @@ struct Matching {
         MatchMode mode;
         apr_array_header_t *domains, *hosts;
         NameIndex *index;
-        apr_hash_t *found; /* ManagedDomain * → Found * */
+        apr_pool_t *scratch; /* of what is found, until the domains have taken it */
+        apr_hash_t *found;   /* ManagedDomain * → Found * */
         apr_array_header_t *notes;
 };
 
@@ -191,12 +192,12 @@ static Found *found_of(Matching *m, const ManagedDomain *d) {
         Found *found = apr_hash_get(m->found, &d, sizeof(d));
 
         if (!found) {
-                const ManagedDomain **key = apr_pmemdup(m->pool, &d, sizeof(d));
+                const ManagedDomain **key = apr_pmemdup(m->scratch, &d, sizeof(d));
 
-                found = apr_pcalloc(m->pool, sizeof(*found));
-                found->names = apr_array_make(m->pool, 2, sizeof(const char *));
-                found->origins = apr_array_make(m->pool, 2, sizeof(const char *));
-                found->hosts = apr_array_make(m->pool, 2, sizeof(const char *));
+                found = apr_pcalloc(m->scratch, sizeof(*found));
+                found->names = apr_array_make(m->scratch, 2, sizeof(const char *));
+                found->origins = apr_array_make(m->scratch, 2, sizeof(const char *));
+                found->hosts = apr_array_make(m->scratch, 2, sizeof(const char *));
                 apr_hash_set(m->found, key, sizeof(*key), found);
         }
         return found;
@@ -222,7 +223,7 @@ static void host_offer_name(Matching *m, const MatchHost *host, const char *dire
         name = apr_pstrdup(m->pool, name);
         name_index_add(m->index, name, d);
         APR_ARRAY_PUSH(found_of(m, d)->names, const char *) = name;
-        APR_ARRAY_PUSH(found_of(m, d)->origins, const char *) = apr_psprintf(m->pool, "%s: %s at %s", name, directive, host->place);
+        APR_ARRAY_PUSH(found_of(m, d)->origins, const char *) = apr_psprintf(m->scratch, "%s: %s at %s", name, directive, host->place);
 }
 
 static bool host_names_domain(const MatchHost *host, const ManagedDomain *d) {
@@ -276,6 +277,11 @@ static int take_texts(char ***list, const apr_array_header_t *texts, size_t max)
         return 0;
 }
 
+static void clear_found(Matching *m) {
+        apr_pool_clear(m->scratch);
+        m->found = apr_hash_make(m->scratch);
+}
+
 static int take_found(Matching *m) {
         int r = 0;
 
@@ -293,12 +299,12 @@ static int take_found(Matching *m) {
                 if (r == 0 && strv_length(d->names) > MANAGED_DOMAIN_NAMES_MAX && !d->refused)
                         r = refuse(m, d, "it has more than %d names, with those of its virtual hosts", MANAGED_DOMAIN_NAMES_MAX);
         }
-        apr_hash_clear(m->found);
+        clear_found(m);
         return r;
 }
 
 static void host_mark_used(Matching *m, const MatchHost *host) {
-        const char *text = apr_psprintf(m->pool, "%s (ServerName %s)", host->place, host->name);
+        const char *text = apr_psprintf(m->scratch, "%s (ServerName %s)", host->place, host->name);
 
         for (int i = 0; i < host->domains->nelts; i++) {
                 ManagedDomain *d = APR_ARRAY_IDX(host->domains, i, ManagedDomain *);
@@ -338,7 +344,7 @@ static void host_mark_acme_tls(Matching *m, const MatchHost *host) {
 }
 
 static int domain_take_acme_tls(Matching *m, ManagedDomain *d) {
-        apr_array_header_t *names = apr_array_make(m->pool, 1, sizeof(const char *));
+        apr_array_header_t *names = apr_array_make(m->scratch, 1, sizeof(const char *));
 
         STRV_FOREACH(name, d->names) {
                 const NameEntry *e = name_index_find(m->index, *name);
@@ -361,7 +367,8 @@ int matching_new(apr_pool_t *p, MatchMode mode, apr_array_header_t *domains, apr
         m->domains = domains;
         m->hosts = hosts;
         m->index = name_index_new(p);
-        m->found = apr_hash_make(p);
+        (void) apr_pool_create(&m->scratch, p);
+        m->found = apr_hash_make(m->scratch);
         m->notes = apr_array_make(p, 4, sizeof(MatchNote));
 
         r = index_domains(m);
@@ -391,6 +398,7 @@ int matching_new(apr_pool_t *p, MatchMode mode, apr_array_header_t *domains, apr
                 host_mark_acme_tls(m, APR_ARRAY_IDX(hosts, i, const MatchHost *));
         for (int i = 0; r == 0 && i < domains->nelts; i++)
                 r = domain_take_acme_tls(m, APR_ARRAY_IDX(domains, i, ManagedDomain *));
+        clear_found(m);
         if (r < 0)
                 return r;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "name-index.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "apr_hash.h"
@@ -8,6 +9,10 @@
 
 #include "base/strv.h"
 #include "domain/name.h"
+
+enum {
+        NAME_MAX_SIZE = 256, /* longer ones are no names */
+};
 
 struct NameIndex {
         apr_pool_t *pool;
@@ -54,8 +59,11 @@ NameEntry *name_index_find(const NameIndex *index, const char *name) {
 
 NameEntry *name_index_find_wildcard(const NameIndex *index, const char *name) {
         const char *parent = parent_of(name);
+        char wildcard[NAME_MAX_SIZE];
 
-        return parent ? name_index_find(index, apr_pstrcat(index->pool, "*.", parent, NULL)) : NULL;
+        if (!parent || snprintf(wildcard, sizeof(wildcard), "*.%s", parent) >= (int) sizeof(wildcard))
+                return NULL;
+        return name_index_find(index, wildcard);
 }
 
 NameEntry *name_index_find_covered(const NameIndex *index, const char *wildcard) {
