@@ -26,9 +26,14 @@ static int take_text(char **text, const char *value) {
         return str_is_empty(value) ? 0 : str_replace(text, value);
 }
 
-/* The daemon of tailscale has a socket where others have a directory. */
+static bool is_socket(const apr_array_header_t *urls) {
+        return urls && urls->nelts > 0 && str_has_prefix(APR_ARRAY_IDX(urls, 0, const char *), CA_SOCKET_PREFIX);
+}
+
+/* The daemon of tailscale has a socket where others have a directory. A domain that is its alone does not inherit the CA of the others. */
 static int take_ca(ManagedDomain *d, const Settings *own, const Settings *base) {
-        const apr_array_header_t *urls = IN_FORCE(own, base, ca_urls);
+        bool is_alone = !str_is_empty(own->protocol) && !own->ca_urls && !is_socket(base->ca_urls);
+        const apr_array_header_t *urls = is_alone ? NULL : IN_FORCE(own, base, ca_urls);
         int r;
 
         r = take_text(&d->protocol, IN_FORCE(own, base, protocol));
@@ -133,5 +138,6 @@ int domain_settings_take(ManagedDomain *d, const Settings *own, const Settings *
                 r = take_order(d, own, base);
         if (r == 0)
                 r = take_challenges(d, own, base);
+        managed_domain_fit_protocol(d);
         return r == 0 ? take_files(d, own) : r;
 }

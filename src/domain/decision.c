@@ -105,10 +105,10 @@ uint64_t decision_renew_at_usec(const ManagedDomain *d, const CertFactsList *liv
         return at;
 }
 
-/* Whether a failed attempt is to be repeated later. No retry is ever planned further ahead than a week (backoff.h), so a time
+/* Whether a failed attempt is to be repeated later, or a daemon that had nothing new to be asked again. No retry is ever planned further ahead than a week (backoff.h), so a time
  * beyond that was written while the clock was wrong; a day is left for a clock that was put back. */
-static bool must_wait_to_retry(const Job *job, uint64_t now_usec) {
-        return job->errors > 0 && job->next_run_usec > now_usec &&
+static bool must_wait_to_retry(const ManagedDomain *d, const Job *job, uint64_t now_usec) {
+        return (job->errors > 0 || d->protocol) && job->next_run_usec > now_usec &&
                 job->next_run_usec - now_usec <= BACKOFF_SAID_MAX_USEC + USEC_PER_DAY;
 }
 
@@ -132,6 +132,8 @@ static int decide_retry(const Job *job, char *because, Decision *d) {
         d->action = DECISION_WAIT;
         d->reason = REASON_RETRY;
         d->at_usec = job->next_run_usec;
+        if (job->errors == 0)
+                return reason_printf(&d->detail, "%s; tailscaled has no newer one yet, and is asked again at %s", reason, clock_format_utc(at, job->next_run_usec));
         return reason_printf(&d->detail, "%s; %u %s failed, the next one is at %s%s%s", reason, job->errors,
                              job->errors == 1 ? "attempt" : "attempts", clock_format_utc(at, job->next_run_usec),
                              job->last ? ": " : "", job->last ? job->last->detail : "");
@@ -238,7 +240,7 @@ static uint64_t old_at(const ManagedDomain *d, const CertFactsList *live, const 
                         at = begin;
         }
         at = MAX_OF(at, decision_renew_at_usec(d, live, job)); /* a window that begins later counts, too */
-        if (must_wait_to_retry(job, now_usec))
+        if (must_wait_to_retry(d, job, now_usec))
                 at = MAX_OF(at, job->next_run_usec);
         return at > now_usec ? at : 0;
 }
@@ -305,7 +307,7 @@ static int decide(const ManagedDomain *d, const CertFactsList *live, const Job *
                 return decide_asked(ret);
 
         wants = found && renews_by_itself(d);
-        retry_later = must_wait_to_retry(job, now_usec);
+        retry_later = must_wait_to_retry(d, job, now_usec);
         install = !context->served && is_servable(d, live, job);
         if (install && !(wants && !retry_later && is_about_age(reason) && is_old(d, live, job, now_usec)))
                 return decide_install(delayed > 0 ? delayed : renews_by_itself(d) ? old_at(d, live, job, now_usec) : 0, ret);

@@ -295,6 +295,15 @@ bool managed_domain_settings_equal(const ManagedDomain *a, const ManagedDomain *
                 same_names(a->names, b->names);
 }
 
+void managed_domain_fit_protocol(ManagedDomain *d) {
+        assert(d);
+
+        if (!d->protocol)
+                return;
+        d->keys = (KeySpecs){};
+        d->key_reuse = d->next_key = d->must_staple = d->ari = false;
+}
+
 bool managed_domain_is_static(const ManagedDomain *d) {
         return d->cert_files;
 }

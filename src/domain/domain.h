@@ -119,6 +119,9 @@ int managed_domain_from_json(JsonObject *o, ManagedDomain **ret, Problem **ret_p
 int managed_domain_server_to_json(const ManagedDomain *d, JsonObject *o);
 int managed_domain_server_from_json(JsonObject *o, ManagedDomain *d, Problem **ret_problem);
 
+/* Puts back what means nothing with MDCertificateProtocol tailscale: whose certificate it is decides about the key, the stapling, and the profile. */
+void managed_domain_fit_protocol(ManagedDomain *d);
+
 bool managed_domain_is_static(const ManagedDomain *d) _pure_;
 bool managed_domain_has_eab(const ManagedDomain *d) _pure_;
 

@@ -369,8 +369,9 @@ int job_to_json(const Job *j, JsonObject **ret) {
 
 /* From JSON: what cannot be believed is left out. */
 
-static bool url_is_plausible(const char *s) {
-        if (!s || !(str_has_prefix(s, "https://") || str_has_prefix(s, "http://")) || strnlen(s, URL_MAX + 1) > URL_MAX)
+/* A CA may be a socket of a daemon's. */
+static bool url_is_plausible(const char *s, bool is_ca) {
+        if (!s || !(str_has_prefix(s, "https://") || str_has_prefix(s, "http://") || (is_ca && str_has_prefix(s, "file://localhost/"))) || strnlen(s, URL_MAX + 1) > URL_MAX)
                 return false;
         for (; *s; s++)
                 if ((unsigned char) *s <= ' ' || (unsigned char) *s >= 0x7f)
@@ -391,7 +392,13 @@ static bool account_is_plausible(const char *s) {
 static int read_url(JsonObject *o, const char *key, char **ret) {
         const char *s = json_get_string(o, key);
 
-        return url_is_plausible(s) ? str_replace(ret, s) : 0;
+        return url_is_plausible(s, false) ? str_replace(ret, s) : 0;
+}
+
+static int read_ca_url(JsonObject *o, char **ret) {
+        const char *s = json_get_string(o, "ca-url");
+
+        return url_is_plausible(s, true) ? str_replace(ret, s) : 0;
 }
 
 static int read_authorizations(Job *j, JsonObject *order) {
@@ -402,7 +409,7 @@ static int read_authorizations(Job *j, JsonObject *order) {
         if (r < 0)
                 return r == -EBADMSG ? 0 : r;
         STRV_FOREACH(s, list)
-                if (!url_is_plausible(*s))
+                if (!url_is_plausible(*s, false))
                         return 0;
         j->authorizations = take_ptr(list);
         return 0;
@@ -412,7 +419,7 @@ static int read_order(Job *j, JsonObject *o) {
         JsonObject *order = json_get_object(o, "order");
         int r;
 
-        r = read_url(o, "ca-url", &j->ca_url);
+        r = read_ca_url(o, &j->ca_url);
         if (r == 0)
                 r = read_url(order, "url", &j->order_url);
         if (r == 0)
@@ -469,7 +476,7 @@ static int read_log(Job *j, JsonObject *o) {
 static int read_live(Job *j, JsonObject *o) {
         JsonObject *live = json_get_object(o, "live");
         const char *account = json_get_string(live, "account");
-        int r = read_url(live, "ca-url", &j->live_ca_url);
+        int r = read_ca_url(live, &j->live_ca_url);
 
         if (r < 0 || !j->live_ca_url || !account_is_plausible(account))
                 return r;

@@ -82,14 +82,16 @@ static int because_key_mismatch(const ReasonSlot *s, char **ret_detail) {
         return r < 0 ? r : 1;
 }
 
+/* The daemon of tailscale certifies one name. */
 static int because_names(const ReasonSlot *s, char **ret_detail) {
+        char *const only[] = { s->domain->names[0], NULL };
         const char *first;
         size_t count;
         int r;
 
         if (!s->cert)
                 return 0;
-        r = domain_names_uncovered(s->cert->names, s->domain->names, &first, &count);
+        r = domain_names_uncovered(s->cert->names, s->domain->protocol ? only : s->domain->names, &first, &count);
         if (r < 0 || count == 0)
                 return r;
         if (count == 1)
@@ -134,7 +136,7 @@ static bool key_is_as_asked(const KeySpec *spec, const CertFacts *cert) {
 static int because_key_spec(const ReasonSlot *s, char **ret_detail) {
         int r;
 
-        if (!s->cert || key_is_as_asked(&s->spec, s->cert))
+        if (!s->cert || s->domain->protocol || key_is_as_asked(&s->spec, s->cert)) /* nobody asked for the daemon's */
                 return 0;
         if (s->spec.type == KEY_TYPE_EC)
                 r = reason_printf(ret_detail, "the certificate's key is %s with %u bits, and a key on curve %s is configured",
@@ -169,7 +171,7 @@ static int because_window(const ReasonSlot *s, char **ret_detail) {
 static int because_must_staple(const ReasonSlot *s, char **ret_detail) {
         int r;
 
-        if (!s->cert || s->cert->must_staple == s->domain->must_staple)
+        if (!s->cert || s->domain->protocol || s->cert->must_staple == s->domain->must_staple)
                 return 0;
         r = reason_printf(ret_detail, s->domain->must_staple ? "the %s certificate does not demand stapling, and MDMustStaple is on" :
                                                                "the %s certificate demands stapling, and MDMustStaple is off",

@@ -109,7 +109,7 @@ static size_t count_starting(const Manager *m, const Task *like) {
 static void on_unit(UnitCall *call, const char *result, const sd_bus_error *error, void *userdata) {
         Batch *b = userdata;
         Manager *m = b->manager;
-        Task *t = b->opened ? NULL : task_next_queued(m, b->way);
+        Task *t = b->opened ? NULL : task_next_for_worker(m, b->way);
         _auto_problem_ Problem *p = NULL;
 
         if (t)
@@ -192,7 +192,7 @@ static Batch *find_or_adopt(Manager *m, const char *unit) {
 }
 
 static Task *next_task(Batch *b) {
-        Task *t = task_next_queued(b->manager, b->way);
+        Task *t = task_next_for_worker(b->manager, b->way);
 
         if (t && !b->way && learn_way(b, t) < 0)
                 return NULL;

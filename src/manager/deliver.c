@@ -134,9 +134,10 @@ static int choose_chain(Renewal *r, char *const *chains, CertChain *ret, Problem
 int deliver_chain(Renewal *r, char *const *chains, Problem **ret_problem) {
         Domain *d = r->domain;
         KeySpec spec = renewal_spec(r);
+        char *const first[] = { r->task.settings->names[0], NULL };
         CertExpectation expected = {
                 .key = r->keys[r->current].key,
-                .names = r->task.settings->names,
+                .names = task_is_local(&r->task) ? first : r->task.settings->names,
                 .now_usec = clock_now_usec(),
                 .must_staple = r->task.settings->must_staple,
         };

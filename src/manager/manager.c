@@ -72,10 +72,10 @@ static void start_waiting(Manager *m) {
 
 /* A renewal has a unit of its own, unless there are more to do at its CA than places. */
 static bool start_next(Manager *m, Task *t, unsigned places) {
-        if (!renewal_of(t) || batch_serves(m, t) || task_count_queued(m, t) > places)
+        if (!task_is_local(t) && (!renewal_of(t) || batch_serves(m, t) || task_count_queued(m, t) > places))
                 return batch_start(m, t);
         if (task_begin(t))
-                renewal_start_unit(renewal_of(t));
+                renewal_start(renewal_of(t));
         return true;
 }
 
@@ -234,6 +234,7 @@ static int adopt(Manager *m, const ManagedDomain *config, Domain **ret) {
         copy = managed_domain_copy(config);
         if (!copy)
                 return -ENOMEM;
+        managed_domain_fit_protocol(copy);
         if (d->settings_kept && !strv_equal(d->config->names, copy->names))
                 memset(d->job->issued_usec, 0, sizeof(d->job->issued_usec)); /* CAs count sets of names */
         if (!managed_domain_settings_equal(d->config, copy))

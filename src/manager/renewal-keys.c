@@ -93,6 +93,12 @@ KeySpec renewal_spec(const Renewal *r) {
         return key_specs_get(&r->task.settings->keys, r->current);
 }
 
+int renewal_keep_key(Renewal *r, size_t i) {
+        KeySpec spec = key_specs_get(&r->task.settings->keys, i);
+
+        return keep_key(r, r->keys[i].key, &spec);
+}
+
 static void skip_staged(Renewal *r) {
         while (r->current + 1 < key_specs_count(&r->task.settings->keys) && r->keys[r->current].staged)
                 r->current++;

@@ -10,6 +10,9 @@
 /* What has to be made comes later; a finalize waits for it. */
 int renewal_prepare_keys(Renewal *r);
 
+/* The i-th key came from elsewhere: puts it into staging. */
+int renewal_keep_key(Renewal *r, size_t i);
+
 /* The key spec whose certificate is being ordered. */
 KeySpec renewal_spec(const Renewal *r);
 /* Its certificate is staged. True: another one is to be ordered now. */

@@ -20,8 +20,10 @@
 #include "manager/deliver.h"
 #include "manager/event.h"
 #include "manager/job-bus.h"
+#include "manager/local-exchange.h"
 #include "manager/renewal-keys.h"
 #include "manager/sign.h"
+#include "manager/tailscale.h"
 #include "manager/worker-bus.h"
 #include "manager/worker-order.h"
 #include "store/domain.h"
@@ -36,6 +38,7 @@ static void release(Task *t) {
                 r->domain->renewal = NULL;
         challenge_call_free(r->consent);
         unit_call_free(r->start);
+        local_exchange_free(r->exchange);
         sd_bus_message_unref(r->finalize);
         for (size_t i = 0; i < ELEMENTSOF(r->keys); i++) {
                 key_request_free(r->keys[i].request);
@@ -145,11 +148,22 @@ static void on_unit(UnitCall *call, const char *result, const sd_bus_error *erro
 static bool check_local(Renewal *r, Problem **ret_problem) {
         _auto_strv_ char **types = NULL;
 
+        if (task_is_local(&r->task)) {
+                if (!tailscale_socket(r->task.ca_url))
+                        (void) problem_set(ret_problem, PROBLEM_TYPE_SETTING, "With MDCertificateProtocol tailscale, MDCertificateAuthority '%s' is no socket", r->task.ca_url);
+                return tailscale_socket(r->task.ca_url) != NULL;
+        }
         if (!sign_url_is_valid(r->task.ca_url)) {
                 (void) problem_set(ret_problem, PROBLEM_TYPE_SETTING, "MDCertificateAuthority '%s' is no https URL", r->task.ca_url);
                 return false;
         }
         return challenges_available(r->domain, &types, ret_problem) == 0 && types;
+}
+
+/* Nothing is made here, and nobody has an account. */
+static int prepare_local(Renewal *r) {
+        r->inherited = false;
+        return str_replace(&r->domain->job->account, NULL);
 }
 
 static int prepare(Task *t, Problem **ret_problem) {
@@ -162,7 +176,7 @@ static int prepare(Task *t, Problem **ret_problem) {
                 return -EINVAL;
         k = prepare_staging(r);
         if (k == 0)
-                k = renewal_prepare_keys(r);
+                k = task_is_local(t) ? prepare_local(r) : renewal_prepare_keys(r);
         if (k < 0) {
                 (void) problem_set(ret_problem, PROBLEM_TYPE_STORE, "Cannot prepare %s/" STORE_STAGING "/%s: %s", store_path(d->manager->store), DOMAIN_NAME(d),
                                    strerror(-k));
@@ -173,14 +187,30 @@ static int prepare(Task *t, Problem **ret_problem) {
         return task_set_deadline(t, START_TIMEOUT_USEC);
 }
 
-void renewal_start_unit(Renewal *r) {
+void renewal_start(Renewal *r) {
         _auto_problem_ Problem *p = NULL;
-        int k = r->inherited ? start_unit_alone(r) : start_unit(r);
+        int k;
 
+        if (task_is_local(&r->task)) {
+                tailscale_start(r);
+                return;
+        }
+        k = r->inherited ? start_unit_alone(r) : start_unit(r);
         if (k < 0) {
                 p = problem_new(PROBLEM_TYPE_INTERNAL, "Cannot start %s: %s", r->domain->unit, strerror(-k));
                 task_end(&r->task, p);
         }
+}
+
+void renewal_certificate_came(Renewal *r) {
+        Job *job = r->domain->job;
+
+        job_note_issued(job, clock_now_usec());
+        ca_succeeded(r->domain, r->task.ca_url);
+        r->binding.delivered = true;
+        job->phase = JOB_PHASE_STAGED;
+        job->staged_usec = clock_now_usec();
+        domain_save_job(r->domain);
 }
 
 /* --- The worker comes --- */

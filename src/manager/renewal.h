@@ -35,6 +35,7 @@ struct Renewal {
                 bool staged;         /* its certificate is in staging already */
         } keys[KEY_SPEC_MAX];
         size_t current;              /* the one whose order is under way */
+        struct LocalExchange *exchange; /* with the local daemon that has the certificate */
         sd_bus_message *finalize; /* Sign("finalize") that waits for the key */
         char *finalize_nonce;
 
@@ -54,8 +55,10 @@ static inline Renewal *renewal_of(Task *t) {
 /* Queues one; the domain has none yet. */
 int renewal_new(Domain *d, Renewal **ret);
 
-/* Has its own unit started; it has a place. */
-void renewal_start_unit(Renewal *r);
+/* It has a place: has its own unit started, or asks the local daemon. */
+void renewal_start(Renewal *r);
+/* The last certificate is verified and staged: what is left is its end. */
+void renewal_certificate_came(Renewal *r);
 
 /* A CA may have begun to limit us: renewals that are in the queue for it leave it, and their domains wait. */
 void renewal_hold_queued(Manager *m);

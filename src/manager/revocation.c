@@ -17,6 +17,7 @@
 #include "manager/job-bus.h"
 #include "manager/renewal-keys.h"
 #include "manager/sign-account.h"
+#include "manager/sign-url.h"
 #include "store/domain.h"
 
 /* The certificates are held from the beginning: what takes their place meanwhile is not meant. */
@@ -118,6 +119,11 @@ static int fill(Revocation *r, Domain *d, const RevocationWish *wish, Problem **
         if (r->n == 0) {
                 (void) problem_set(ret_problem, PROBLEM_TYPE_STORE, "%s has no certificate that could be revoked", DOMAIN_NAME(d));
                 return -ENOENT;
+        }
+        if (!sign_url_is_valid(ca_of(d))) {
+                (void) problem_set(ret_problem, PROBLEM_TYPE_SETTING, "The certificate of %s is from %s, which revokes nothing; the account that ordered it is not ours", DOMAIN_NAME(d),
+                                   ca_of(d));
+                return -EINVAL;
         }
         r->by_certificate_key = wish->by_certificate_key;
         r->reissue = wish->reissue;

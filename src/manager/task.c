@@ -35,14 +35,22 @@ static bool is_waiting(const Task *t, const Task *like) {
         return t->state == TASK_QUEUED && !t->held && !t->open && (!like || task_same_way(t, like));
 }
 
-Task *task_next_queued(const Manager *m, const Task *like) {
+static Task *find_oldest(const Manager *m, const Task *like, bool for_worker) {
         Task *t, *oldest = NULL;
         const char *path;
 
         MAP_FOREACH(m->tasks, path, t)
-                if (is_waiting(t, like) && (!oldest || t->id < oldest->id))
+                if (is_waiting(t, like) && !(for_worker && task_is_local(t)) && (!oldest || t->id < oldest->id))
                         oldest = t;
         return oldest;
+}
+
+Task *task_next_queued(const Manager *m, const Task *like) {
+        return find_oldest(m, like, false);
+}
+
+Task *task_next_for_worker(const Manager *m, const Task *like) {
+        return find_oldest(m, like, true);
 }
 
 size_t task_count_queued(const Manager *m, const Task *like) {
@@ -65,12 +73,16 @@ unsigned task_count_busy(const Manager *m) {
         return n;
 }
 
+bool task_is_local(const Task *t) {
+        return renewal_of((Task *) t) && t->settings->protocol;
+}
+
 const char *task_unit(const Task *t) {
         const Renewal *r = renewal_of((Task *) t);
 
         if (t->batch)
                 return batch_unit(t->batch);
-        return r ? r->domain->unit : NULL;
+        return r && !task_is_local(t) ? r->domain->unit : NULL;
 }
 
 int task_init(Task *t, Manager *m, const TaskClass *class, const char *subject, const ManagedDomain *settings, const char *ca_url) {

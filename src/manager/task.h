@@ -120,8 +120,13 @@ void task_wake_waiting(Manager *m, const char *ca_url);
 bool task_same_way(const Task *a, const Task *b);
 /* The oldest one that waits for a place and has no worker of its own; 'like' NULL: whatever way. NULL: none. */
 Task *task_next_queued(const Manager *m, const Task *like);
+/* … and that a worker can do. */
+Task *task_next_for_worker(const Manager *m, const Task *like);
 size_t task_count_queued(const Manager *m, const Task *like);
 unsigned task_count_busy(const Manager *m); /* those that have a place */
+
+/* A renewal that no worker does, but a daemon on this machine (manager/tailscale.h). */
+bool task_is_local(const Task *t);
 
 /* The unit that its worker runs in; NULL: not known yet. */
 const char *task_unit(const Task *t);

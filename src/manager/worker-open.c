@@ -55,7 +55,7 @@ static void refuse_open(OpenCall *c, const char *name, const char *text) {
 static void open_renewal(OpenCall *c, Domain *d) {
         if (!d->renewal)
                 domain_evaluate(d);
-        if (!d->renewal) {
+        if (!d->renewal || task_is_local(&d->renewal->task)) { /* the timer that started the worker has done its work */
                 (void) sd_bus_reply_method_errorf(c->message, BUS_ERROR_NOTHING_TO_DO, "%s: Nothing is due", DOMAIN_NAME(d));
                 open_call_free(c);
                 return;

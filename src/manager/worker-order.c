@@ -311,14 +311,12 @@ int worker_order_deliver(sd_bus_message *call, void *userdata, sd_bus_error *err
                         job_forget_order(r->domain->job); /* the same order would give the same chain */
                 return task_refuse(&r->task, BUS_ERROR_REFUSED, p, error);
         }
-        job_note_issued(r->domain->job, clock_now_usec());
-        ca_succeeded(r->domain, r->task.ca_url);
-        if (renewal_next_spec(r))
+        if (renewal_next_spec(r)) {
+                job_note_issued(r->domain->job, clock_now_usec());
+                ca_succeeded(r->domain, r->task.ca_url);
                 return sd_bus_reply_method_return(call, "b", (int) true);
-        r->binding.delivered = true;
-        r->domain->job->phase = JOB_PHASE_STAGED;
-        r->domain->job->staged_usec = clock_now_usec();
-        domain_save_job(r->domain);
+        }
+        renewal_certificate_came(r);
         k = sd_bus_reply_method_return(call, "b", (int) false);
         task_end(&r->task, NULL); /* what is left of the worker is its good-bye */
         return k;

@@ -34,7 +34,7 @@ typedef struct Case {
         const char *names; /* of the domain: "example.org" */
         KeySpecs keys;
         RenewMode mode; /* see .manual */
-        bool manual, unused, staged, not_served, asked;
+        bool manual, unused, staged, not_served, asked, local;
         const char *refused;
         Window window;
         Cert certs[2];
@@ -64,6 +64,8 @@ static int make_domain(const Case *c, ManagedDomain **ret) {
         d->used = !c->unused;
         if (c->refused)
                 (void) str_replace(&d->refused, c->refused);
+        if (c->local)
+                (void) str_replace(&d->protocol, "tailscale");
         *ret = take_ptr(d);
         return 0;
 }
@@ -591,6 +593,22 @@ static const Case cases[] = {
           .action = DECISION_RENEW,
           .reason = REASON_MISSING,
           .state = DOMAIN_STATE_INCOMPLETE },
+        { .what = "a daemon that had nothing new is asked again when it was said",
+          .local = true,
+          .next_run = T0 + 81 * DAY,
+          .now = T0 + 80 * DAY,
+          .certs = { { .spec = "rsa" } },
+          .action = DECISION_WAIT,
+          .reason = REASON_RETRY,
+          .at = T0 + 81 * DAY,
+          .detail = "has no newer one yet" },
+        { .what = "a daemon's certificate has the key and the name that the daemon chose",
+          .local = true,
+          .names = "www.example.org",
+          .certs = { { .spec = "rsa", .type = KEY_TYPE_EC, .bits = 256 } },
+          .action = DECISION_WAIT,
+          .reason = REASON_WINDOW,
+          .at = LAST_THIRD },
         { .what = "errors without a reason to renew",
           .errors = 2,
           .next_run = T0 + 11 * DAY,
