@@ -45,11 +45,16 @@ static void tell_failed(Domain *d, int r) {
         }
 }
 
+static void tell_renewed(Domain *d) {
+        char until[CLOCK_HUMAN_MAX];
+
+        event_tell(d, EVENT_RENEWED, NULL, "A new certificate is in the store, valid until %s", clock_format_utc(until, domain_valid_until_usec(d)));
+}
+
 void activation_start(Domain *d) {
         Manager *m = d->manager;
         JobPhase before = d->job->phase;
         uint64_t activated_before = d->job->activated_usec;
-        char until[CLOCK_HUMAN_MAX];
         int r;
 
         /* Written first: the set that becomes live carries a copy. A crash before the exchange leaves a complete set in staging, which is looked at
@@ -80,7 +85,7 @@ void activation_start(Domain *d) {
         domain_forget_facts(d);
         (void) store_archive_prune(m->store, DOMAIN_NAME(d), m->settings.archive_keep);
         domain_learn_facts(d);
-        event_tell(d, EVENT_RENEWED, NULL, "A new certificate is in the store, valid until %s", clock_format_utc(until, domain_valid_until_usec(d)));
+        tell_renewed(d);
         domain_evaluate(d); /* has the servers reloaded */
         domain_save_job(d);
 }
@@ -97,7 +102,19 @@ static bool is_told(const Job *job) {
         return job->phase != JOB_PHASE_ACTIVATED && job->installed_usec >= job->activated_usec;
 }
 
+/* It became live, and we died before we could say so: what was told last is older. */
+static bool renewed_is_untold(const Domain *d) {
+        for (size_t i = 0; i < d->job->n_log; i++)
+                if (str_equal(d->job->log[i].type, event_log_type(EVENT_RENEWED)))
+                        return d->job->log[i].when_usec / USEC_PER_SEC < d->job->activated_usec / USEC_PER_SEC;
+        return true;
+}
+
 void activation_check_installed(Domain *d) {
+        if (d->job->phase == JOB_PHASE_ACTIVATED && d->decision.action != DECISION_ACTIVATE && d->live.n > 0 && renewed_is_untold(d)) {
+                tell_renewed(d);
+                domain_save_job(d);
+        }
         if (is_told(d->job) || d->decision.action == DECISION_ACTIVATE || !d->served)
                 return;
         if (d->job->phase == JOB_PHASE_ACTIVATED)

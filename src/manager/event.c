@@ -43,6 +43,12 @@ static const char *ca_of(const Domain *d, EventKind kind) {
         return d->config->ca_urls ? d->config->ca_urls[0] : NULL;
 }
 
+const char *event_log_type(EventKind kind) {
+        assert((size_t) kind < ELEMENTSOF(kinds));
+
+        return kinds[kind].log_type;
+}
+
 static void tell_journal(Domain *d, EventKind kind, const Problem *problem, const char *text) {
         LogField fields[] = {
                 { "MD_NAME", DOMAIN_NAME(d) },

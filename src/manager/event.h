@@ -8,5 +8,7 @@
 #include "domain/event.h"
 #include "manager/domain.h"
 
+const char *event_log_type(EventKind kind); /* its word in the log of job.json */
+
 /* 'problem' may be NULL. */
 void event_tell(Domain *d, EventKind kind, const Problem *problem, const char *format, ...) _printf_(4, 5);

@@ -61,7 +61,7 @@ def calls(m, after, name=None):
 
 def wait_call(m, name, event, after):
     m.wait_journal(f"MD_NAME={name}", f"MD_EVENT={event}", "SYSLOG_IDENTIFIER=tell", after=after, where=lambda e: e["MESSAGE"].startswith("hook "))
-    return [call for call in calls(m, after, name) if call["arguments"][-2] == event][-1]
+    return [call for call in calls(m, after, name) if call["arguments"][-2:-1] == [event]][-1]
 
 
 @contextlib.contextmanager
@@ -267,7 +267,9 @@ def test_missing_command(m):
         wait_told(m, "example.org", "installed", cursor)
         said = m.wait_journal("_PID=1", after=cursor, where=lambda e, c=command: c in e["MESSAGE"] or "status=203/EXEC" in e["MESSAGE"])
         assert said["UNIT"].startswith("md-hook-"), said
+    cursor = m.cursor()
     set_hook(m, COMMAND)
+    wait_call(m, "example.org", "renewed", cursor)      # it was to be told until somebody hears
 
 
 def test_installed_takes_keys_elsewhere(m):
