@@ -232,3 +232,7 @@ int fallback_ensure(Fallbacks *f, StoreView *v, apr_pool_t *p, const ManagedDoma
                 *ret = pair;
         return r;
 }
+
+void fallback_prune(StoreView *v) {
+        store_view_prune_fallbacks(v, usec_sub(clock_now_usec(), FALLBACK_DAYS * USEC_PER_DAY));
+}

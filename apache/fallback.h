@@ -18,3 +18,6 @@ Fallbacks *fallbacks_make(apr_pool_t *p, PairMemory *known);
 /* Outcomes of store-view.h; *ret receives the paths. They live in 'p' as everything else that is needed, which is much for thousands of
  * domains. */
 int fallback_ensure(Fallbacks *f, StoreView *v, apr_pool_t *p, const ManagedDomain *d, StoreViewPair *ret, const char **ret_why);
+
+/* Removes those that have run out: their domains are gone, or have certificates. */
+void fallback_prune(StoreView *v);

@@ -21,9 +21,10 @@
 #include "config.h"
 #include "directives.h"
 #include "domains.h"
+#include "fallback.h"
 #include "https.h"
-#include "pair-memory.h"
 #include "ocsp.h"
+#include "pair-memory.h"
 #include "pass.h"
 #include "snapshot.h"
 #include "status.h"
@@ -175,6 +176,8 @@ static int after_tls(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
 
         if (c->domains)
                 domains_tell(c);
+        if (c->domains && c->domains->store)
+                fallback_prune(c->domains->store);
         snapshot_publish(c, ptemp);
         give_memory_back();
         return OK;

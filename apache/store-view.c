@@ -251,6 +251,10 @@ int store_view_write_fallback(StoreView *v, apr_pool_t *p, const char *name, con
         return failed_with(p, problem, r, "the fallback certificate cannot be written", ret_why);
 }
 
+void store_view_prune_fallbacks(StoreView *v, uint64_t before_usec) {
+        (void) store_fallback_prune(v->store, before_usec);
+}
+
 /* Challenges */
 
 int store_view_read_challenge(StoreView *v, apr_pool_t *p, const char *name, const char *token, const char **ret_answer) {

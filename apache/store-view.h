@@ -60,6 +60,8 @@ int store_view_read_pair(StoreView *v, apr_pool_t *p, StoreViewSet set, const ch
                          const char **ret_why);
 int store_view_write_fallback(StoreView *v, apr_pool_t *p, const char *name, const KeySpec *spec, const Secret *key_pem,
                               const char *cert_pem, const char **ret_why);
+/* Those that were made before that time. One that cannot be removed now is the next time. */
+void store_view_prune_fallbacks(StoreView *v, uint64_t before_usec);
 
 /* Never fails louder than 'not found': the request is then somebody else's. */
 int store_view_read_challenge(StoreView *v, apr_pool_t *p, const char *name, const char *token, const char **ret_answer);

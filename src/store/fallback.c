@@ -2,31 +2,15 @@
 #include "store/fallback.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/string-util.h"
+#include "base/strv.h"
 #include "store/internal.h"
-
-int store_fallback_read_chain(Store *s, const char *name, const KeySpec *spec, char **ret_pem) {
-        char key[KEY_SPEC_FILE_MAX], cert[KEY_SPEC_FILE_MAX];
-        _auto_close_ int dir_fd = -1;
-        int r;
-
-        assert(s);
-        assert(spec);
-        assert(ret_pem);
-
-        r = store_open_sub(s, STORE_FALLBACK, name, &dir_fd);
-        if (r != 0)
-                return r < 0 ? r : STORE_FALLBACK_E_NOT_FOUND;
-        if (!store_has_file(dir_fd, key_spec_file(spec, STORE_STEM_FALLBACK_KEY, key)))
-                return STORE_FALLBACK_E_NOT_FOUND;
-
-        r = store_read_text(dir_fd, key_spec_file(spec, STORE_STEM_FALLBACK_CERT, cert), STORE_CERT_MAX, ret_pem, NULL);
-        return r <= 0 ? r : STORE_FALLBACK_E_NOT_FOUND;
-}
 
 /* Nothing here waits for the disk: thousands are made at one start, and what a crash of the machine tears is made again. */
 static int open_for_writing(Store *s, const char *name, int *ret_fd) {
@@ -72,6 +56,37 @@ int store_fallback_write(Store *s, const char *name, const KeySpec *spec, const 
         store_step(s, "key written");
 
         return file_replace_derived_at(dir_fd, cert, cert_pem, strlen(cert_pem), &STORE_PRIVATE_FILE);
+}
+
+/* Files are only ever put in place of others, so a directory is as old as what is in it. */
+static bool is_older(int dir_fd, const char *name, uint64_t before_usec) {
+        struct stat st;
+
+        return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) && st.st_mtim.tv_sec >= 0 &&
+                (uint64_t) st.st_mtim.tv_sec < before_usec / USEC_PER_SEC;
+}
+
+int store_fallback_prune(Store *s, uint64_t before_usec) {
+        _auto_strv_ char **names = NULL;
+        _auto_close_ int dir_fd = -1;
+        int r, first = 0;
+
+        assert(s);
+
+        r = store_open_writable(s, STORE_FALLBACK, (gid_t) -1, &dir_fd);
+        if (r == 0)
+                r = dir_list(dir_fd, &names);
+        if (r != 0)
+                return r < 0 ? r : STORE_FALLBACK_E_NOT_FOUND;
+
+        STRV_FOREACH(name, names) {
+                if (!is_older(dir_fd, *name, before_usec))
+                        continue;
+                r = dir_remove_tree_at(dir_fd, *name);
+                if (r < 0 && first == 0)
+                        first = r;
+        }
+        return first;
 }
 
 static int make_paths(const Store *s, const char *directory, const char *name, const char *key, const char *cert, char **ret_key, char **ret_cert) {

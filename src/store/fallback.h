@@ -12,10 +12,11 @@ enum {
         STORE_FALLBACK_E_NOT_FOUND,
 };
 
-/* Not found when the key beside it is missing; a certificate that is there fits its key, unless the machine crashed before the disk had
- * them both: nobody waits for that, because they can be made again. */
-int store_fallback_read_chain(Store *s, const char *name, const KeySpec *spec, char **ret_pem);
+/* A certificate that is there fits its key, unless the machine crashed before the disk had them both: nobody waits for that, because they can be
+ * made again. */
 int store_fallback_write(Store *s, const char *name, const KeySpec *spec, const Secret *key_pem, const char *cert_pem);
+/* Removes what was made before that time: it has run out, and who wants it makes it again. */
+int store_fallback_prune(Store *s, uint64_t before_usec);
 /* Absolute paths of key and certificate, for the TLS module; a result that is not wanted may be NULL. -EINVAL: no valid name. */
 int store_fallback_paths(Store *s, const char *name, const KeySpec *spec, char **ret_key, char **ret_cert);
 /* The same for the live set in domains/, and for its copy in reserve/. */

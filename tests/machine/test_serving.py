@@ -383,7 +383,7 @@ def age(m, files, names, until):
 
 
 def test_fallback(m):
-    """The self-signed certificate: kept as long as it is good, made again for other names, near its end, and when it is damaged."""
+    """The self-signed certificate: kept as long as it is good, made again for other names, near its end, and when it is damaged; old ones go."""
     name = "later.example.org"
     files = f"{STORE}/fallback/{name}"
     load(m, manual(name) + apache.virtual_host(m, name))
@@ -411,6 +411,11 @@ def test_fallback(m):
             assert fallback(m, name).fingerprint == second.fingerprint
         else:
             wait_another(m, name, second)
+
+    # What has run out is thrown away, and what is in use is not.
+    m.run(f"cp -a {files} {STORE}/fallback/gone.example.org; touch -d '13 days ago' {files}; touch -d '15 days ago' {STORE}/fallback/gone.example.org")
+    reload(m)
+    assert m.exists(files) and not m.exists(f"{STORE}/fallback/gone.example.org")
     clear(m)
 
 

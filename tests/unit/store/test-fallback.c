@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/fallback.h"
 
+#include <sys/stat.h>
+
+#include "base/clock.h"
 #include "tree.h"
 
 static const KeySpec rsa = { .type = KEY_TYPE_RSA, .bits = 2048 };
@@ -9,10 +12,9 @@ static const KeySpec ec = { .type = KEY_TYPE_EC, .curve = "P-256" };
 TEST(write_and_read) {
         _auto_tmp_dir_ TmpDir dir = tmp_dir_make();
         _auto_store_ Store *s = tree_open(&dir, STORE_ROLE_SERVER);
-        _auto_free_ char *pem = NULL, *other = NULL, *key_path = NULL, *cert_path = NULL;
+        _auto_free_ char *key_path = NULL, *cert_path = NULL;
         _auto_secret_ Secret *key = secret_new("KEY", 3);
 
-        CHECK_INT(store_fallback_read_chain(s, "example.org", &rsa, &pem), STORE_FALLBACK_E_NOT_FOUND);
         CHECK_INT(store_fallback_write(s, "example.org", &rsa, key, "CERT"), 0);
         CHECK_INT(store_fallback_write(s, "example.org", &ec, key, "EC"), 0);
         CHECK_UINT(tree_mode(&dir, "fallback"), 0700);
@@ -20,18 +22,49 @@ TEST(write_and_read) {
         CHECK_UINT(tree_mode(&dir, "fallback/example.org/fallback-privkey.pem"), 0600);
         CHECK(tree_holds(&dir, "fallback/example.org/fallback-pubcert.p-256.pem", "EC"));
 
-        CHECK_INT(store_fallback_read_chain(s, "example.org", &rsa, &pem), 0);
-        CHECK_STR(pem, "CERT");
+        CHECK(tree_holds(&dir, "fallback/example.org/fallback-pubcert.pem", "CERT"));
+        CHECK(tree_holds(&dir, "fallback/example.org/fallback-privkey.pem", "KEY"));
         CHECK_INT(store_fallback_paths(s, "example.org", &rsa, &key_path, &cert_path), 0);
         CHECK(access(key_path, R_OK) == 0);
         CHECK(access(cert_path, R_OK) == 0);
         CHECK_INT(store_fallback_paths(s, "example.org", &rsa, NULL, NULL), 0);
 
-        tree_remove(&dir, "fallback/example.org/fallback-privkey.pem");
-        CHECK_INT(store_fallback_read_chain(s, "example.org", &rsa, &other), STORE_FALLBACK_E_NOT_FOUND);
         tree_remove(&dir, "fallback");
-        CHECK_INT(store_fallback_read_chain(s, "example.org", &ec, &other), STORE_FALLBACK_E_NOT_FOUND);
         CHECK_INT(store_fallback_write(s, "example.org", &ec, key, "EC"), 0);
+}
+
+static void set_time(TmpDir *dir, const char *name, time_t t) {
+        const struct timespec times[] = { { .tv_sec = t }, { .tv_sec = t } };
+
+        CHECK(utimensat(dir->fd, name, times, 0) == 0);
+}
+
+TEST(prune) {
+        _auto_tmp_dir_ TmpDir dir = tmp_dir_make();
+        _auto_store_ Store *s = tree_open(&dir, STORE_ROLE_SERVER);
+        _auto_secret_ Secret *key = secret_new("KEY", 3);
+
+        tree_remove(&dir, "fallback");
+        CHECK_INT(store_fallback_prune(s, 1000 * USEC_PER_SEC), 0);
+        for (size_t i = 0; i < 3; i++)
+                CHECK_INT(store_fallback_write(s, (const char *const[]){ "old.example.org", "edge.example.org", "new.example.org" }[i], &ec, key, "CERT"), 0);
+        tree_put(&dir, "fallback/file", "x");
+        CHECK(symlinkat("old.example.org", dir.fd, "fallback/link") == 0);
+        set_time(&dir, "fallback/old.example.org", 999);
+        set_time(&dir, "fallback/edge.example.org", 1000);
+        set_time(&dir, "fallback/file", 1);
+
+        CHECK_INT(store_fallback_prune(s, 1000 * USEC_PER_SEC), 0);
+        CHECK(!tree_mode(&dir, "fallback/old.example.org"));
+        CHECK(tree_mode(&dir, "fallback/edge.example.org"));
+        CHECK(tree_mode(&dir, "fallback/new.example.org"));
+        CHECK(tree_mode(&dir, "fallback/file"));
+
+        /* What is written again is new. */
+        set_time(&dir, "fallback/edge.example.org", 1);
+        CHECK_INT(store_fallback_write(s, "edge.example.org", &ec, key, "CERT"), 0);
+        CHECK_INT(store_fallback_prune(s, 1000 * USEC_PER_SEC), 0);
+        CHECK(tree_mode(&dir, "fallback/edge.example.org"));
 }
 
 TEST(hostile_names) {
@@ -47,7 +80,6 @@ TEST(hostile_names) {
                 CHECK_INT(store_fallback_paths(s, names[i], &rsa, &path, NULL), -EINVAL);
                 CHECK_INT(store_live_paths(s, names[i], &rsa, &path, NULL), -EINVAL);
                 CHECK_INT(store_reserve_paths(s, names[i], &rsa, &path, NULL), -EINVAL);
-                CHECK_INT(store_fallback_read_chain(s, names[i], &rsa, &path), STORE_FALLBACK_E_NOT_FOUND);
         }
         CHECK(!path);
 }
@@ -82,13 +114,11 @@ TEST(links_are_not_followed) {
         _auto_tmp_dir_ TmpDir dir = tmp_dir_make();
         _auto_store_ Store *s = tree_open(&dir, STORE_ROLE_SERVER);
         _auto_secret_ Secret *key = secret_new("KEY", 3);
-        char *pem = NULL;
 
         tree_put(&dir, "elsewhere/fallback-privkey.pem", "OTHER");
         tree_put(&dir, "elsewhere/fallback-pubcert.pem", "OTHER");
         tree_put(&dir, "fallback/", NULL);
         CHECK(symlinkat("../elsewhere", dir.fd, "fallback/example.org") == 0);
-        CHECK_INT(store_fallback_read_chain(s, "example.org", &rsa, &pem), STORE_FALLBACK_E_NOT_FOUND);
         CHECK(store_fallback_write(s, "example.org", &rsa, key, "CERT") != 0);
         CHECK(tree_holds(&dir, "elsewhere/fallback-privkey.pem", "OTHER"));
 }
@@ -103,10 +133,9 @@ TEST(a_half_pair_counts_as_none) {
         _auto_tmp_dir_ TmpDir dir = tmp_dir_make();
         _auto_store_ Store *s = tree_open(&dir, STORE_ROLE_SERVER);
         _auto_secret_ Secret *old = secret_new("OLD", 3);
-        char *pem = NULL;
 
         CHECK_INT(store_fallback_write(s, "example.org", &rsa, old, "OLD"), 0);
         CHECK(tree_when_disk_is_full(write_fails, s, 5));
-        CHECK_INT(store_fallback_read_chain(s, "example.org", &rsa, &pem), STORE_FALLBACK_E_NOT_FOUND);
+        CHECK(!tree_mode(&dir, "fallback/example.org/fallback-pubcert.pem"));
         CHECK_UINT(tmp_dir_count(&dir, "fallback/example.org"), 1);
 }
