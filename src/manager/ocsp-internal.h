@@ -14,6 +14,7 @@ struct Ocsp {
         uint64_t at_usec;   /* what it is set to; 0: nothing */
         UnitCall *unit;     /* the unit is running */
         uint64_t held_usec; /* it is not started before, because it would not start; monotonic */
+        bool opened;        /* in this run of the unit, a worker came */
         char *worker;       /* unique name of the worker that has the job open; NULL: none */
         uint64_t last_token;
         uint64_t pruned_usec; /* monotonic */

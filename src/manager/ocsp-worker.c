@@ -19,6 +19,7 @@ void ocsp_open(Manager *m, sd_bus_message *open) {
         Ocsp *o = m->ocsp;
         int r;
 
+        o->opened = true;
         if (o->worker || !ocsp_first_due(o)) {
                 (void) sd_bus_reply_method_errorf(open, o->worker ? BUS_ERROR_BUSY : BUS_ERROR_NOTHING_TO_DO, "%s",
                                                   o->worker ? "Another worker has this job" : "No OCSP response is due");

@@ -113,10 +113,11 @@ static void on_unit(UnitCall *call, const char *result, const sd_bus_error *erro
 
         o->unit = unit_call_free(o->unit);
         end_worker(o);
-        if (!str_equal(result, "done")) {
-                log_warning(OCSP_UNIT " cannot do its work: %s", result ? result : error && error->message ? error->message : "no reason given");
+        if (!str_equal(result, "done") || !o->opened) { /* a unit whose condition does not hold is done, too */
+                log_warning(OCSP_UNIT " did not do its work: %s", result ? result : error && error->message ? error->message : "no reason given");
                 o->held_usec = usec_add(clock_monotonic_usec(), UNIT_RETRY_USEC);
         }
+        o->opened = false;
         ocsp_kick(o);
 }
 
@@ -134,14 +135,16 @@ void ocsp_follow(Ocsp *o) {
 
 void ocsp_kick(Ocsp *o) {
         uint64_t held = usec_sub(o->held_usec, clock_monotonic_usec());
+        const OcspItem *due;
 
         if (o->unit) /* its end brings us back */
                 return;
         if (held > 0 && map_size(o->items) > 0)
                 wake_at(o, usec_add(clock_now_usec(), held));
-        else if (ocsp_first_due(o))
+        else if ((due = ocsp_first_due(o))) {
+                (void) store_ocsp_ensure(o->manager->store, due->names[0]); /* without anything in ocsp/ the unit does not start */
                 ocsp_follow(o);
-        else
+        } else
                 wake_at(o, ocsp_next_usec(o));
 }
 
