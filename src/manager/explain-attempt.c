@@ -92,21 +92,19 @@ void explain_attempts(Explanation *e, const Domain *d) {
 }
 
 static void explain_waiting(Explanation *e, const Domain *d) {
-        const char *const word = problem_class_to_string(domain_waiting_for(d));
-
         switch (domain_waiting_for(d)) {
 
         case PROBLEM_CLASS_ADMINISTRATOR:
                 if (d->decision.reason == REASON_REFUSED)
-                        explain_add(e, "decision", word, 0, "it waits for you: the server disabled it until its configuration is changed");
+                        explain_add(e, "decision", "waits-for", 0, "it waits for you: the server disabled it until its configuration is changed");
                 else
-                        explain_add(e, "decision", word, 0,
+                        explain_add(e, "decision", "waits-for", 0,
                                     "it waits for you: change the configuration, or say 'mdctl retry %s' when what is wrong is mended; until then it is tried once a day",
                                     DOMAIN_NAME(d));
                 break;
 
         case PROBLEM_CLASS_TIME:
-                explain_add(e, "decision", word, d->wanted_usec, "it waits for a time, which nobody needs to do anything for");
+                explain_add(e, "decision", "waits-for", d->wanted_usec, "it waits for a time, which nobody needs to do anything for");
                 break;
 
         default:

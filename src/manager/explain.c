@@ -244,7 +244,7 @@ static void explain_window(Explanation *e, const ReasonSlot *s) {
         uint64_t begin = reason_window_usec(s);
 
         explain_add(e, "renewal", "window", begin, "%s: by its age from %s on (MDRenewWindow: %s)", s->name, clock_format_utc(at, begin),
-                    window_is_set(w) ? window_format(w, length) : "not set");
+                    window_is_set(w) ? window_format(w, length) : "not set, a third of its life, or half of a short one");
 }
 
 static void explain_renewal(Explanation *e, const Domain *d) {
