@@ -77,8 +77,7 @@ static void on_activity(const UnitActivity *activity, void *userdata) {
                 return;
         s->forgotten = forgotten;
         tell(s);
-        if (servers_read(m->servers))
-                manager_apply_snapshots(m);
+        servers_look(m->servers);
 }
 
 int absence_new(Manager *m, Absence **ret) {

@@ -15,6 +15,7 @@
 #include "manager/next-keys.h"
 #include "manager/reload.h"
 #include "manager/renewal.h"
+#include "manager/turns.h"
 
 #define GETTER(name)                                                                                                                          \
         static int name(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata, \
@@ -345,7 +346,7 @@ static int find_domain(sd_bus *bus, const char *path, const char *interface, voi
         r = sd_bus_path_decode(path, BUS_PATH_DOMAIN, &name);
         if (r <= 0)
                 return r;
-        *ret_found = manager_find_domain(m, name);
+        *ret_found = turns_find(m->turns, name);
         return *ret_found ? 1 : 0;
 }
 

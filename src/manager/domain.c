@@ -18,6 +18,7 @@
 #include "manager/deliver.h"
 #include "manager/domain-bus.h"
 #include "manager/event.h"
+#include "manager/manager-bus.h"
 #include "manager/ocsp.h"
 #include "manager/next-keys.h"
 #include "manager/reload.h"
@@ -27,6 +28,7 @@
 #include "manager/schedule.h"
 #include "manager/servers.h"
 #include "manager/status.h"
+#include "manager/turns.h"
 #include "store/domain.h"
 
 static void tidy(Domain *d, const char *name) {
@@ -62,7 +64,7 @@ int domain_new(Manager *m, const char *name, Domain **ret) {
                 return log_oom();
         d->manager = m;
         d->inotify_wd = -1;
-        d->config = managed_domain_new(name);
+        d->config = d->own_config = managed_domain_new(name);
         d->unit = unit_name_for_renewal(name, ".service");
         r = sd_bus_path_encode(BUS_PATH_DOMAIN, name, &d->path);
         if (r < 0 || !d->config || !d->unit) {
@@ -79,6 +81,7 @@ int domain_new(Manager *m, const char *name, Domain **ret) {
                 domain_free(d);
                 return log_failure(r, "%s: Cannot take up this domain: %m", name);
         }
+        m->generation++;
         domain_bus_added(d);
         *ret = d;
         return 0;
@@ -94,22 +97,44 @@ Domain *domain_free(Domain *d) {
         if (d->config && map_get(d->manager->domains, DOMAIN_NAME(d)) == d) {
                 domain_bus_removed(d);
                 (void) map_remove(d->manager->domains, DOMAIN_NAME(d));
+                d->manager->generation++;
         }
         if (d->unit && map_get(d->manager->units, d->unit) == d)
                 (void) map_remove(d->manager->units, d->unit);
         if (d->manager->schedule)
                 schedule_remove(d->manager->schedule, d);
+        if (d->manager->servers)
+                servers_unwatch_domain(d->manager->servers, d);
+        turns_remove(d->manager->turns, d);
+        manager_count_fault(d->manager, &d->faulty, false);
         sd_event_source_disable_unref(d->activation_retry);
         next_keys_done(d);
         decision_done(&d->decision);
         cert_facts_list_done(&d->live);
         job_free(d->job);
-        managed_domain_free(d->config);
+        managed_domain_free(d->own_config);
         free(d->servers);
         free(d->unit);
         free(d->path);
         free(d);
         return NULL;
+}
+
+void domain_borrow_config(Domain *d, const ManagedDomain *config) {
+        d->config = config;
+        d->own_config = managed_domain_free(d->own_config);
+}
+
+int domain_orphan(Domain *d) {
+        if (!d->own_config)
+                d->own_config = managed_domain_copy(d->config);
+        if (!d->own_config)
+                return -ENOMEM;
+        d->config = d->own_config;
+        free(take_ptr(d->servers));
+        d->n_servers = 0;
+        d->managed = false;
+        return 0;
 }
 
 /* They go on counting until others can be read. */
@@ -226,8 +251,8 @@ void domain_files_changed(Domain *d, const char *file) {
         if (!file || str_equal(file, STORE_FILE_MD))
                 d->settings_kept = false;
         if (!file || str_equal(file, STORE_FILE_JOB))
-                d->job_kept = d->job_kept && job_is_kept(d);
-        domain_evaluate(d);
+                d->job_touched = true;
+        turns_add(d->manager->turns, d);
 }
 
 bool domain_is_staged(Domain *d) {
@@ -370,6 +395,9 @@ void domain_evaluate(Domain *d) {
         }
         keep_settings(d);
         notice_ways(d);
+        if (d->job_touched)
+                d->job_kept = d->job_kept && job_is_kept(d);
+        d->job_touched = false;
         if (!d->job_kept)
                 domain_save_job(d);
         if (d->inotify_wd < 0) /* the directory is there now */
@@ -493,6 +521,9 @@ uint64_t domain_valid_until_usec(const Domain *d) {
 }
 
 void domain_changed(Domain *d) {
+        _auto_free_ char *fault = manager_find_fault(d);
+
+        manager_count_fault(d->manager, &d->faulty, fault);
         domain_bus_changed(d);
         status_changed(d->manager->shown, d);
 }

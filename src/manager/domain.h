@@ -26,11 +26,13 @@ struct Domain {
         char *path; /* object path */
         char *unit; /* md-renew@….service */
 
-        ManagedDomain *config; /* of the server that counts */
+        const ManagedDomain *config; /* of the server that counts; borrowed from its snapshot, or 'own_config' */
+        ManagedDomain *own_config;   /* NULL, as long as a server names it */
         DomainServer *servers; /* all that name it */
         size_t n_servers;
         bool settings_kept; /* md.json in the store says what 'config' says */
         bool job_kept;      /* job.json what 'job' does */
+        bool adopted; /* in this adoption (manager/adoption.h) */
         bool managed; /* false: no server names it any more; the store keeps it, nothing is done */
 
         Job *job;
@@ -52,6 +54,9 @@ struct Domain {
         uint64_t wanted_usec; /* when it is to be looked at again; 0: no time */
         uint64_t armed_usec;  /* what its transient timer says; 0: none */
         sd_event_source *activation_retry;
+        Domain *turn_next, *turn_previous; /* manager/turns.h */
+        bool job_touched; /* somebody changed job.json, perhaps ourselves */
+        bool faulty;      /* is counted among those with problems */
         int inotify_wd; /* watches domains/NAME/; -1: none */
         uint64_t told; /* a hash of what the bus was told last */
         uint64_t shown; /* a hash of what the status pages show; 0: not known */
@@ -60,6 +65,11 @@ struct Domain {
 int domain_new(Manager *m, const char *name, Domain **ret);
 Domain *domain_free(Domain *d);
 #define DOMAIN_NAME(d) ((d)->config->name)
+
+/* Goes by a server's settings, which stay until others are set. */
+void domain_borrow_config(Domain *d, const ManagedDomain *config);
+/* No server names it any more: it keeps a copy of what was configured last. */
+int domain_orphan(Domain *d);
 
 /* Decides what is due and sets it going: a renewal, an activation, a reload, a timer. The one place where something begins. */
 void domain_evaluate(Domain *d);

@@ -15,14 +15,12 @@
 #include "domain/name.h"
 #include "manager/account-bus.h"
 #include "manager/domain-bus.h"
+#include "manager/listing.h"
 #include "manager/reload.h"
 #include "manager/revocation.h"
 #include "manager/renewal.h"
 #include "manager/schedule.h"
 #include "manager/servers.h"
-
-/* Of a problem, in the list of all domains: it must stay one message. */
-enum { LIST_DETAIL_MAX = 200 };
 
 /* A time that has passed by this much without anybody acting on it is a fault. */
 #define OVERDUE_USEC (5 * USEC_PER_MINUTE)
@@ -141,32 +139,8 @@ static int method_get_domain(sd_bus_message *call, void *userdata, sd_bus_error 
         return d ? sd_bus_reply_method_return(call, "o", d->path) : -ENOENT;
 }
 
-static int append_domain(sd_bus_message *reply, const Domain *d) {
-        const char *action = d->renewal ? "renewing" : decision_action_to_string(d->decision.action);
-        const char *detail = d->job->last ? d->job->last->detail : "";
-        _auto_free_ char *shown = str_printable(detail, strlen(detail), LIST_DETAIL_MAX);
-
-        return sd_bus_message_append(reply, "(sosssttuss)", DOMAIN_NAME(d), d->path, domain_state_to_string(d->decision.state), str_or(action, ""),
-                                     str_or(decision_reason_to_string(d->decision.reason), ""), domain_valid_until_usec(d), d->wanted_usec,
-                                     (uint32_t) d->job->errors, str_or(shown, ""), problem_class_to_string(domain_waiting_for(d)));
-}
-
 static int method_list_domains(sd_bus_message *call, void *userdata, sd_bus_error *error) {
-        Manager *m = userdata;
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        const char *name;
-        Domain *d;
-        int r;
-
-        r = sd_bus_message_new_method_return(call, &reply);
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "(sosssttuss)");
-        MAP_FOREACH(m->domains, name, d)
-                if (r >= 0)
-                        r = append_domain(reply, d);
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        return r < 0 ? r : sd_bus_send(m->bus, reply, NULL);
+        return listing_new(userdata, call, LISTING_DOMAINS, error);
 }
 
 static int method_renew(sd_bus_message *call, void *userdata, sd_bus_error *error) {
@@ -246,32 +220,6 @@ char *manager_find_fault(Domain *d) {
         return challenge_persist_find_fault(d, now);
 }
 
-static int reply_faults(Manager *m, sd_bus_message *call) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        const char *name;
-        Domain *d;
-        int r;
-
-        r = sd_bus_message_new_method_return(call, &reply);
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "(ss)");
-        STRV_FOREACH(c, servers_complaints(m->servers))
-                if (r >= 0)
-                        r = sd_bus_message_append(reply, "(ss)", "", *c);
-        for (char **p = m->left_out; p && p[0] && p[1]; p += 2)
-                if (r >= 0)
-                        r = sd_bus_message_append(reply, "(ss)", p[0], p[1]);
-        MAP_FOREACH(m->domains, name, d) {
-                _auto_free_ char *fault = manager_find_fault(d);
-
-                if (r >= 0 && fault)
-                        r = sd_bus_message_append(reply, "(ss)", name, fault);
-        }
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        return r < 0 ? r : sd_bus_send(m->bus, reply, NULL);
-}
-
 static int method_check(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         Manager *m = userdata;
         int r = authorize(m, call, ACTION_CHECK, "", error);
@@ -279,11 +227,11 @@ static int method_check(sd_bus_message *call, void *userdata, sd_bus_error *erro
         if (r <= 0)
                 return r < 0 ? r : 1;
         manager_check(m);
-        return reply_faults(m, call);
+        return listing_new(m, call, LISTING_FAULTS, error);
 }
 
 static int method_get_faults(sd_bus_message *call, void *userdata, sd_bus_error *error) {
-        return reply_faults(userdata, call);
+        return listing_new(userdata, call, LISTING_FAULTS, error);
 }
 
 /* The units that servers run in and that may be reloaded, each once; 'only' (may be "") picks one. */
@@ -402,17 +350,9 @@ static int tell_status(sd_event_source *source, void *userdata) {
         Manager *m = userdata;
         const Domain *next = schedule_next(m->schedule);
         char when[CLOCK_HUMAN_MAX];
-        const char *name;
-        size_t faults = 0;
-        Domain *d;
 
         (void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
-        MAP_FOREACH(m->domains, name, d) {
-                _auto_free_ char *fault = manager_find_fault(d);
-
-                faults += fault ? 1 : 0;
-        }
-        (void) service_notify_status("%zu domain%s, %zu with problems, %zu renewal%s running%s; next: %s%s%s", map_size(m->domains), plural(map_size(m->domains)), faults,
+        (void) service_notify_status("%zu domain%s, %zu with problems, %zu renewal%s running%s; next: %s%s%s", map_size(m->domains), plural(map_size(m->domains)), m->n_faulty,
                                      map_size(m->tasks), plural(map_size(m->tasks)),
                                      reload_is_pending(m) ? ", reload pending" : "", next ? DOMAIN_NAME(next) : "nothing", next ? " at " : "",
                                      next ? clock_format_utc(when, next->wanted_usec) : "");

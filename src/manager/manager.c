@@ -19,6 +19,7 @@
 #include "domain/snapshot.h"
 #include "manager/account-bus.h"
 #include "manager/account-task.h"
+#include "manager/adoption.h"
 #include "manager/batch.h"
 #include "manager/ca.h"
 #include "manager/challenge-alpn.h"
@@ -29,21 +30,25 @@
 #include "manager/domain-bus.h"
 #include "manager/domain.h"
 #include "manager/job-bus.h"
+#include "manager/listing.h"
 #include "manager/manager-bus.h"
 #include "manager/ocsp.h"
 #include "manager/reload.h"
-#include "manager/rename.h"
 #include "manager/renewal-info.h"
 #include "manager/renewal.h"
 #include "manager/schedule.h"
 #include "manager/servers.h"
 #include "manager/staging.h"
 #include "manager/status.h"
+#include "manager/turns.h"
 #include "manager/worker-bus.h"
 #include "manager/worker-open.h"
 #include "store/account.h"
 #include "store/activate.h"
 #include "store/domain.h"
+
+/* So much is done for domains before anybody is heard: in most cases that is all of it. */
+#define START_USEC (500 * USEC_PER_MSEC)
 
 uint32_t manager_random(void) {
         uint32_t v;
@@ -125,6 +130,14 @@ int manager_new(sd_event *event, Manager **ret) {
         r = key_maker_new(event, &m->keys);
         if (r < 0)
                 return log_failure(r, "Cannot start the thread that makes keys: %m");
+        r = errands_new(event, &m->errands);
+        if (r < 0)
+                return log_failure(r, "Cannot start the thread for errands: %m");
+        r = adoption_new(m, &m->adoption);
+        if (r >= 0)
+                r = turns_new(m, &m->turns);
+        if (r < 0)
+                return log_failure(r, "Cannot prepare what is done for domains: %m");
         r = courier_new(m, &m->courier);
         if (r >= 0)
                 r = challenge_queue_new(m, &m->consents);
@@ -155,8 +168,10 @@ Manager *manager_free(Manager *m) {
 
         if (!m)
                 return NULL;
+        m->errands = errands_free(m->errands); /* first: they look at snapshots */
+        listing_free_all(m);
         worker_open_drop_all(m);
-        m->schedule = schedule_free(m->schedule); /* first: the timers stay armed while we are away */
+        m->schedule = schedule_free(m->schedule); /* early: the timers stay armed while we are away */
         m->renewal_info = renewal_info_free(m->renewal_info);
         m->ocsp = ocsp_free(m->ocsp);
         if (m->tasks)
@@ -178,6 +193,8 @@ Manager *manager_free(Manager *m) {
         alpn_keys_free(m->alpn_keys);
         m->absence = absence_free(m->absence);
         servers_free(m->servers);
+        turns_free(m->turns);
+        adoption_free(m->adoption);
         key_maker_free(m->keys);
         map_free(m->domains);
         map_free(m->units);
@@ -209,82 +226,13 @@ Domain *manager_find_domain(const Manager *m, const char *name) {
 }
 
 Domain *manager_find_domain_by_any_name(const Manager *m, const char *name) {
-        Domain *d = manager_find_domain(m, name);
-        const char *key;
+        const SnapshotMergeDomain *merged;
+        Domain *d = turns_find(m->turns, name);
 
         if (d)
                 return d;
-        MAP_FOREACH(m->domains, key, d)
-                if (d->managed && strv_contains(d->config->names, name))
-                        return d;
-        return NULL;
-}
-
-/* A domain that servers name: made known, with the settings of the server that counts. */
-static int adopt(Manager *m, const ManagedDomain *config, Domain **ret) {
-        Domain *d = map_get(m->domains, config->name);
-        ManagedDomain *copy;
-        int r;
-
-        if (!d) {
-                r = domain_new(m, config->name, &d);
-                if (r < 0)
-                        return r;
-        }
-        copy = managed_domain_copy(config);
-        if (!copy)
-                return -ENOMEM;
-        managed_domain_fit_protocol(copy);
-        if (d->settings_kept && !strv_equal(d->config->names, copy->names))
-                memset(d->job->issued_usec, 0, sizeof(d->job->issued_usec)); /* CAs count sets of names */
-        if (!managed_domain_settings_equal(d->config, copy))
-                d->settings_kept = false;
-        managed_domain_free(d->config);
-        d->config = copy;
-        d->managed = true;
-        for (size_t i = 0; i < key_specs_count(&d->config->keys); i++) {
-                KeySpec spec = key_specs_get(&d->config->keys, i);
-
-                key_maker_stock(m->keys, &spec);
-        }
-        *ret = d;
-        return 0;
-}
-
-static void tell_conflicts(const SnapshotMerge *merge) {
-        for (size_t i = 0; i < merge->n_conflicts; i++) {
-                const SnapshotConflict *c = &merge->conflicts[i];
-                LogField fields[] = { { "MD_NAME", c->name } };
-
-                log_full(LOG_WARNING, 0, MESSAGE_DOMAIN_CONFLICT, fields, ELEMENTSOF(fields),
-                         "%s: Servers '%s' and '%s' configure this domain differently; '%s' counts.", c->name, c->counts->id, c->ignored->id,
-                         c->counts->id);
-        }
-}
-
-static int add_server(Domain *d, const Snapshot *snapshot, const ManagedDomain *view) {
-        DomainServer *grown = reallocarray(d->servers, d->n_servers + 1, sizeof(*grown));
-
-        if (!grown)
-                return -ENOMEM;
-        d->servers = grown;
-        d->servers[d->n_servers++] = (DomainServer){ snapshot, view };
-        return 0;
-}
-
-static int collect_views(Manager *m) {
-        size_t n;
-        Snapshot *const *snapshots = servers_snapshots(m->servers, &n);
-
-        for (size_t i = 0; i < n; i++)
-                for (size_t k = 0; k < snapshots[i]->n_domains; k++) {
-                        Domain *d = map_get(m->domains, snapshots[i]->domains[k]->name);
-                        int r = d ? add_server(d, snapshots[i], snapshots[i]->domains[k]) : 0;
-
-                        if (r < 0)
-                                return r;
-                }
-        return 0;
+        merged = snapshot_merge_find_any(servers_merge(m->servers), name);
+        return merged ? turns_find(m->turns, merged->domain->name) : NULL;
 }
 
 void manager_forget_unmanaged(Domain *d) {
@@ -298,17 +246,6 @@ void manager_forget_unmanaged(Domain *d) {
         status_remove(d->manager->shown, d);
         courier_forget(d->manager->courier, DOMAIN_NAME(d));
         domain_free(d);
-}
-
-/* One that cannot be taken up does not keep the others from it. */
-static void leave_out(Manager *m, const char *name, int error) {
-        LogField fields[] = { { "MD_NAME", name } };
-        const char *why = error == -EEXIST ? "its name is so long that its unit would have the name of another domain's" : strerror(-error);
-        _auto_free_ char *text = str_printf("This domain cannot be taken up: %s", why);
-
-        log_full(LOG_ERR, 0, NULL, fields, ELEMENTSOF(fields), "%s: This domain cannot be taken up: %s", name, why);
-        if (text && strv_extend(&m->left_out, name) >= 0)
-                (void) strv_extend(&m->left_out, text);
 }
 
 static int on_recheck(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -331,41 +268,35 @@ static void plan_recheck(Manager *m) {
         (void) sd_event_add_time_relative(m->event, &m->recheck, CLOCK_MONOTONIC, interval / 2 + interval / 1000 * (manager_random() % 1001), 0, on_recheck, m);
 }
 
-void manager_apply_snapshots(Manager *m) {
-        const SnapshotMerge *merge = servers_merge(m->servers);
-        Renames renames = { 0 };
-        const char *name;
-        Domain *d;
-        int r;
-
-        MAP_FOREACH(m->domains, name, d) {
-                d->managed = false;
-                free(take_ptr(d->servers));
-                d->n_servers = 0;
-        }
-        m->left_out = strv_free(m->left_out);
-        for (size_t i = 0; i < merge->n_domains; i++) {
-                int k = rename_if_new(m, &renames, merge->domains[i].domain) ? adopt(m, merge->domains[i].domain, &d) : 0;
-
-                if (k < 0)
-                        leave_out(m, merge->domains[i].domain->name, k);
-        }
-        renames_done(&renames);
-        r = collect_views(m);
-        if (r < 0) {
-                (void) log_failure(r, "Cannot take over what the servers configure: %m");
+void manager_count_fault(Manager *m, bool *flag, bool faulty) {
+        if (*flag == faulty)
                 return;
-        }
-        tell_conflicts(merge);
+        m->n_faulty += faulty ? 1 : (size_t) -1;
+        *flag = faulty;
+}
+
+/* What was left by an earlier run, when it is known what goes on. */
+static void tidy_up(Manager *m) {
+        challenges_purge_stale(m);
+        staging_purge_stale(m);
+        status_prune(m->shown);
+        status_changed(m->shown, NULL);
+}
+
+void manager_adopted(Manager *m, bool all) {
+        bool first = !m->adopted;
+
+        m->adopted = true;
+        servers_adopted(m->servers, all);
         account_task_recover(m); /* before anybody uses these accounts */
-        MAP_FOREACH(m->domains, name, d) {
-                domain_evaluate(d);
-                manager_forget_unmanaged(d);
-        }
         ocsp_update(m->ocsp);
         reload_snapshot_arrived(m);
         courier_kick(m->courier);
         plan_recheck(m);
+        if (first)
+                tidy_up(m);
+        worker_open_go_on(m);
+        listing_wake_all(m);
         manager_kick(m);
 }
 
@@ -374,13 +305,13 @@ void manager_check(Manager *m) {
         Domain *d;
 
         account_bus_read(m);
-        (void) servers_read(m->servers);
         MAP_FOREACH(m->domains, name, d) {
                 domain_forget_facts(d);
                 d->settings_kept = false;
                 d->activation_retry = sd_event_source_disable_unref(d->activation_retry); /* tried again now, not later */
         }
-        manager_apply_snapshots(m);
+        turns_add_all(m->turns);
+        servers_look(m->servers);
         absence_look(m->absence);
         status_check(m->shown);
 }
@@ -469,12 +400,8 @@ int manager_start(Manager *m) {
         if (r < 0)
                 return log_failure(r, "Cannot register the bus objects: %m");
         courier_start(m->courier);
-        (void) servers_read(m->servers);
-        manager_apply_snapshots(m);
-        challenges_purge_stale(m);
-        staging_purge_stale(m);
-        status_prune(m->shown);
-        status_changed(m->shown, NULL);
+        servers_look_now(m->servers);
+        turns_run(m->turns, START_USEC);
         /* The name last: who calls finds everything in place. */
         r = sd_bus_request_name(m->bus, BUS_NAME, 0);
         if (r < 0)

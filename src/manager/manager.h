@@ -9,6 +9,7 @@
 
 #include "base/map.h"
 #include "bus/polkit.h"
+#include "manager/errands.h"
 #include "manager/settings.h"
 #include "manager/keys.h"
 #include "store/store.h"
@@ -22,6 +23,9 @@ typedef struct Ocsp Ocsp;         /* manager/ocsp.h */
 typedef struct Renewal Renewal;   /* manager/renewal.h */
 typedef struct Schedule Schedule; /* manager/schedule.h */
 typedef struct RenewalInfo RenewalInfo; /* manager/renewal-info.h */
+typedef struct Adoption Adoption; /* manager/adoption.h */
+typedef struct Turns Turns;       /* manager/turns.h */
+typedef struct Listing Listing;   /* manager/listing.h */
 typedef struct Absence Absence;   /* manager/absence.h */
 typedef struct Servers Servers;   /* manager/servers.h */
 typedef struct Status Status;     /* manager/status.h */
@@ -33,7 +37,12 @@ typedef struct Manager {
         Store *store;
         Polkit *polkit;
         KeyMaker *keys;
+        Errands *errands;
         Servers *servers;
+        Adoption *adoption;
+        Turns *turns;
+        Listing *listings; /* answers about all domains that are being written */
+        bool adopted;      /* once; before that nobody knows what is there */
         Absence *absence;
         Schedule *schedule;
         RenewalInfo *renewal_info;
@@ -55,6 +64,8 @@ typedef struct Manager {
         AlpnKeys *alpn_keys;
         char **left_out; /* configured domains that could not be taken up: name, reason, … */
         uint64_t last_id;
+        size_t n_faulty;       /* domains with problems */
+        uint64_t generation;   /* changes whenever a domain comes or goes */
         uint64_t started_usec;
         uid_t acme_uid; /* the workers' user */
 
@@ -77,12 +88,14 @@ Domain *manager_find_domain(const Manager *m, const char *name);
 /* The domain that has this name among its names, for people who do not know what the first one is. */
 Domain *manager_find_domain_by_any_name(const Manager *m, const char *name);
 
-/* After a change of the snapshots: domains come, go, and change. */
-void manager_apply_snapshots(Manager *m);
+/* What the servers configure was taken over; 'all': by every domain. */
+void manager_adopted(Manager *m, bool all);
+/* Keeps count: whether a domain has problems was 'flag' and is 'faulty'. */
+void manager_count_fault(Manager *m, bool *flag, bool faulty);
 /* Frees a domain that no server names any more; while its renewal runs it stays. */
 void manager_forget_unmanaged(Domain *d);
 
-/* Looks at everything again, from the facts on disk: the safety net under the timers. */
+/* Has everything looked at again, from the facts on disk: the safety net under the timers. It is done when nothing is left to look at (manager/listing.h). */
 void manager_check(Manager *m);
 
 /* Something came to an end: a place may be free, STATUS= may be another one. Cheap; acts in the next round of the loop. */

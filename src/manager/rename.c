@@ -12,6 +12,7 @@
 #include "base/string-util.h"
 #include "domain/name.h"
 #include "domain/rename.h"
+#include "manager/adoption.h"
 #include "manager/courier.h"
 #include "manager/domain.h"
 #include "manager/schedule.h"
@@ -124,7 +125,7 @@ static void forget(Manager *m, const char *name) {
                 schedule_clear(m->schedule, name);
                 return;
         }
-        if (d->renewal) {
+        if (d->renewal && domain_orphan(d) == 0) {
                 (void) problem_set(&problem, PROBLEM_TYPE_SETTING, "The domain goes by another name now");
                 task_end(&d->renewal->task, problem); /* and then the domain is forgotten */
                 return;
@@ -137,7 +138,7 @@ static int on_again(sd_event_source *source, uint64_t usec, void *userdata) {
         Manager *m = userdata;
 
         m->rename_again = sd_event_source_disable_unref(m->rename_again);
-        manager_apply_snapshots(m);
+        adoption_begin(m->adoption);
         return 0;
 }
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/inotify.h>
 
@@ -13,8 +14,12 @@
 #include "base/message-ids.h"
 #include "base/string-util.h"
 #include "manager/absence.h"
+#include "manager/adoption.h"
 #include "manager/domain.h"
+#include "manager/listing.h"
+#include "manager/reading.h"
 #include "manager/reload.h"
+#include "manager/turns.h"
 #include "store/domain.h"
 #include "store/snapshot.h"
 
@@ -28,6 +33,10 @@ struct Servers {
         SnapshotMerge merge;
         char **complaints;
 
+        bool wanted;     /* somebody wants them to be looked at (again) */
+        bool under_way;  /* they are being read or merged */
+        Leftovers *old;  /* what counted until now: domains borrow from it until all have been adopted */
+
         char **vanished; /* ids: snapshots that somebody deleted; kept until it is clear that they will not come back */
         sd_event_source *believe;
         bool believed;
@@ -37,6 +46,7 @@ struct Servers {
         int servers_wd;
         int top_wd; /* the store's own directory: what comes and goes there is ours to notice */
         int reserve_wd;
+        Map *watched; /* decimal watch descriptor → Domain */
         sd_event_source *settle; /* deferred: one look for a burst of events */
         sd_event_source *rewatch;
         bool servers_dirty;
@@ -104,8 +114,7 @@ static int settle(sd_event_source *source, void *userdata) {
         }
         if (s->servers_dirty) {
                 s->servers_dirty = false;
-                if (servers_read(s))
-                        manager_apply_snapshots(s->manager);
+                servers_look(s);
         }
         return 0;
 }
@@ -120,22 +129,26 @@ static int on_rewatch(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
+#define WATCH_KEY_MAX 16
+
+static const char *watch_key(char key[static WATCH_KEY_MAX], int wd) {
+        (void) snprintf(key, WATCH_KEY_MAX, "%d", wd);
+        return key;
+}
+
 /* Something below domains/NAME/ went away or was put there by somebody. Our own writes come here too: reading a few files again is cheap. */
 static void on_domain_event(Servers *s, const struct inotify_event *e) {
-        const char *name;
+        char key[WATCH_KEY_MAX];
         Domain *d;
 
         if (e->len > 0 && file_is_temporary_name(e->name))
                 return; /* our own way of replacing a file */
-        MAP_FOREACH(s->manager->domains, name, d) {
-                if (d->inotify_wd != e->wd)
-                        continue;
+        d = map_get(s->watched, watch_key(key, e->wd));
+        if (d) {
                 if (e->mask & (IN_IGNORED | IN_DELETE_SELF | IN_MOVE_SELF))
-                        d->inotify_wd = -1;
+                        servers_unwatch_domain(s, d);
                 domain_files_changed(d, e->len > 0 ? e->name : NULL);
-                return;
-        }
-        if (e->mask & IN_MOVE_SELF)
+        } else if (e->mask & IN_MOVE_SELF)
                 (void) inotify_rm_watch(s->fd, e->wd); /* a set that went to the archive */
 }
 
@@ -146,7 +159,7 @@ static void on_reserve_event(Servers *s, const struct inotify_event *e) {
         if (!d)
                 return;
         domain_forget_facts(d);
-        domain_evaluate(d);
+        turns_add(s->manager->turns, d);
 }
 
 static void on_event(Servers *s, const struct inotify_event *e) {
@@ -198,8 +211,9 @@ int servers_new(Manager *m, Servers **ret) {
                 return -ENOMEM;
         s->manager = m;
         s->servers_wd = s->top_wd = s->reserve_wd = -1;
+        s->watched = map_new();
         s->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-        r = s->fd < 0 ? -errno : sd_event_add_io(m->event, &s->io, s->fd, EPOLLIN, on_inotify, s);
+        r = s->fd < 0 ? -errno : !s->watched ? -ENOMEM : sd_event_add_io(m->event, &s->io, s->fd, EPOLLIN, on_inotify, s);
         if (r >= 0)
                 r = sd_event_add_defer(m->event, &s->settle, settle, s);
         if (r < 0) {
@@ -222,6 +236,8 @@ Servers *servers_free(Servers *s) {
         for (size_t i = 0; i < s->n; i++)
                 snapshot_free(s->snapshots[i]);
         free(s->snapshots);
+        leftovers_free(s->old);
+        map_free(s->watched);
         strv_free(s->complaints);
         strv_free(s->vanished);
         sd_event_source_disable_unref(s->believe);
@@ -235,15 +251,28 @@ Servers *servers_free(Servers *s) {
 }
 
 void servers_watch_domain(Servers *s, Domain *d) {
+        char key[WATCH_KEY_MAX];
         int r = watch_directory(s, STORE_DOMAINS, DOMAIN_NAME(d), IN_DELETE | IN_MOVED_FROM | IN_CLOSE_WRITE | IN_DELETE_SELF | IN_MOVE_SELF);
 
-        d->inotify_wd = r < 0 ? -1 : r;
+        if (r == d->inotify_wd)
+                return;
+        servers_unwatch_domain(s, d);
+        if (r >= 0 && map_put(s->watched, watch_key(key, r), d) >= 0)
+                d->inotify_wd = r;
 }
 
-static Snapshot *take_known(Servers *s, const char *id) {
+void servers_unwatch_domain(Servers *s, Domain *d) {
+        char key[WATCH_KEY_MAX];
+
+        if (d->inotify_wd >= 0)
+                (void) map_remove(s->watched, watch_key(key, d->inotify_wd));
+        d->inotify_wd = -1;
+}
+
+static Snapshot *find_known(const Servers *s, const char *id) {
         for (size_t i = 0; i < s->n; i++)
-                if (s->snapshots[i] && str_equal(s->snapshots[i]->id, id))
-                        return take_ptr(s->snapshots[i]);
+                if (str_equal(s->snapshots[i]->id, id))
+                        return s->snapshots[i];
         return NULL;
 }
 
@@ -258,23 +287,17 @@ static void complain(Servers *s, const char *id, const char *why, const char *wh
         (void) strv_extend(&s->complaints, line);
 }
 
-/* The snapshot of one server; the last good one when it cannot be read, NULL when there is none. */
-static Snapshot *read_one(Servers *s, const char *id) {
-        _auto_problem_ Problem *problem = NULL;
-        _auto_strv_ char **complaints = NULL;
-        Snapshot *fresh = NULL, *known = take_known(s, id);
-        int r;
+/* What counts of one server: what was found, the last good one when it cannot be read, NULL when there is none. */
+static Snapshot *judge(Servers *s, FoundSnapshot *f) {
+        Snapshot *known = find_known(s, f->id);
 
-        r = store_snapshot_read(s->manager->store, id, &fresh, &complaints, &problem);
-        STRV_FOREACH(c, complaints)
-                complain(s, id, *c, "That domain is left out; the others of this server are not touched by it.");
-        if (r == STORE_SNAPSHOT_DONE) {
-                snapshot_free(known);
-                return fresh;
-        }
-        if (r == STORE_SNAPSHOT_E_NOT_FOUND)
+        STRV_FOREACH(c, f->complaints)
+                complain(s, f->id, *c, "That domain is left out; the others of this server are not touched by it.");
+        if (f->outcome == STORE_SNAPSHOT_DONE)
+                return f->snapshot;
+        if (f->outcome == STORE_SNAPSHOT_E_NOT_FOUND)
                 return known; /* it went while we looked: that is told in a moment */
-        complain(s, problem ? NULL : id, problem ? problem->detail : strerror(r < 0 ? -r : EBADMSG),
+        complain(s, f->problem ? NULL : f->id, f->problem ? f->problem->detail : strerror(f->outcome < 0 ? -f->outcome : EBADMSG),
                  known ? "The last good one counts until the server is reloaded and writes it again." : "Reload the server to have it written again.");
         return known;
 }
@@ -297,12 +320,11 @@ static int on_believe(sd_event_source *source, uint64_t usec, void *userdata) {
         Servers *s = userdata;
 
         s->believe = sd_event_source_disable_unref(s->believe);
-        s->believed = !reload_is_pending(s->manager);
-        if (s->believed && servers_read(s))
-                manager_apply_snapshots(s->manager);
+        s->believed = !reload_is_pending(s->manager); /* until they have been looked at */
+        if (s->believed)
+                servers_look(s);
         else
                 believe_later(s);
-        s->believed = false;
         return 0;
 }
 
@@ -333,69 +355,217 @@ static int compare_ids(const void *a, const void *b) {
         return strcmp(x->id, y->id);
 }
 
-/* Takes over what is left of the known ones. */
-static size_t take_vanished(Servers *s, Snapshot **fresh, size_t n) {
+static bool was_found(const Reading *r, const char *id) {
+        for (size_t i = 0; i < r->n; i++)
+                if (str_equal(r->found[i].id, id))
+                        return true;
+        return false;
+}
+
+/* Those of the known ones that count although nobody found them. */
+static void add_vanished(Servers *s, const Reading *r, Merging *m) {
         char **vanished = NULL;
 
-        for (size_t i = 0; i < s->n; i++) {
-                if (!s->snapshots[i] || !keep_vanished(s, s->snapshots[i], &vanished))
-                        continue;
-                fresh[n++] = take_ptr(s->snapshots[i]);
-        }
+        for (size_t i = 0; i < s->n; i++)
+                if (!was_found(r, s->snapshots[i]->id) && keep_vanished(s, s->snapshots[i], &vanished))
+                        m->snapshots[m->n++] = s->snapshots[i];
         if (vanished)
-                qsort(fresh, n, sizeof(*fresh), compare_ids);
+                qsort(m->snapshots, m->n, sizeof(*m->snapshots), compare_ids);
         strv_free(s->vanished);
         s->vanished = vanished;
-        return n;
 }
 
 /* Domains in the store and nobody who names them: more likely lost than meant. */
-static void complain_of_silence(Servers *s, char *const *ids) {
+static void complain_of_silence(Servers *s, const Reading *r) {
         _auto_strv_ char **names = NULL;
 
-        if (ids || s->n > 0 || store_domain_list(s->manager->store, STORE_SET_LIVE, &names) != 0 || !names)
+        if (r->n > 0 || s->n > 0 || store_domain_list(s->manager->store, STORE_SET_LIVE, &names) != 0 || !names)
                 return;
         (void) strv_extend(&s->complaints, "No server has told about its configuration, but there are domains in the store: reload Apache, which tells it again");
 }
 
-bool servers_read(Servers *s) {
-        _auto_strv_ char **ids = NULL;
-        Snapshot **fresh;
-        size_t n = 0;
-        int r;
+/* --- Looking at them: the files are read in the thread, what counts is chosen in the loop, the thread merges it, and the loop has it adopted. --- */
 
-        r = store_snapshot_list(s->manager->store, &ids);
-        if (r != 0) {
-                log_error("Cannot read %s/" STORE_SERVERS ": %s. The domains known so far are kept.", store_path(s->manager->store), strerror(r < 0 ? -r : ENOENT));
-                return false;
+/* Whether its errands and its adoption are over. */
+bool servers_are_settled(const Servers *s) {
+        return !s->wanted && !s->under_way && !adoption_is_running(s->manager->adoption);
+}
+
+static void proceed(Servers *s);
+
+/* One look after the other: domains borrow from what was read. */
+static bool servers_may_be_read(const Servers *s) {
+        return !s->under_way && !adoption_is_running(s->manager->adoption);
+}
+
+static void stop(Servers *s, int error, const char *what) {
+        (void) log_failure(error, "Cannot %s: %m. The domains known so far are kept.", what);
+        s->under_way = false;
+        proceed(s);
+        listing_wake_all(s->manager);
+}
+
+/* What counts from now on. What counted before goes when no domain borrows from it any more. */
+static int take_over(Servers *s, Merging *m) {
+        Leftovers *old = calloc(1, sizeof(*old));
+
+        if (!old)
+                return -ENOMEM;
+        old->snapshots = calloc(s->n + 1, sizeof(*old->snapshots));
+        if (!old->snapshots) {
+                free(old);
+                return -ENOMEM;
+        }
+        for (size_t i = 0; i < s->n; i++) {
+                bool stays = false;
+
+                for (size_t k = 0; k < m->n; k++)
+                        stays = stays || m->snapshots[k] == s->snapshots[i];
+                if (!stays)
+                        old->snapshots[old->n++] = s->snapshots[i];
+        }
+        free(s->snapshots);
+        old->merge = s->merge;
+        old->next = s->old;
+        s->old = old;
+        s->snapshots = take_ptr(m->snapshots);
+        s->n = m->n;
+        s->merge = m->merge;
+        m->merge = (SnapshotMerge){ 0 };
+        m->n_owned = 0; /* they are ours */
+        return 0;
+}
+
+static void on_merged(Merging *m, void *userdata) {
+        Servers *s = userdata;
+        int r = m->outcome;
+
+        if (r >= 0)
+                r = take_over(s, m);
+        merging_free(m);
+        if (r < 0) {
+                stop(s, r, "merge the servers' snapshots");
+                return;
+        }
+        s->under_way = false;
+        adoption_begin(s->manager->adoption);
+}
+
+/* Which of what was read and what was known counts. */
+static int choose(Servers *s, Reading *r, Merging **ret) {
+        Merging *m = calloc(1, sizeof(*m));
+
+        if (!m)
+                return -ENOMEM;
+        m->done = on_merged;
+        m->userdata = s;
+        m->snapshots = calloc(r->n + s->n + 1, sizeof(*m->snapshots));
+        m->owned = calloc(r->n + 1, sizeof(*m->owned));
+        if (!m->snapshots || !m->owned) {
+                merging_free(m);
+                return -ENOMEM;
         }
         s->complaints = strv_free(s->complaints);
-        complain_of_silence(s, ids);
-        fresh = calloc(strv_length(ids) + s->n + 1, sizeof(*fresh));
-        if (!fresh) {
-                (void) log_oom();
-                return false;
-        }
-        STRV_FOREACH(id, ids) {
-                Snapshot *one = read_one(s, *id);
+        complain_of_silence(s, r);
+        for (size_t i = 0; i < r->n; i++) {
+                Snapshot *one = judge(s, &r->found[i]);
 
-                if (one && absence_is_forgotten(s->manager->absence, one))
-                        one = snapshot_free(one);
-                if (one)
-                        fresh[n++] = one;
+                if (!one || absence_is_forgotten(s->manager->absence, one))
+                        continue;
+                m->snapshots[m->n++] = one;
+                if (one == r->found[i].snapshot)
+                        m->owned[m->n_owned++] = take_ptr(r->found[i].snapshot);
         }
-        n = take_vanished(s, fresh, n);
-        snapshot_merge_done(&s->merge);
-        s->merge = (SnapshotMerge){ 0 };
-        for (size_t i = 0; i < s->n; i++)
-                snapshot_free(s->snapshots[i]);
-        free(s->snapshots);
-        s->snapshots = fresh;
-        s->n = n;
-        r = snapshot_merge(s->snapshots, s->n, &s->merge);
+        add_vanished(s, r, m);
+        s->believed = false;
+        *ret = m;
+        return 0;
+}
+
+static int choose_what_was_read(Servers *s, Reading *reading, Merging **ret) {
+        int r = reading->outcome;
+
+        if (r == 0)
+                r = choose(s, reading, ret);
+        reading_free(reading);
+        return r > 0 ? -ENOENT : r;
+}
+
+static void on_read(Reading *reading, void *userdata) {
+        Servers *s = userdata;
+        Merging *m;
+        int r = choose_what_was_read(s, reading, &m);
+
+        if (r < 0) {
+                stop(s, r, "read " STORE_SERVERS "/ of the store");
+                return;
+        }
+        r = errands_send(s->manager->errands, &merging_class, m);
+        if (r < 0) {
+                merging_free(m);
+                stop(s, r, "merge the servers' snapshots");
+        }
+}
+
+static int new_reading(Servers *s, Reading **ret) {
+        Reading *reading = calloc(1, sizeof(*reading));
+
+        if (!reading)
+                return -ENOMEM;
+        *reading = (Reading){ .store = s->manager->store, .done = on_read, .userdata = s };
+        *ret = reading;
+        return 0;
+}
+
+static void proceed(Servers *s) {
+        Reading *reading;
+        int r;
+
+        if (!s->wanted || !servers_may_be_read(s))
+                return;
+        s->wanted = false;
+        r = new_reading(s, &reading);
+        if (r >= 0) {
+                r = errands_send(s->manager->errands, &reading_class, reading);
+                if (r < 0)
+                        reading_free(reading);
+        }
         if (r < 0)
-                (void) log_failure(r, "Cannot merge the servers' snapshots: %m");
-        return true;
+                (void) log_failure(r, "Cannot read " STORE_SERVERS "/ of the store: %m. The domains known so far are kept.");
+        else
+                s->under_way = true;
+}
+
+void servers_look(Servers *s) {
+        s->wanted = true;
+        proceed(s);
+}
+
+void servers_look_now(Servers *s) {
+        Reading *reading;
+        Merging *m = NULL;
+        int r;
+
+        r = new_reading(s, &reading);
+        if (r >= 0) {
+                reading_class.work(reading);
+                r = choose_what_was_read(s, reading, &m);
+        }
+        if (r < 0) {
+                (void) log_failure(r, "Cannot read " STORE_SERVERS "/ of the store: %m");
+                adoption_begin(s->manager->adoption); /* of nothing */
+                return;
+        }
+        merging_class.work(m);
+        on_merged(m, s);
+}
+
+void servers_adopted(Servers *s, bool all) {
+        Leftovers *old = all ? take_ptr(s->old) : NULL;
+
+        if (old && errands_send(s->manager->errands, &leftovers_class, old) < 0)
+                leftovers_free(old);
+        proceed(s);
 }
 
 const SnapshotMerge *servers_merge(const Servers *s) {

@@ -5,13 +5,16 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/strv.h"
 #include "store/status.h"
 
 enum {
-        WRITTEN_AT_ONCE = 32, /* domains: then the loop has its turn */
+        WRITTEN_AT_ONCE = 32, /* domains: then the loop has its turn, if not before */
 };
+
+#define SLICE_USEC (5 * USEC_PER_MSEC)
 
 struct Status {
         Manager *manager;
@@ -70,6 +73,7 @@ static void write_manager(Status *s) {
 
 static int on_write(sd_event_source *source, void *userdata) {
         Status *s = userdata;
+        uint64_t end = usec_add(clock_monotonic_usec(), SLICE_USEC);
         const char *name;
         unsigned n = 0;
         Domain *d;
@@ -78,7 +82,7 @@ static int on_write(sd_event_source *source, void *userdata) {
         if (s->manager_changed)
                 write_manager(s);
         MAP_FOREACH(s->changed, name, d) {
-                if (n++ == WRITTEN_AT_ONCE) {
+                if (n++ == WRITTEN_AT_ONCE || clock_monotonic_usec() >= end) {
                         (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
                         break;
                 }

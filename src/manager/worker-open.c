@@ -10,6 +10,7 @@
 #include "bus/names.h"
 #include "bus/unit.h"
 #include "config.h"
+#include "manager/adoption.h"
 #include "manager/batch.h"
 #include "manager/ocsp.h"
 #include "manager/renewal.h"
@@ -22,6 +23,7 @@ typedef struct OpenCall {
         sd_bus_message *message;
         sd_bus_slot *credentials;
         sd_bus_slot *unit;
+        char *waits; /* its unit, while it is not known yet what is configured; NULL: it does not wait */
 } OpenCall;
 
 static OpenCall *open_call_free(OpenCall *c) {
@@ -33,6 +35,7 @@ static OpenCall *open_call_free(OpenCall *c) {
         sd_bus_slot_unref(c->unit);
         sd_bus_message_unref(c->message);
         free(c->key);
+        free(c->waits);
         free(c);
         return NULL;
 }
@@ -68,15 +71,10 @@ static void open_renewal(OpenCall *c, Domain *d) {
         open_call_free(c);
 }
 
-static void on_unit(const char *unit, const sd_bus_error *error, void *userdata) {
-        OpenCall *c = userdata;
+static void open_for_unit(OpenCall *c, const char *unit) {
         Manager *m = c->manager;
-        Domain *d = unit ? map_get(m->units, unit) : NULL;
+        Domain *d = map_get(m->units, unit);
 
-        if (!unit) {
-                refuse_open(c, BUS_ERROR_NOT_ALLOWED, error && error->message ? error->message : "systemd does not know its unit");
-                return;
-        }
         /* It may have asked twice: the first question was answered meanwhile. */
         if (map_get(m->workers, sd_bus_message_get_sender(c->message))) {
                 refuse_open(c, BUS_ERROR_NOT_NOW, "this connection has a job open");
@@ -97,6 +95,29 @@ static void on_unit(const char *unit, const sd_bus_error *error, void *userdata)
                 return;
         }
         open_renewal(c, d);
+}
+
+static void on_unit(const char *unit, const sd_bus_error *error, void *userdata) {
+        OpenCall *c = userdata;
+
+        if (!unit)
+                refuse_open(c, BUS_ERROR_NOT_ALLOWED, error && error->message ? error->message : "systemd does not know its unit");
+        else if (!adoption_is_running(c->manager->adoption))
+                open_for_unit(c, unit);
+        else if (str_replace(&c->waits, unit) < 0)
+                refuse_open(c, BUS_ERROR_FAILED, "out of memory");
+}
+
+void worker_open_go_on(Manager *m) {
+        const char *key;
+        OpenCall *c;
+
+        MAP_FOREACH(m->opens, key, c) {
+                _auto_free_ char *unit = take_ptr(c->waits);
+
+                if (unit)
+                        open_for_unit(c, unit);
+        }
 }
 
 static int read_credentials(sd_bus_message *reply, uid_t *ret_uid, pid_t *ret_pid) {

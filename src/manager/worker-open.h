@@ -7,4 +7,6 @@
 
 /* The method's handler. */
 int worker_open(Manager *m, sd_bus_message *call, sd_bus_error *error);
+/* It is known by now what is configured. */
+void worker_open_go_on(Manager *m);
 void worker_open_drop_all(Manager *m); /* at shutdown */
