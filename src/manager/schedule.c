@@ -12,6 +12,7 @@
 #include "bus/unit-name.h"
 #include "manager/manager-bus.h"
 #include "manager/task.h"
+#include "manager/turns.h"
 
 /* The manager's own clock comes this long after a timer unit that did not bring a worker. */
 #define GRACE_USEC (60 * USEC_PER_SEC)
@@ -29,8 +30,8 @@ typedef struct TimerCall {
 
 struct Schedule {
         Manager *manager;
-        Domain **waiting; /* all that want a time, nearest first once sorted */
-        size_t n_waiting, n_allocated;
+        Domain **waiting; /* the nearest of those that want a time, in order */
+        size_t n_waiting;
         Map *calls; /* name → TimerCall */
         sd_event_source *plan;  /* deferred */
         sd_event_source *later; /* while much is going on */
@@ -48,12 +49,54 @@ static TimerCall *timer_call_free(TimerCall *c) {
         return NULL;
 }
 
+static bool is_nearer(const Domain *x, const Domain *y) {
+        if (x->wanted_usec != y->wanted_usec)
+                return x->wanted_usec < y->wanted_usec;
+        return strcmp(DOMAIN_NAME(x), DOMAIN_NAME(y)) < 0;
+}
+
 static int compare(const void *a, const void *b) {
         const Domain *x = *(Domain *const *) a, *y = *(Domain *const *) b;
 
-        if (x->wanted_usec != y->wanted_usec)
-                return x->wanted_usec < y->wanted_usec ? -1 : 1;
-        return strcmp(DOMAIN_NAME(x), DOMAIN_NAME(y));
+        return is_nearer(x, y) ? -1 : is_nearer(y, x) ? 1 : 0;
+}
+
+/* Of so many, those that may have a timer unit and the first behind them are all that has to be known. */
+static size_t limit(const Schedule *s) {
+        return (size_t) s->manager->settings.max_timers + 1;
+}
+
+static void swap(Domain **a, Domain **b) {
+        Domain *other = *a;
+
+        *a = *b;
+        *b = other;
+}
+
+/* A heap with the farthest on top, which makes place for a nearer one. */
+static void sink(Schedule *s) {
+        for (size_t i = 0, child; (child = 2 * i + 1) < s->n_waiting; i = child) {
+                if (child + 1 < s->n_waiting && is_nearer(s->waiting[child], s->waiting[child + 1]))
+                        child++;
+                if (!is_nearer(s->waiting[i], s->waiting[child]))
+                        return;
+                swap(&s->waiting[i], &s->waiting[child]);
+        }
+}
+
+static void rise(Schedule *s) {
+        for (size_t i = s->n_waiting - 1; i > 0 && is_nearer(s->waiting[(i - 1) / 2], s->waiting[i]); i = (i - 1) / 2)
+                swap(&s->waiting[i], &s->waiting[(i - 1) / 2]);
+}
+
+static void consider(Schedule *s, Domain *d) {
+        if (s->n_waiting < limit(s)) {
+                s->waiting[s->n_waiting++] = d;
+                rise(s);
+        } else if (is_nearer(d, s->waiting[0])) {
+                s->waiting[0] = d;
+                sink(s);
+        }
 }
 
 static int collect(Schedule *s) {
@@ -61,18 +104,13 @@ static int collect(Schedule *s) {
         Domain *d;
 
         s->n_waiting = 0;
-        if (s->n_allocated < map_size(s->manager->domains)) {
-                size_t n = map_size(s->manager->domains);
-                Domain **grown = reallocarray(s->waiting, n, sizeof(*grown));
-
-                if (!grown)
-                        return -ENOMEM;
-                s->waiting = grown;
-                s->n_allocated = n;
-        }
+        if (!s->waiting)
+                s->waiting = calloc(limit(s), sizeof(*s->waiting));
+        if (!s->waiting)
+                return -ENOMEM;
         MAP_FOREACH(s->manager->domains, name, d)
                 if (d->wanted_usec != 0)
-                        s->waiting[s->n_waiting++] = d;
+                        consider(s, d);
         if (s->n_waiting > 1)
                 qsort(s->waiting, s->n_waiting, sizeof(*s->waiting), compare);
         return 0;
@@ -133,13 +171,14 @@ static int set_timer_unit(Schedule *s, const char *domain, uint64_t when_usec) {
 static int on_alarm(sd_event_source *source, uint64_t usec, void *userdata) {
         Schedule *s = userdata;
         uint64_t now = clock_now_usec();
+        const char *name;
+        Domain *d;
 
-        /* Evaluating changes what is wanted, not the array: that is made anew in the next round. */
-        for (size_t i = 0; i < s->n_waiting && s->waiting[i]->wanted_usec <= now; i++) {
-                Domain *d = s->waiting[i];
-
+        MAP_FOREACH(s->manager->domains, name, d) {
+                if (d->wanted_usec == 0 || d->wanted_usec > now)
+                        continue;
                 d->armed_usec = 0;
-                domain_evaluate(d);
+                turns_add(s->manager->turns, d);
         }
         plan_soon(s);
         return 0;
@@ -194,25 +233,41 @@ static bool is_crowded(Schedule *s) {
         return s->later;
 }
 
+static void set_timer(Schedule *s, const Domain *d, uint64_t when_usec) {
+        int r = set_timer_unit(s, DOMAIN_NAME(d), when_usec);
+
+        if (r < 0)
+                (void) log_failure(r, "%s: Cannot ask for a timer: %m", DOMAIN_NAME(d));
+}
+
+/* Those that are not among the nearest 'n' any more. */
+static void disarm(Schedule *s, size_t n) {
+        const Domain *last = n > 0 ? s->waiting[n - 1] : NULL;
+        const char *name;
+        Domain *d;
+
+        MAP_FOREACH(s->manager->domains, name, d)
+                if (d->armed_usec != 0 && d->wanted_usec != 0 && (!last || is_nearer(last, d)) && !s->launcher_failed)
+                        set_timer(s, d, 0);
+}
+
+/* For the nearest 'n'. */
+static void set_timer_units(Schedule *s, size_t n) {
+        disarm(s, n);
+        for (size_t i = 0; i < n && !s->launcher_failed; i++)
+                if (s->waiting[i]->armed_usec != s->waiting[i]->wanted_usec && s->waiting[i]->wanted_usec > clock_now_usec())
+                        set_timer(s, s->waiting[i], s->waiting[i]->wanted_usec);
+}
+
 static int plan(sd_event_source *source, void *userdata) {
         Schedule *s = userdata;
-        size_t n;
         int r;
 
         r = collect(s);
         if (r < 0)
                 return log_failure(r, "Cannot plan: %m");
-        n = is_crowded(s) ? 0 : MIN_OF(s->n_waiting, (size_t) s->manager->settings.max_timers);
-        for (size_t i = 0; n > 0 && i < s->n_waiting && !s->launcher_failed; i++) {
-                Domain *d = s->waiting[i];
-
-                if (i < n && d->armed_usec != d->wanted_usec && d->wanted_usec > clock_now_usec())
-                        r = set_timer_unit(s, DOMAIN_NAME(d), d->wanted_usec);
-                else if (i >= n && d->armed_usec != 0)
-                        r = set_timer_unit(s, DOMAIN_NAME(d), 0);
-                if (r < 0)
-                        (void) log_failure(r, "%s: Cannot ask for a timer: %m", DOMAIN_NAME(d));
-        }
+        if (!is_crowded(s))
+                set_timer_units(s, MIN_OF(s->n_waiting, (size_t) s->manager->settings.max_timers));
         s->launcher_failed = false; /* tried again with the next plan */
         set_alarm(s);
         manager_bus_changed(s->manager);
