@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/options.h"
+#include "bus/loop.h"
 #include "bus/service.h"
 #include "manager/manager.h"
 
@@ -30,7 +31,7 @@ static int run(void) {
                 r = manager_start(m);
         if (r >= 0) {
                 (void) service_notify_ready("Ready");
-                r = sd_event_loop(event);
+                r = loop_run(event);
                 if (r > 0) { /* SIGTERM gives 0 */
                         log_error("The connection to the system bus is lost.");
                         r = -ECONNRESET;
