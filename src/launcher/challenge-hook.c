@@ -56,8 +56,17 @@ static int add_record(HookUnit *hook, const char *name, const char *value) {
         return r < 0 ? r : add_variable(hook, "MD_VALUE", value);
 }
 
-/* What is configured now; for taking back, also what was when it was set up. */
-static int find_dns_command(Launcher *l, EventKind event, const char *domain, char ***ret, unsigned *ret_version, sd_bus_error *error) {
+/* A name of the domain, or what a wildcard of it stands on. */
+static bool has_name(const ConfiguredDomain *d, const char *name) {
+        _auto_free_ char *wildcard = str_printf("*.%s", name);
+
+        return strv_contains(d->names, name) || (wildcard && strv_contains(d->names, wildcard));
+}
+
+/* What is configured now; for taking back, also what was when it was set up. The command can write wherever its credentials reach: it is asked to set up records of
+ * the domain's own names alone. */
+static int find_dns_command(Launcher *l, const HookUnit *hook, const char *name, char ***ret, unsigned *ret_version, sd_bus_error *error) {
+        const char *domain = hook->domain;
         const ConfiguredServer *server = NULL;
         const ConfiguredDomain *d;
         char *const *command = NULL;
@@ -68,8 +77,10 @@ static int find_dns_command(Launcher *l, EventKind event, const char *domain, ch
                 d = map_get(server->domains, domain);
                 command = d->dns01_command;
                 *ret_version = server->dns01_version;
+                if (strv_length(command) > 0 && hook->event == EVENT_CHALLENGE_SETUP && !has_name(d, name))
+                        return sd_bus_error_setf(error, BUS_ERROR_NOT_CONFIGURED, "%s is no name of %s.", name, domain);
         }
-        if (strv_length(command) == 0 && event == EVENT_CHALLENGE_TEARDOWN)
+        if (strv_length(command) == 0 && hook->event == EVENT_CHALLENGE_TEARDOWN)
                 command = dns_memory_get(l->dns_memory, domain, ret_version);
         if (strv_length(command) == 0)
                 return r < 0 ? r : sd_bus_error_setf(error, BUS_ERROR_NOT_CONFIGURED, "MDChallengeDns01 names no command for %s.", domain);
@@ -92,7 +103,7 @@ static int prepare_dns(Launcher *l, HookUnit *hook, const char *verb, const char
         r = add_record(hook, name, value);
         if (r < 0)
                 return r;
-        r = find_dns_command(l, hook->event, hook->domain, &hook->command, &version, error);
+        r = find_dns_command(l, hook, name, &hook->command, &version, error);
         if (r < 0)
                 return r;
         if (hook->event == EVENT_CHALLENGE_SETUP) {

@@ -16,6 +16,7 @@ static void domain_release(void *value) {
         ConfiguredDomain *d = value;
 
         strv_free(d->dns01_command);
+        strv_free(d->names);
         free(d);
 }
 
@@ -67,6 +68,8 @@ static int take_domain(Map *domains, ManagedDomain *from) {
         if (!d)
                 return map_get(domains, from->name) ? 0 : -ENOMEM;
         d->dns01_command = take_ptr(from->dns01_cmd);
+        if (d->dns01_command)
+                d->names = take_ptr(from->names);
         r = map_put(domains, from->name, d);
         if (r < 0)
                 domain_release(d);
