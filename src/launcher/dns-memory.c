@@ -16,11 +16,12 @@ enum { ENTRIES_MAX = 10000 };
 typedef struct Entry {
         char **command;
         unsigned version;
+        uint64_t put_usec; /* monotonic */
 } Entry;
 
 struct DnsMemory {
         Map *entries; /* domain → Entry */
-        sd_event_source *end; /* an hour after the last one came */
+        sd_event_source *end; /* on while there are any: when the oldest one is over, at the latest */
 };
 
 static void entry_release(void *value) {
@@ -30,16 +31,32 @@ static void entry_release(void *value) {
         free(e);
 }
 
+static int wake_at(DnsMemory *m, uint64_t usec) {
+        int r = sd_event_source_set_time(m->end, usec);
+
+        return r < 0 ? r : sd_event_source_set_enabled(m->end, SD_EVENT_ONESHOT);
+}
+
+static void forget(DnsMemory *m, const char *domain) {
+        Entry *e = map_remove(m->entries, domain);
+
+        if (e)
+                entry_release(e);
+}
+
+/* Those that are over; the others are asked again when the oldest of them is. */
 static int on_end(sd_event_source *source, uint64_t usec, void *userdata) {
+        uint64_t now = clock_monotonic_usec(), oldest = UINT64_MAX;
         DnsMemory *m = userdata;
         const char *domain;
         Entry *e;
 
-        MAP_FOREACH(m->entries, domain, e) {
-                (void) map_remove(m->entries, domain);
-                entry_release(e);
-        }
-        return 0;
+        MAP_FOREACH(m->entries, domain, e)
+                if (usec_add(e->put_usec, KEPT_USEC) <= now)
+                        forget(m, domain);
+                else
+                        oldest = MIN_OF(oldest, e->put_usec);
+        return oldest == UINT64_MAX ? 0 : wake_at(m, usec_add(oldest, KEPT_USEC));
 }
 
 int dns_memory_new(sd_event *event, DnsMemory **ret) {
@@ -73,13 +90,28 @@ DnsMemory *dns_memory_free(DnsMemory *m) {
         return NULL;
 }
 
+/* The memory is for the case that the configuration changes meanwhile: where there are very many, the oldest are the first that need it no more. */
+static void make_room(DnsMemory *m) {
+        const char *domain, *first = NULL;
+        uint64_t oldest = UINT64_MAX;
+        Entry *e;
+
+        if (map_size(m->entries) < ENTRIES_MAX)
+                return;
+        MAP_FOREACH(m->entries, domain, e)
+                if (e->put_usec < oldest) {
+                        oldest = e->put_usec;
+                        first = domain;
+                }
+        forget(m, first);
+}
+
 static int ensure_entry(DnsMemory *m, const char *domain, Entry **ret) {
         Entry *e = map_get(m->entries, domain);
         int r;
 
         if (!e) {
-                if (map_size(m->entries) >= ENTRIES_MAX)
-                        return -ENOBUFS;
+                make_room(m);
                 e = calloc(1, sizeof(*e));
                 if (!e)
                         return -ENOMEM;
@@ -95,6 +127,7 @@ static int ensure_entry(DnsMemory *m, const char *domain, Entry **ret) {
 
 int dns_memory_put(DnsMemory *m, const char *domain, char *const *command, unsigned version) {
         _auto_strv_ char **copy = strv_copy(command);
+        bool first = dns_memory_is_empty(m);
         Entry *e;
         int r;
 
@@ -106,9 +139,9 @@ int dns_memory_put(DnsMemory *m, const char *domain, char *const *command, unsig
         strv_free(e->command);
         e->command = take_ptr(copy);
         e->version = version;
+        e->put_usec = clock_monotonic_usec();
 
-        r = sd_event_source_set_time_relative(m->end, KEPT_USEC);
-        return r < 0 ? r : sd_event_source_set_enabled(m->end, SD_EVENT_ONESHOT);
+        return first ? wake_at(m, usec_add(e->put_usec, KEPT_USEC)) : 0;
 }
 
 char *const *dns_memory_get(const DnsMemory *m, const char *domain, unsigned *ret_version) {
