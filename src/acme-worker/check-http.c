@@ -62,10 +62,16 @@ static int judge(const Visit *v, const AcmeProbeAnswer *answer, Problem **ret_pr
         if (answer->status == 200 && is_expected(answer->body, answer->body_size, v->check->what->expect))
                 return CHECK_DONE;
 
-        excerpt = str_printable(answer->body, answer->body_size, EXCERPT_MAX);
+        /* Where a redirection leads is the word of whoever writes the site's pages, and asked from this machine: what is there may be for nobody else's eyes. */
+        if (v->n_redirects == 0)
+                excerpt = str_printable(answer->body, answer->body_size, EXCERPT_MAX);
         what = answer->status == 200 ? strdup("is answered with something else, as by another server or application:")
                                      : str_printf("is answered with status %u instead of 200:", answer->status);
-        return excerpt && what ? wrong(v, ret_problem, what, excerpt) : -ENOMEM;
+        if (!what || (!excerpt && v->n_redirects == 0))
+                return -ENOMEM;
+        if (!excerpt) /* without the colon */
+                what[strlen(what) - 1] = '\0';
+        return wrong(v, ret_problem, what, excerpt);
 }
 
 static int no_connection(const Visit *v, const char *why, Problem **ret_problem) {

@@ -23,6 +23,7 @@ typedef struct Server {
         int fd;
         uint16_t port;
         const char *answer; /* sent to whoever connects; NULL: connections are closed at once */
+        const char *then;   /* sent from the second time on; NULL: the same */
         pthread_t thread;
         bool right_request;
 } Server;
@@ -42,6 +43,8 @@ static void serve_one(Server *s, int fd) {
                 strstr(request, "\r\nHost: 127.0.0.1\r\n");
         if (s->answer)
                 (void) fd_write_all(fd, s->answer, strlen(s->answer));
+        if (s->then)
+                s->answer = s->then;
 }
 
 static void *serve(void *userdata) {
@@ -56,11 +59,11 @@ static void *serve(void *userdata) {
         }
 }
 
-static bool server_start(Server *s, const char *answer) {
+static bool server_start(Server *s, const char *answer, const char *then) {
         struct sockaddr_in where = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
         socklen_t size = sizeof(where);
 
-        *s = (Server){ .answer = answer };
+        *s = (Server){ .answer = answer, .then = then };
         s->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         if (!CHECK(s->fd >= 0 && bind(s->fd, (struct sockaddr *) &where, size) == 0 && listen(s->fd, 8) == 0 &&
                    getsockname(s->fd, (struct sockaddr *) &where, &size) == 0))
@@ -126,7 +129,7 @@ TEST(answers_to_http_01) {
                 int r;
 
                 test_case("%s", cases[i].what);
-                REQUIRE(server_start(&server, cases[i].answer));
+                REQUIRE(server_start(&server, cases[i].answer, NULL));
                 const AcmeChallengeCheck what = { .type = (char *) "http-01", .expect = (char *) ANSWER, .port = server.port };
                 r = check_with(&what, &n_waits, &problem);
                 server_stop(&server);
@@ -145,12 +148,36 @@ TEST(answers_to_http_01) {
         }
 }
 
+/* Who has a site redirected does not get to see what this machine answers to itself alone. */
+TEST(nothing_is_told_of_behind_a_redirection) {
+        static const char *const answers[] = { "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret", "HTTP/1.1 403 No\r\nContent-Length: 6\r\n\r\nsecret" };
+
+        for (size_t i = 0; i < ELEMENTSOF(answers); i++) {
+                _auto_problem_ Problem *problem = NULL;
+                unsigned n_waits = 0;
+                Server server;
+                int r;
+
+                test_case("%s", answers[i]);
+                REQUIRE(server_start(&server, "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1/.well-known/acme-challenge/" TOKEN "\r\nContent-Length: 0\r\n\r\n", answers[i]));
+                const AcmeChallengeCheck what = { .type = (char *) "http-01", .expect = (char *) ANSWER, .port = server.port };
+                r = check_with(&what, &n_waits, &problem);
+                server_stop(&server);
+
+                CHECK_INT(r, CHECK_E_FAILED);
+                REQUIRE(problem);
+                CHECK(strstr(problem->detail, "It is redirected, and "));
+                CHECK(strstr(problem->detail, i == 0 ? "is answered with something else, as by another server or application: the CA" : "is answered with status 403 instead of 200: the CA"));
+                CHECK(!strstr(problem->detail, "secret"));
+        }
+}
+
 TEST(nobody_there) {
         static const char *const types[] = { "http-01", "tls-alpn-01" };
         Server server;
 
         /* A port that was free a moment ago. */
-        REQUIRE(server_start(&server, NULL));
+        REQUIRE(server_start(&server, NULL, NULL));
         server_stop(&server);
         for (size_t i = 0; i < ELEMENTSOF(types); i++) {
                 const AcmeChallengeCheck what = { .type = (char *) types[i], .expect = (char *) ANSWER, .port = server.port };
@@ -172,7 +199,7 @@ TEST(no_tls_there) {
         Server server;
         int r;
 
-        REQUIRE(server_start(&server, "HTTP/1.1 400 Bad Request\r\n\r\n"));
+        REQUIRE(server_start(&server, "HTTP/1.1 400 Bad Request\r\n\r\n", NULL));
         const AcmeChallengeCheck what = { .type = (char *) "tls-alpn-01", .expect = (char *) "00", .port = server.port };
         r = check_with(&what, &n_waits, &problem);
         server_stop(&server);
