@@ -78,20 +78,29 @@ static char *format_value(const Renewal *r, const char *identifier, const char *
 }
 
 int challenge_persist_keep(Renewal *r, const char *identifier, char *const *issuers, const char *account_uri, char **ret_value, Problem **ret_problem) {
-        const char *uri = str_or(account_uri, r->task.account ? r->task.account->url : NULL);
+        const char *uri = r->task.account ? r->task.account->url : NULL;
         _auto_free_ char *name = challenge_persist_name(identifier), *value = NULL;
         int k;
 
+        if (!name)
+                return -ENOMEM;
         if (domain_name_is_address(identifier)) {
                 (void) problem_set(ret_problem, PROBLEM_TYPE_CHALLENGE_SETUP, "Addresses are not proven by dns-persist-01");
                 return -EOPNOTSUPP;
         }
         if (!issuers_are_valid(issuers) || !uri || !uri_is_valid(uri)) {
-                (void) problem_set(ret_problem, PROBLEM_TYPE_BAD_ANSWER, "The CA does not say what the record %s must be", str_or(name, ""));
+                (void) problem_set(ret_problem, PROBLEM_TYPE_BAD_ANSWER, "The CA does not say what the record %s must be", name);
+                return -EBADMSG;
+        }
+        /* Whoever's account is named there may have certificates for as long as the record stays, and it is people who put it there because we say so. That it is
+         * ours is known of the one URL that the CA gave it, and of no other that comes by way of a worker (RFC 8657 section 3). */
+        if (!str_is_empty(account_uri) && !str_equal(account_uri, uri)) {
+                (void) problem_set(ret_problem, PROBLEM_TYPE_BAD_ANSWER, "The CA wants the record %s for the account %s, and ours is %s: it may be somebody else's", name, account_uri,
+                                   uri);
                 return -EBADMSG;
         }
         value = format_value(r, identifier, choose_issuer(issuers), uri);
-        if (!name || !value)
+        if (!value)
                 return -ENOMEM;
         forget_others(r->domain, r->task.settings->names);
         k = persist_records_keep(&r->domain->job->persist_records, name, value);

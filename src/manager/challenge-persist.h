@@ -9,8 +9,8 @@
 /* Where the record of a name is. NULL: out of memory. */
 char *challenge_persist_name(const char *identifier);
 
-/* The CA wants the record for one of these names of its own; 'account_uri': how it calls our account there, "": by its URL. Keeps in job.json what must be
- * published. Negative with a problem: this cannot be. */
+/* The CA wants the record for one of these names of its own; 'account_uri': how it calls our account there, which must be by its URL; "": it does not say. Keeps in
+ * job.json what must be published. Negative with a problem: this cannot be. */
 int challenge_persist_keep(Renewal *r, const char *identifier, char *const *issuers, const char *account_uri, char **ret_value, Problem **ret_problem);
 
 /* The worker found it. False: none was to be looked for. */
