@@ -14,6 +14,7 @@
 #include "bus/names.h"
 #include "manager/event.h"
 #include "manager/job-bus.h"
+#include "manager/sign-url.h"
 #include "manager/task.h"
 #include "manager/worker-bus.h"
 
@@ -263,7 +264,7 @@ int renewal_info_received(sd_bus_message *call, void *userdata, sd_bus_error *er
         item = find_item(t, token);
         if (!item)
                 return worker_bus_not_now(error, "This certificate was not asked for");
-        if (!is_sane(start_usec, end_usec) || strlen(explanation_url) > 1024 || (*explanation_url && !str_has_prefix(explanation_url, "https://")))
+        if (!is_sane(start_usec, end_usec) || (*explanation_url && !sign_url_is_valid(explanation_url))) /* people may follow it */
                 return sd_bus_error_set(error, BUS_ERROR_INVALID, "This window makes no sense");
         item->answered = true;
         record = find_record(m, item, &d);

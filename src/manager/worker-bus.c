@@ -20,7 +20,9 @@
 
 enum {
         TEXT_MAX = 1024,
+        TERMS_MAX = 2048,
         PROFILES_MAX = 64,
+        PROFILE_NAME_MAX = 64,
         /* What an honest worker never comes near: polls for 300 s, nine tries of each request, several challenges for each name. */
         CALLS_MAX = 2000,
         CALLS_PER_NAME_MAX = 100,
@@ -122,9 +124,23 @@ static int read_profiles(sd_bus_message *call, TaskBinding *b) {
                 return r;
         if (strv_length(list) > PROFILES_MAX)
                 return -EINVAL;
+        STRV_FOREACH(name, list)
+                if (strlen(*name) > PROFILE_NAME_MAX)
+                        return -EINVAL;
         strv_free(b->profiles);
         b->profiles = take_ptr(list);
         return sd_bus_message_exit_container(call);
+}
+
+/* Shown to people, and kept with the account: it must not make its file one that cannot be read any more. */
+static int read_terms(const char *text, TaskBinding *b) {
+        char *printable = str_is_empty(text) ? NULL : str_printable(text, strlen(text), TERMS_MAX);
+
+        if (!printable && !str_is_empty(text))
+                return -ENOMEM;
+        free(b->terms_of_service);
+        b->terms_of_service = printable;
+        return 0;
 }
 
 static int read_directory_entry(sd_bus_message *call, TaskBinding *b) {
@@ -150,7 +166,7 @@ static int read_directory_entry(sd_bus_message *call, TaskBinding *b) {
                 return read_profiles(call, b);
         if (str_equal(key, "terms-of-service")) {
                 r = sd_bus_message_read(call, "v", "s", &text);
-                return r < 0 ? r : str_replace(&b->terms_of_service, str_is_empty(text) ? NULL : text); /* shown to people only */
+                return r < 0 ? r : read_terms(text, b);
         }
         for (size_t i = 0; i < ELEMENTSOF(urls); i++)
                 if (str_equal(key, urls[i].key)) {

@@ -22,6 +22,7 @@
 
 enum {
         AUTHORIZATIONS_MAX = 1000,
+        AUTHORIZATIONS_SIZE_MAX = 256 * 1024, /* job.json must stay one that can be read */
         CHALLENGES_PER_NAME_MAX = 4,
         ORDERS_MAX = 3,  /* for each key */
         CHAINS_MAX = 16, /* the CA's own choice and its alternates */
@@ -170,12 +171,15 @@ int worker_order_refused(sd_bus_message *call, void *userdata, sd_bus_error *err
 
 static int keep_order(Renewal *r, const char *url, const char *finalize, char **authorizations) {
         Job *job = r->domain->job;
+        size_t size = 0;
 
         if (!sign_url_is_valid(url) || !sign_url_is_valid(finalize) || strv_length(authorizations) > AUTHORIZATIONS_MAX)
                 return -EINVAL;
-        STRV_FOREACH(a, authorizations)
-                if (!sign_url_is_valid(*a))
+        STRV_FOREACH(a, authorizations) {
+                size += strlen(*a);
+                if (!sign_url_is_valid(*a) || size > AUTHORIZATIONS_SIZE_MAX)
                         return -EINVAL;
+        }
         if (str_replace(&job->order_url, url) < 0 || str_replace(&job->finalize_url, finalize) < 0)
                 return -ENOMEM;
         strv_free(job->authorizations);

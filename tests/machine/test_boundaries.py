@@ -258,6 +258,23 @@ def test_launcher_runs_only_what_root_configured(m):
     assert m.unit("apache2.service")["ActiveState"] == "active"
 
 
+def test_launcher_sets_up_own_names_only(m):
+    """A command for DNS records can write wherever its credentials reach: the launcher has it set up records of the domain's own names, and of no others."""
+    value = "x" * 43
+    managed.add(m, "dns.example", "*.wild.dns.example", directives=f"MDRenewMode manual\nMDChallengeDns01 {HOOK}")
+    apache.reload(m)
+    with hands.in_copy_of(m, "md-manager.service") as hand:
+        for name in ("dns.example", "wild.dns.example"):
+            assert hand.call(*LAUNCHER, "RunChallengeHook", "ssss", "dns.example", "setup", name, value)[1] == "success"
+        cursor = m.cursor()
+        for name in ("example.org", "other.example", "sub.dns.example", "a.wild.dns.example", "example", "dns.example.evil.example"):
+            assert hand.call_error(*LAUNCHER, "RunChallengeHook", "ssss", "dns.example", "setup", name, value) == NOT_CONFIGURED, name
+        assert not [unit for unit in units_started(m, cursor) if unit.startswith("md-hook-")]
+        assert hand.call(*LAUNCHER, "RunChallengeHook", "ssss", "dns.example", "teardown", "dns.example", value)[1] == "success"
+    managed.remove(m, "dns.example")
+    apache.reload(m)
+
+
 def test_launcher_hands_over_plain_text(m):
     """What the manager may say reaches a hook as text: no line breaks, no expansion, no more than its share."""
     told = {"MD_PROBLEM": "$(id) `id` $HOME ${PATH} %h %n", "MD_DETAIL": "one\ntwo\x1b[31m\0"[:-1], "MD_DOMAINS": "y" * 100_000}
@@ -461,6 +478,28 @@ def test_worker_goes_step_by_step(m):
         for url in ("https://evil.example/cert", f"{ca}.evil.example/cert", "https://other-ca.test:444/cert", "https://other-ca.test@evil.example/"):
             assert sign_error(hand, "post-as-get", url) == NOT_NOW, url
         assert hand.call_error(*WORKER, "Deliver", "as", [m.read(f"{STORE}/domains/example.org/pubcert.pem")]) == REFUSED_BY_US, "another domain's certificate"
+
+
+def test_worker_cannot_bloat_files(m):
+    """What a worker says of the CA is kept with an account that others use, and with its job: never so much that these files cannot be read any more."""
+    ca = "https://bloat-ca.test"
+    urls = {"new-account": ("s", f"{ca}/account"), "new-order": ("s", f"{ca}/order")}
+    with job_in_hand(m, "bloat.example", ca=f"{ca}/dir") as hand:
+        hand.call(*WORKER, "Open")
+        assert hand.call_error(*WORKER, "Directory", "a{sv}", {**urls, "profiles": ("as", ["x" * 1_000_000])}) == INVALID
+        hand.call(*WORKER, "Directory", "a{sv}", urls)
+        sign(hand, "new-account", f"{ca}/account")
+        hand.call(*WORKER, "AccountCreated", "s", f"{ca}/me")
+        hand.call(*WORKER, "Directory", "a{sv}", {**urls, "terms-of-service": ("s", "https://" + "x" * 2_000_000 + "\n\x1b[31m")})
+        account = next(path for path in m.run(f"grep -lr bloat-ca {STORE}/accounts").out.split() if path.endswith("account.json"))
+        text = m.read(account)
+        assert len(text) < 5000 and json.loads(text)["published-terms"].startswith("https://xxx"), text[:200]
+
+        sign(hand, "new-order", f"{ca}/order")
+        long = [f"{ca}/{'x' * 2000}{i}" for i in range(900)]
+        assert hand.call_error(*WORKER, "OrderCreated", "ssast", f"{ca}/o/1", f"{ca}/o/1/f", long, 0) == INVALID
+        hand.call(*WORKER, "OrderCreated", "ssast", f"{ca}/o/1", f"{ca}/o/1/f", long[:20], 0)
+        assert json.loads(m.read(f"{STORE}/domains/bloat.example/job.json"))["name"] == "bloat.example"
 
 
 def test_worker_has_its_own_job_only(m):
