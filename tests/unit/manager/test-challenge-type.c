@@ -93,6 +93,40 @@ TEST(available) {
         }
 }
 
+/* One by one: the words that say which type it is about are left out. */
+TEST(why_not) {
+        static const struct {
+                const char *what, *names;
+                unsigned have;
+                const char *explicit_types;
+                ChallengeType type;
+                const char *why; /* NULL: it can be used */
+        } why[] = {
+                { "http", "example.org", HTTP, NULL, CHALLENGE_TYPE_HTTP01, NULL },
+                { "no http", "example.org", HTTPS, NULL, CHALLENGE_TYPE_HTTP01, "no server listens for http on port 80 (MDPortMap says where port 80 arrives)" },
+                { "no protocol", "example.org", HTTPS, NULL, CHALLENGE_TYPE_TLS_ALPN01, "no virtual host of its names speaks acme-tls/1 ('Protocols http/1.1 acme-tls/1')" },
+                { "no command", "example.org", HTTP, NULL, CHALLENGE_TYPE_DNS01, "there is no command (MDChallengeDns01)" },
+                { "wildcards alone", "*.example.org", HTTP | DNS, NULL, CHALLENGE_TYPE_HTTP01, "wildcards are proven by dns-01 alone" },
+                { "wildcards alone, by dns-01", "*.example.org", HTTP | DNS, NULL, CHALLENGE_TYPE_DNS01, NULL },
+                { "addresses alone", "192.0.2.1", HTTP | DNS, NULL, CHALLENGE_TYPE_DNS01, "addresses are not proven by it" },
+                { "not named", "example.org", HTTP | DNS, "dns-01", CHALLENGE_TYPE_HTTP01, "MDCAChallenges does not name it" },
+                { "named", "example.org", HTTP, "DNS-01", CHALLENGE_TYPE_DNS01, NULL },
+                { "never by itself", "example.org", HTTP | DNS, NULL, CHALLENGE_TYPE_DNS_PERSIST01, "it is used only when MDCAChallenges names it" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(why); i++) {
+                _cleanup_(snapshot_freep) Snapshot *server = make_server(why[i].have);
+                _cleanup_(managed_domain_freep) ManagedDomain *view = make_view(why[i].names, why[i].have, why[i].explicit_types);
+                DomainServer servers[] = { { server, view } };
+                Domain d = { .config = view, .servers = servers, .n_servers = 1 };
+                _auto_free_ char *said = challenge_why_not(&d, why[i].type);
+
+                test_case("%s", why[i].what);
+                CHECK_STR(said, why[i].why);
+                CHECK(!(challenges_usable(&d) & (1U << why[i].type)) == !!why[i].why);
+        }
+}
+
 TEST(without_servers) {
         _cleanup_(managed_domain_freep) ManagedDomain *config = make_view("example.org", 0, NULL);
         Domain d = { .config = config };
