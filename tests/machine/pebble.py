@@ -27,15 +27,15 @@ class Pebble:
     retry_after    seconds that a poll is told to wait, for authorizations and for orders; 0 says nothing
     eab            {key id: base64url key}: accounts need one;  profiles  {name: seconds}: instead of 'validity'
     delays         validation takes a random time up to so many seconds;  strict   as the protocol will be;  environment  whatever else Pebble reads
-    dns            the name server that it asks, when that is not to be the one beside it"""
+    dns            the name server that it asks, when that is not to be the one beside it;  ocsp  the URL of a responder, for the certificates"""
 
     def __init__(self, machine, validity=90 * 86400, proxy=True, reject_nonces=0, reuse=0, retry_after=(0, 0), eab=None,
-                 profiles=None, delays=0, blocked=(), strict=False, environment=None, dns=f"127.0.0.1:{DNS}"):
+                 profiles=None, delays=0, blocked=(), strict=False, environment=None, dns=f"127.0.0.1:{DNS}", ocsp=""):
         self.machine = machine
         self.with_proxy = proxy
         self.settings = {"validity": validity, "reject_nonces": reject_nonces, "reuse": reuse, "retry_after": retry_after,
                          "eab": eab, "profiles": profiles, "delays": delays, "blocked": blocked, "strict": strict, "environment": environment,
-                         "dns": dns}
+                         "dns": dns, "ocsp": ocsp}
         self.directory = machine.directory / "pebble"
         self.directory.mkdir()
         self.ca = TestCA()
@@ -67,7 +67,8 @@ class Pebble:
             "listenAddress": f"127.0.0.1:{BEHIND if self.with_proxy else PORT}",
             "managementListenAddress": f"127.0.0.1:{MANAGEMENT}",
             "certificate": str(self.directory / "cert.pem"), "privateKey": str(self.directory / "key.pem"),
-            "httpPort": 80, "tlsPort": 443, "keyAlgorithm": "ecdsa", "domainBlocklist": list(s["blocked"]),
+            "httpPort": 80, "tlsPort": 443, "keyAlgorithm": "rsa" if s["ocsp"] else "ecdsa",    # it hands out RSA keys only
+            "domainBlocklist": list(s["blocked"]), "ocspResponderURL": s["ocsp"],
             "retryAfter": {"authz": s["retry_after"][0], "order": s["retry_after"][1]},
             "externalAccountBindingRequired": bool(s["eab"]), "externalAccountMACKeys": s["eab"] or {},
             "profiles": {name: {"description": f"{seconds} seconds", "validityPeriod": seconds}
@@ -120,6 +121,9 @@ class Pebble:
 
     def intermediate(self):
         return self._manage("/intermediates/0")
+
+    def intermediate_key(self):
+        return self._manage("/intermediate-keys/0")
 
     def status_of(self, serial):
         """What Pebble says of a certificate by its serial number: "Valid" or "Revoked"."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """OCSP stapling with a CA of the test's own and OpenSSL's responder, seen with openssl s_client -status."""
 
+import email.utils
 import json
 import re
 
@@ -9,11 +10,12 @@ import managed
 
 CA = "/root/ocsp"
 PORT = 8888
+PEBBLE_PORT = 8889
 FAR = "491231235959Z"
 
 
 def setup(m):
-    managed.install(m)
+    managed.install(m, ocsp=f"http://127.0.0.1:{PEBBLE_PORT}/")
     managed.settings(m, ReloadIntervalSec=1)
     m.run(["mkdir", "-p", CA])
     request(m, "ca", "/CN=stapling test CA", "-x509", "-days", "3650", "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign,digitalSignature")
@@ -35,7 +37,7 @@ def issue(m, name, extensions=None, port=PORT):
 
 
 def serial(m, name):
-    return m.run(["openssl", "x509", "-noout", "-serial", "-in", f"{CA}/{name}.pem"]).out.strip().partition("=")[2]
+    return m.run(["openssl", "x509", "-noout", "-serial", "-in", name if name.startswith("/") else f"{CA}/{name}.pem"]).out.strip().partition("=")[2]
 
 
 class Responder:
@@ -44,12 +46,12 @@ class Responder:
     def __init__(self, m, port=PORT):
         self.m, self.port, self.unit = m, port, f"responder-{port}"
 
-    def start(self, good=(), revoked=(), signer="ca", life=("-nmin", "5"), options=()):
+    def start(self, good=(), revoked=(), signer="ca", life=("-nmin", "5"), ca="ca", options=()):
         self.stop()
-        lines = [f"V\t{FAR}\t\t{serial(self.m, name)}\tunknown\t/CN={name}" for name in good]
-        lines += [f"R\t{FAR}\t260101000000Z,superseded\t{serial(self.m, name)}\tunknown\t/CN={name}" for name in revoked]
+        lines = [f"V\t{FAR}\t\t{serial(self.m, name)}\tunknown\t/CN=x" for name in good]
+        lines += [f"R\t{FAR}\t260101000000Z,superseded\t{serial(self.m, name)}\tunknown\t/CN=x" for name in revoked]
         self.m.write(f"{CA}/index-{self.port}.txt", "".join(line + "\n" for line in lines))
-        self.m.run(["systemd-run", "--collect", f"--unit={self.unit}", "openssl", "ocsp", "-index", f"{CA}/index-{self.port}.txt", "-port", str(self.port), "-CA", f"{CA}/ca.pem",
+        self.m.run(["systemd-run", "--collect", f"--unit={self.unit}", "openssl", "ocsp", "-index", f"{CA}/index-{self.port}.txt", "-port", str(self.port), "-CA", f"{CA}/{ca}.pem",
                     "-rsigner", f"{CA}/{signer}.pem", "-rkey", f"{CA}/{signer}.key", *life, *options])
         self.m.wait_for(lambda: self.m.run(["ss", "-Hltn", f"sport = :{self.port}"]).out.strip(), 10, "the responder")
 
@@ -160,7 +162,6 @@ def test_without_end(m):
 
 
 def managed_time(text):
-    import email.utils
     return email.utils.parsedate_to_datetime(text).timestamp()
 
 
@@ -198,6 +199,29 @@ def test_no_responder(m):
     assert stapled(m, "quiet.test") is None
     assert not m.exists(f"{managed.STORE}/ocsp/quiet.test")
     assert not m.journal("MD_NAME=quiet.test", "MD_EVENT=ocsp-errored", after=cursor)
+
+
+def test_must_staple(m):
+    """A new certificate that demands stapling becomes live when there is a response for it, not before; one that is revoked is renewed by itself."""
+    m.write(f"{CA}/pebble.pem", m.ca.intermediate())
+    m.write(f"{CA}/pebble.key", m.ca.intermediate_key())
+    responder = Responder(m, PEBBLE_PORT)
+    responder.stop()
+    managed.add(m, "must.test", directives="MDMustStaple on\nMDStapling on\nMDPrivateKeys P-256")
+    cursor = m.cursor()
+    apache.reload(m)
+    managed.wait_event(m, "must.test", "ocsp-errored", cursor, deadline=60)
+    assert not m.journal("MD_NAME=must.test", "MD_EVENT=renewed", after=cursor)
+    responder.start(good=[f"{managed.STORE}/staging/must.test/pubcert.p-256.pem"], signer="pebble", ca="pebble")
+    managed.wait_event(m, "must.test", "installed", cursor, deadline=120)
+    wait_stapled(m, "must.test")
+    shown = json.loads(m.read(f"{managed.STORE}/status/must.test.json"))["cert"]["p-256"]["ocsp"]
+    assert shown["status"] == "good" and shown["valid"]["until"] and shown["renewal"], shown
+    responder.start(revoked=[f"{managed.STORE}/domains/must.test/pubcert.p-256.pem"], signer="pebble", ca="pebble")
+    cursor = m.cursor()
+    m.run(f"systemctl stop md-manager && rm -r {managed.STORE}/ocsp/must.test && systemctl start md-manager")
+    begun = managed.wait_event(m, "must.test", "renewing", cursor, deadline=60)
+    assert "revoked" in begun["MESSAGE"], begun["MESSAGE"]
 
 
 def test_many(m):
