@@ -121,6 +121,8 @@ OutboxEntry *outbox_next(const Outbox *o, uint64_t now_usec) {
         for (size_t i = 0; i < o->n_entries; i++) {
                 OutboxEntry *e = o->entries[i];
 
+                if (e->flying && e->since_usec <= now_usec && now_usec - e->since_usec < OUTBOX_PATIENCE_USEC)
+                        return NULL;
                 if (e->flying)
                         continue;
                 if (!flying[e->kind] && is_due(e, now_usec))
@@ -131,15 +133,16 @@ OutboxEntry *outbox_next(const Outbox *o, uint64_t now_usec) {
         return NULL;
 }
 
-uint64_t outbox_wake_usec(const Outbox *o) {
+uint64_t outbox_wake_usec(const Outbox *o, uint64_t now_usec) {
         uint64_t at = 0;
 
         assert(o);
 
         for (size_t i = 0; i < o->n_entries; i++) {
-                uint64_t next = o->entries[i]->next_usec;
+                const OutboxEntry *e = o->entries[i];
+                uint64_t next = e->flying ? usec_add(e->since_usec, OUTBOX_PATIENCE_USEC) : e->next_usec;
 
-                if (!o->entries[i]->flying && next > 0 && (at == 0 || next < at))
+                if (next > now_usec && (at == 0 || next < at))
                         at = next;
         }
         return at;

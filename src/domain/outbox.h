@@ -28,6 +28,7 @@ typedef struct OutboxEntry {
 
         /* at run time */
         bool flying;
+        uint64_t since_usec; /* when that began */
         unsigned troubles;  /* in a row, on the way to the hook */
 } OutboxEntry;
 
@@ -59,11 +60,13 @@ enum {
 /* 'fields' is copied. What a later event makes pointless goes: one of the same kind that waits, and warnings of an expiry after a renewal. */
 int outbox_add(Outbox *o, EventKind kind, const char *subject, char *const *fields, uint64_t now_usec);
 
-/* The next one that a hook can be told now; NULL: none. They begin in their order: one that waits for its hook's earlier run, or for the way to it, has those behind
- * it wait. One whose hook failed has nobody wait. */
+#define OUTBOX_PATIENCE_USEC ((uint64_t) 10 * 1000000)
+
+/* The next one that a hook can be told now; NULL: none. They are told in their order: those behind one wait until its hook has ended, or for OUTBOX_PATIENCE_USEC when
+ * that takes long; and as long as it waits itself, for an earlier run of its hook or for the way to it. One whose hook failed has nobody wait. */
 OutboxEntry *outbox_next(const Outbox *o, uint64_t now_usec);
-/* When there may be one; 0: nothing waits for a time. */
-uint64_t outbox_wake_usec(const Outbox *o);
+/* When there may be one; 0: nothing waits for a time to come. */
+uint64_t outbox_wake_usec(const Outbox *o, uint64_t now_usec);
 
 /* The hook was told; the entry is gone. */
 int outbox_told(Outbox *o, OutboxEntry *e, uint64_t now_usec);

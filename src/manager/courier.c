@@ -149,12 +149,12 @@ static int on_clock(sd_event_source *source, uint64_t usec, void *userdata) {
 }
 
 static void set_clock(Box *box) {
-        uint64_t at = outbox_wake_usec(box->record);
+        uint64_t at = outbox_wake_usec(box->record, clock_now_usec());
         int r;
 
         box->clock = sd_event_source_disable_unref(box->clock);
-        if (at <= clock_now_usec())
-                return; /* what is due waits for something else */
+        if (at == 0)
+                return;
         r = sd_event_add_time(box->courier->manager->event, &box->clock, CLOCK_REALTIME, at, USEC_PER_SEC / 10, on_clock, box);
         if (r < 0)
                 (void) log_failure(r, "%s: Cannot set a clock for its hooks: %m", box->record->name);
@@ -293,6 +293,7 @@ static int launch(Box *box, OutboxEntry *e, const char *command) {
                 return r;
         }
         e->flying = true;
+        e->since_usec = clock_now_usec();
         return 0;
 }
 

@@ -118,7 +118,7 @@ TEST(order) {
 
         REQUIRE(o);
         CHECK(!outbox_next(o, T0));
-        CHECK_UINT(outbox_wake_usec(o), 0);
+        CHECK_UINT(outbox_wake_usec(o, T0), 0);
         add(o, EVENT_RENEWED, "a", T0);
         add(o, EVENT_INSTALLED, "a", T0);
         renewed = outbox_next(o, T0);
@@ -127,14 +127,18 @@ TEST(order) {
         test_case("the way to the hook is not free");
         renewed->next_usec = T0 + 5;
         CHECK(!outbox_next(o, T0));
-        CHECK_UINT(outbox_wake_usec(o), T0 + 5);
+        CHECK_UINT(outbox_wake_usec(o, T0), T0 + 5);
         CHECK(outbox_next(o, T0 + 5) == renewed);
 
-        test_case("a hook that runs holds nobody up");
+        test_case("a hook that runs for long holds nobody up");
         renewed->flying = true;
+        renewed->since_usec = T0 - OUTBOX_PATIENCE_USEC + 1;
+        CHECK(!outbox_next(o, T0));
+        CHECK_UINT(outbox_wake_usec(o, T0), T0 + 1);
+        renewed->since_usec--;
         installed = outbox_next(o, T0);
         REQUIRE(installed && installed->kind == EVENT_INSTALLED);
-        CHECK_UINT(outbox_wake_usec(o), 0);
+        CHECK_UINT(outbox_wake_usec(o, T0), 0);
 
         test_case("but the next one of its own");
         installed->flying = true;
@@ -178,7 +182,7 @@ TEST(failures) {
         CHECK(outbox_failed(o, e, T0 + 5));
         CHECK_UINT(e->failures, 1);
         CHECK(!outbox_next(o, T0) && outbox_next(o, T0 + 5) == e);
-        CHECK_UINT(outbox_wake_usec(o), T0 + 5);
+        CHECK_UINT(outbox_wake_usec(o, T0), T0 + 5);
 
         test_case("there is news");
         e->flying = true;
