@@ -419,6 +419,68 @@ def test_fallback(m):
     clear(m)
 
 
+def test_cold_start(m):
+    """A start reads the configuration twice: problems are told once, and what is made in the first pass is served after the second."""
+    names = [f"cold{i}.example.org" for i in range(3)]
+    apache.site(m, "case", "".join(manual(name) + apache.virtual_host(m, name) for name in names) + "MDomain unused.example.org\n")
+    m.run("systemctl stop apache2; truncate --size=0 /var/log/apache2/error.log")
+    began = time.time()
+    apache.restart(m)
+    assert apache.errors(m).count("unused.example.org (") == 1, apache.errors(m)
+    assert "is not used" not in apache.errors(m)
+    for name in names:
+        stored = Certificate(m.read(f"{STORE}/fallback/{name}/fallback-pubcert.p-256.pem").partition("\n")[2].encode())
+        assert fallback(m, name).fingerprint == stored.fingerprint and stored.names == [name], name
+        assert stored.not_before < began
+    serials = m.run(f"for f in {STORE}/fallback/cold*/fallback-pubcert*; do openssl x509 -noout -serial -in $f; done").out.split()
+    assert len(set(serials)) == len(names), serials
+    clear(m)
+
+
+def test_known_again(m):
+    """Pairs that are known from the last reload are looked at again when a file was changed: what is torn meanwhile is noticed, what is put back, too."""
+    name = "known.example.org"
+    load(m, manual(name) + apache.virtual_host(m, name))
+    directory = f"{STORE}/domains/{name}"
+    make = (f"openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN={name} -addext subjectAltName=DNS:{name} -keyout privkey.pem -out pubcert.pem && "
+            "chown md-manager: *.pem")
+    m.run(f"systemctl stop md-manager; install -d -o md-manager -m 0700 {directory} && cd {directory} && {make}")
+
+    def served():
+        expected = Certificate(m.read(f"{directory}/pubcert.pem").encode()).fingerprint
+        return m.wait_for(lambda: m.certificate(name).fingerprint == expected, 10, "the certificate of the store")
+
+    m.wait_for(lambda: m.run(f"[ $(( $(date +%s) - $(stat -c %Z {directory}/privkey.pem) )) -gt 3 ]", check=False).rc == 0, 20, "the files to be old enough to be known")
+    for _ in range(3):
+        reload(m)
+        served()
+    m.run(f"cd {directory} && cp -a privkey.pem /tmp/kept && openssl genrsa 2048 >privkey.pem 2>/dev/null")
+    reload(m)
+    assert f"{name}: {directory}/pubcert.pem is not used: the private key beside it belongs to another certificate." in apache.errors(m)
+    assert "Managed Domain Fallback" in wait_another(m, name, Certificate(m.read(f"{directory}/pubcert.pem").encode())).subject
+    m.run(f"cat /tmp/kept >{directory}/privkey.pem")
+    reload(m)
+    served()
+    m.run(f"cd {directory} && {make}")
+    reload(m)
+    served()
+    m.run(f"rm -rf {directory}; systemctl start md-manager")
+    clear(m)
+
+
+def test_base_server(m):
+    """MDBaseServer on: the server outside of all virtual hosts has the certificate of its domain, and without it none of ours."""
+    name = "outside.example.org"
+    m.run("mv /etc/apache2/sites-enabled/000-default.conf /tmp/")
+    for switch, ours in (("on", True), ("off", False)):
+        certificate_file(m, "/etc/ssl/outside", name="static.example.org")
+        text = f"MDBaseServer {switch}\n{manual(name)}Listen 4430 https\nServerName {name}\nSSLEngine on\n"
+        load(m, text + ("" if ours else "SSLCertificateFile /etc/ssl/outside.pem\nSSLCertificateKeyFile /etc/ssl/outside.key\n"))
+        m.wait_for(lambda expected=[name] if ours else ["static.example.org"]: m.certificate(name, port=4430).names == expected, 10, "the base server's certificate")
+    m.run("mv /tmp/000-default.conf /etc/apache2/sites-enabled/")
+    clear(m)
+
+
 def test_own_fallback(m):
     """MDFallbackCertificate: what is shown until there is a certificate; one that is no good is told, and ours is shown."""
     name, base = "ownfallback.example.org", "/etc/ssl/ownfallback"
