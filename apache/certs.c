@@ -120,8 +120,8 @@ static void find_static(const Configuration *c, apr_pool_t *scratch, ManagedDoma
 
 /* A live pair that is missing or torn will be put back by md-manager from its reserve. It may be slower than this reload, or not run. */
 static void find_live(const Configuration *c, apr_pool_t *scratch, ManagedDomain *d, const char *name, DomainCerts *certs) {
-        for (size_t i = 0; i < key_specs_count(&d->keys); i++) {
-                KeySpec spec = key_specs_get(&d->keys, i);
+        for (size_t i = 0; i < key_specs_count(managed_domain_keys(d)); i++) {
+                KeySpec spec = key_specs_get(managed_domain_keys(d), i);
                 const char *sha256 = NULL;
                 StoreViewPair pair;
 

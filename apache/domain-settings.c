@@ -138,6 +138,5 @@ int domain_settings_take(ManagedDomain *d, const Settings *own, const Settings *
                 r = take_order(d, own, base);
         if (r == 0)
                 r = take_challenges(d, own, base);
-        managed_domain_fit_protocol(d);
         return r == 0 ? take_files(d, own) : r;
 }

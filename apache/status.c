@@ -134,8 +134,8 @@ static JsonObject *certificates_for_visitors(JsonObject *certs) {
 
 /* A key without certificate has an empty object. */
 static int add_missing(const ManagedDomain *d, JsonObject *o) {
-        for (size_t i = 0; i < key_specs_count(&d->keys); i++) {
-                KeySpec spec = key_specs_get(&d->keys, i);
+        for (size_t i = 0; i < key_specs_count(managed_domain_keys(d)); i++) {
+                KeySpec spec = key_specs_get(managed_domain_keys(d), i);
                 char name[KEY_SPEC_NAME_MAX];
                 JsonObject *empty;
 

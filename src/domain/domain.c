@@ -295,12 +295,20 @@ bool managed_domain_settings_equal(const ManagedDomain *a, const ManagedDomain *
                 same_names(a->names, b->names);
 }
 
+const KeySpecs *managed_domain_keys(const ManagedDomain *d) {
+        static const KeySpecs standard;
+
+        assert(d);
+
+        return d->protocol ? &standard : &d->keys;
+}
+
 void managed_domain_fit_protocol(ManagedDomain *d) {
         assert(d);
 
         if (!d->protocol)
                 return;
-        d->keys = (KeySpecs){};
+        d->keys = *managed_domain_keys(d);
         d->key_reuse = d->next_key = d->must_staple = d->ari = false;
 }
 

@@ -119,7 +119,9 @@ int managed_domain_from_json(JsonObject *o, ManagedDomain **ret, Problem **ret_p
 int managed_domain_server_to_json(const ManagedDomain *d, JsonObject *o);
 int managed_domain_server_from_json(JsonObject *o, ManagedDomain *d, Problem **ret_problem);
 
-/* Puts back what means nothing with MDCertificateProtocol tailscale: whose certificate it is decides about the key, the stapling, and the profile. */
+/* What its files are called by: the keys that are configured, but with MDCertificateProtocol tailscale the default one, because the daemon decides about the key. */
+const KeySpecs *managed_domain_keys(const ManagedDomain *d) _pure_;
+/* For who acts on the settings: puts back what means nothing with MDCertificateProtocol tailscale. */
 void managed_domain_fit_protocol(ManagedDomain *d);
 
 bool managed_domain_is_static(const ManagedDomain *d) _pure_;
