@@ -286,8 +286,8 @@ def container_environment():
 
 
 def inside(group, words):
-    """The same command, started as a member of a cgroup."""
-    return ["sh", "-c", 'echo 0 >"$0/cgroup.procs" && exec "$@"', str(group), *(str(w) for w in words)]
+    """The same command, started as a member of a cgroup. An empty one may be taken away by the systemd above which it stands, just now."""
+    return ["sh", "-c", '{ echo 0 >"$0/cgroup.procs"; } 2>/dev/null || { mkdir -p "$0" && echo 0 >"$0/cgroup.procs"; } && exec "$@"', str(group), *(str(w) for w in words)]
 
 
 def run_in_tree(root, *words, options=(), user=None, log=None, timeout=None):
