@@ -182,6 +182,17 @@ bool batch_is_unit(const char *unit) {
         return number && parse_uint32(number, &n) == 0;
 }
 
+/* A second connection of the same unit is nobody who may have a second job. */
+static bool has_job(const Batch *b) {
+        const char *path;
+        Task *t;
+
+        MAP_FOREACH(b->manager->tasks, path, t)
+                if (t->batch == b)
+                        return true;
+        return false;
+}
+
 /* One that somebody started by hand has a place like every other, when there is one. It is not followed: it is forgotten when it finds nothing to do. */
 static Batch *find_or_adopt(Manager *m, const char *unit) {
         Batch *b = map_get(m->batches, unit);
@@ -203,6 +214,10 @@ void batch_open(Manager *m, const char *unit, sd_bus_message *open) {
         Batch *b = find_or_adopt(m, unit);
         Task *t;
 
+        if (b && has_job(b)) {
+                (void) sd_bus_reply_method_errorf(open, BUS_ERROR_BUSY, "%s has a job open", unit);
+                return;
+        }
         /* What cannot begin has ended: the next one, then. */
         while (b && (t = next_task(b))) {
                 t->batch = b;

@@ -208,6 +208,7 @@ int worker_bus_reply_signed(Task *t, sd_bus_message *call, const char *kind, con
 
         case SIGN_DONE:
                 t->binding.account_signed = t->binding.account_signed || str_equal(kind, "new-account");
+                t->binding.update_signed = t->binding.update_signed || str_equal(kind, "account-update");
                 return sd_bus_reply_method_return(call, "s", body);
 
         case SIGN_E_NOT_NOW:
@@ -298,6 +299,8 @@ static int method_account_done(sd_bus_message *call, void *userdata, sd_bus_erro
                 return k;
         if (!t->class->account_done)
                 return worker_bus_not_now(error, "This job is not about an account");
+        if (renewal_of(t) && !t->binding.update_signed)
+                return worker_bus_not_now(error, "No update of the account was signed for");
         k = t->class->account_done(t, status, &p);
         if (k < 0)
                 return task_refuse(t, BUS_ERROR_REFUSED, p, error);

@@ -10,6 +10,7 @@ import managed
 WORKER = (managed.BUS, "/org/mdmanager1/worker", "org.mdmanager1.Worker")
 PLACES = 3
 NOT_NOW = "org.mdmanager1.Error.NotNow"
+BUSY = "org.mdmanager1.Error.Busy"
 
 
 def setup(m):
@@ -92,6 +93,7 @@ def test_apart(m):
             assert name in names and name not in seen and details["kind"] == "renewal", (name, seen)
             assert [value for _, value in details["identifiers"]] == [name], details
             assert hand.call_error(*WORKER, "Open") == NOT_NOW, "a second job for one connection"
+            assert hand.call_error(*WORKER, "Open", bus="second") == BUSY, "a second job for another connection of the same unit"
             assert hand.call_error(*WORKER, "RenewalInfo", "sttts", "0", 1, 2, 0, "") == NOT_NOW, "an answer to what was not asked"
             assert hand.call_error(*WORKER, "AccountDone", "s", "deactivated") == NOT_NOW, "a word about an account"
             assert managed.call(m, job, "org.freedesktop.DBus.Properties", "Get", "ss", "org.mdmanager1.Job", "Unit")[0]["data"] == "md-acme-batch@1.service"
