@@ -40,7 +40,9 @@ static void on_key(KeyRequest *request, EVP_PKEY *key, const Problem *problem, v
         int k = 0;
 
         if (key) {
-                k = keep_key(r, key, &spec);
+                /* Before it has a place there is no staging: renewal_prepare_keys() will put it there. */
+                if (r->task.state != TASK_QUEUED)
+                        k = keep_key(r, key, &spec);
                 if (k == 0 && EVP_PKEY_up_ref(key) == 1)
                         r->keys[i].key = key;
                 else
@@ -48,10 +50,35 @@ static void on_key(KeyRequest *request, EVP_PKEY *key, const Problem *problem, v
                                            store_path(r->domain->manager->store), DOMAIN_NAME(r->domain), strerror(-k));
         }
         r->keys[i].request = key_request_free(request);
+        manager_kick(r->domain->manager); /* there may be room for another one that waits for its keys */
         if (!r->keys[i].key)
                 task_end(&r->task, copy);
-        else if (i == r->current)
+        else if (r->task.state != TASK_QUEUED && i == r->current)
                 worker_order_key_ready(r);
+}
+
+/* Some take seconds to make, the others less than it takes to ask somebody else. */
+static bool is_slow(const KeySpec *spec) {
+        return spec->type != KEY_TYPE_EC;
+}
+
+void renewal_order_keys(Renewal *r) {
+        if (r->task.settings->key_reuse || r->task.settings->next_key || task_is_local(&r->task))
+                return;
+        for (size_t i = 0; i < key_specs_count(&r->task.settings->keys); i++) {
+                KeySpec spec = key_specs_get(&r->task.settings->keys, i);
+
+                /* One that cannot be asked for now is asked for when the renewal has a place. */
+                if (is_slow(&spec))
+                        (void) key_request_new(r->domain->manager->keys, &spec, on_key, r, &r->keys[i].request);
+        }
+}
+
+bool renewal_waits_for_keys(const Renewal *r) {
+        for (size_t i = 0; i < ELEMENTSOF(r->keys); i++)
+                if (r->keys[i].request)
+                        return true;
+        return false;
 }
 
 static int take_from_set(Renewal *r, StoreSet set, const KeySpec *spec, EVP_PKEY **ret) {
@@ -117,28 +144,48 @@ bool renewal_next_spec(Renewal *r) {
         return true;
 }
 
-static int prepare_key(Renewal *r, size_t i, const CertFactsList *staged) {
+/* What was ordered ahead is not needed. */
+static int drop_ordered(Renewal *r, size_t i) {
+        r->keys[i].request = key_request_free(r->keys[i].request);
+        EVP_PKEY_free(take_ptr(r->keys[i].key));
+        return 0;
+}
+
+static int prepare_key(Renewal *r, size_t i, const CertFactsList *staged, Problem **ret_problem) {
         KeySpec spec = key_specs_get(&r->task.settings->keys, i);
         char name[KEY_SPEC_NAME_MAX];
         const CertFacts *f = cert_facts_find(staged, key_spec_name(&spec, name));
+        _auto_pkey_ EVP_PKEY *found = NULL;
         int k;
 
         r->keys[i].staged = f && f->key_matches && !strv_contains(r->domain->job->revoked_keys, f->key_sha256);
         if (r->keys[i].staged)
-                return 0;
-        k = take_key(r, &spec, &r->keys[i].key);
-        if (k < 0 || r->keys[i].key)
+                return drop_ordered(r, i);
+        k = take_key(r, &spec, &found);
+        if (k < 0)
                 return k;
-        return key_request_new(r->domain->manager->keys, &spec, on_key, r, &r->keys[i].request);
+        if (found) {
+                (void) drop_ordered(r, i);
+                r->keys[i].key = take_ptr(found);
+                return 0;
+        }
+        if (r->keys[i].key)
+                return keep_key(r, r->keys[i].key, &spec);
+        if (r->keys[i].request)
+                return 0;
+        if (is_slow(&spec))
+                return key_request_new(r->domain->manager->keys, &spec, on_key, r, &r->keys[i].request);
+        k = key_make(&spec, &r->keys[i].key, ret_problem);
+        return k < 0 ? k : keep_key(r, r->keys[i].key, &spec);
 }
 
-int renewal_prepare_keys(Renewal *r) {
+int renewal_prepare_keys(Renewal *r, Problem **ret_problem) {
         CertFactsList staged = { 0 };
         int k;
 
         k = deliver_read_facts(r->domain, STORE_SET_STAGING, &staged, NULL);
         for (size_t i = 0; k == 0 && i < key_specs_count(&r->task.settings->keys); i++)
-                k = prepare_key(r, i, &staged);
+                k = prepare_key(r, i, &staged, ret_problem);
         cert_facts_list_done(&staged);
         if (k < 0)
                 return k;

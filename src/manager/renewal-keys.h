@@ -7,8 +7,13 @@
 
 #include "manager/renewal.h"
 
-/* What has to be made comes later; a finalize waits for it. */
-int renewal_prepare_keys(Renewal *r);
+/* It is in the queue: has those made that take seconds, so that they are there when it comes to its turn. */
+void renewal_order_keys(Renewal *r);
+/* Some of them are still in the making. */
+bool renewal_waits_for_keys(const Renewal *r) _pure_;
+
+/* It has a place. What has to be made and takes seconds comes later; a finalize waits for it. *ret_problem (may stay NULL): a key that cannot be made. */
+int renewal_prepare_keys(Renewal *r, Problem **ret_problem);
 
 /* The i-th key came from elsewhere: puts it into staging. */
 int renewal_keep_key(Renewal *r, size_t i);

@@ -98,6 +98,7 @@ int renewal_new(Domain *d, Renewal **ret) {
                 release(&r->task);
                 return log_failure(k, "%s: Cannot queue a renewal: %m", DOMAIN_NAME(d));
         }
+        renewal_order_keys(r);
         consent_ask(r);
         *ret = r;
         return 0;
@@ -176,7 +177,7 @@ static int prepare(Task *t, Problem **ret_problem) {
                 return -EINVAL;
         k = prepare_staging(r);
         if (k == 0)
-                k = task_is_local(t) ? prepare_local(r) : renewal_prepare_keys(r);
+                k = task_is_local(t) ? prepare_local(r) : renewal_prepare_keys(r, ret_problem);
         if (k < 0) {
                 (void) problem_set(ret_problem, PROBLEM_TYPE_STORE, "Cannot prepare %s/" STORE_STAGING "/%s: %s", store_path(d->manager->store), DOMAIN_NAME(d),
                                    strerror(-k));

@@ -13,6 +13,7 @@
 #include "bus/names.h"
 #include "manager/batch.h"
 #include "manager/job-bus.h"
+#include "manager/renewal-keys.h"
 #include "manager/renewal.h"
 #include "manager/worker-bus.h"
 
@@ -35,13 +36,37 @@ static bool is_waiting(const Task *t, const Task *like) {
         return t->state == TASK_QUEUED && !t->held && !t->open && (!like || task_same_way(t, like));
 }
 
-static Task *find_oldest(const Manager *m, const Task *like, bool for_worker) {
-        Task *t, *oldest = NULL;
+/* Its keys are in the making: whoever begins it now waits for them. */
+static bool is_slow(Task *t) {
+        const Renewal *r = renewal_of(t);
+
+        return r && renewal_waits_for_keys(r);
+}
+
+/* Half of the places at most are for those that wait for their keys. */
+static bool is_room_for_slow(const Manager *m) {
         const char *path;
+        unsigned n = 0;
+        Task *t;
 
         MAP_FOREACH(m->tasks, path, t)
-                if (is_waiting(t, like) && !(for_worker && task_is_local(t)) && (!oldest || t->id < oldest->id))
-                        oldest = t;
+                n += t->state != TASK_QUEUED && is_slow(t);
+        return n < MAX_OF(m->settings.max_renewals / 2, 1U);
+}
+
+/* Those that can go on at once come first, each in its turn. */
+static Task *find_oldest(const Manager *m, const Task *like, bool for_worker) {
+        Task *t, *oldest = NULL, *oldest_slow = NULL;
+        const char *path;
+
+        MAP_FOREACH(m->tasks, path, t) {
+                Task **best = is_slow(t) ? &oldest_slow : &oldest;
+
+                if (is_waiting(t, like) && !(for_worker && task_is_local(t)) && (!*best || t->id < (*best)->id))
+                        *best = t;
+        }
+        if (!oldest && oldest_slow && is_room_for_slow(m))
+                return oldest_slow;
         return oldest;
 }
 

@@ -60,6 +60,19 @@ def test_few(m):
     assert units_of(m, names, cursor) == {f"md-renew@{name}.service" for name in names}
 
 
+def test_large_keys_last(m):
+    """Keys that take seconds to make, in the middle of many: the others do not wait for them."""
+    slow = [f"slow{i}.test" for i in range(6)]
+    for name in slow:
+        managed.add(m, name, directives="MDPrivateKeys RSA 4096")
+    quick = add_many(m, "quick", 9)     # behind them in every order
+    cursor = m.cursor()
+    apache.reload(m)
+    m.wait_for(lambda: {e["MD_NAME"] for e in m.journal("MD_EVENT=renewed", after=cursor)} >= set(slow + quick), 180, "all to be renewed")
+    order = [e["MD_NAME"] for e in m.journal("MD_EVENT=renewed", after=cursor)]
+    assert max(order.index(name) for name in quick) - len(quick) < 3, order
+
+
 def test_one_is_killed(m):
     """A worker that has several before it dies in the middle of one: that one is tried again after its delay, and the others are done."""
     names = add_many(m, "kill", 8)
