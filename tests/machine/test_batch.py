@@ -120,15 +120,13 @@ def test_apart(m):
 
 
 def test_not_started(m):
-    """The workers for many cannot be started: each domain says so and is tried again; when they can be, all is done."""
+    """The workers for many cannot be started: one domain after the other says so and is tried again, and in the end all are done."""
     m.write("/run/systemd/system/md-acme-batch@.service.d/broken.conf", "[Service]\nExecStart=\nExecStart=/bin/false\n")
     m.run("systemctl daemon-reload")
     names = add_many(m, "broken", 6)
     cursor = m.cursor()
     apache.reload(m)
-    for name in names:
-        failed = managed.wait_event(m, name, "errored", cursor)
-        assert "md-acme-batch@" in failed["MESSAGE"] or "md-renew@" in failed["MESSAGE"], failed["MESSAGE"]
+    failed = m.wait_journal("MD_EVENT=errored", after=cursor, where=lambda e: e["MD_NAME"] in names)
+    assert "md-acme-batch@" in failed["MESSAGE"] and "journalctl -u" in failed["MESSAGE"], failed["MESSAGE"]
+    wait_installed(m, names, cursor)
     m.run("rm -r /run/systemd/system/md-acme-batch@.service.d && systemctl daemon-reload")
-    for name in names:
-        managed.wait_served(m, name, 90)
