@@ -131,16 +131,19 @@ void worker_order_account_changed(Renewal *r) {
         domain_save_job(r->domain);
 }
 
-/* A CA that does not like the member says so in many ways: RFC 9773 section 5 has alreadyReplaced for one of them. */
+/* CAs say in many ways that they do not like the member, or do not know the certificate that it names (RFC 9773 section 5 has alreadyReplaced for one of them). What is clearly about
+ * something else would be said of an order without it, too. */
 static bool may_be_about_replaces(const Problem *p) {
-        static const char *const types[] = { "alreadyReplaced", "malformed", "conflict", "orderNotFound" };
+        static const char *const others[] = {
+                "accountDoesNotExist", "badNonce",           "badSignatureAlgorithm", "externalAccountRequired", "rateLimited",
+                "rejectedIdentifier",  "unsupportedIdentifier", "unauthorized",       "userActionRequired",      "invalidProfile",
+        };
+        const char *type = p ? str_after_prefix(p->type, PROBLEM_ACME_PREFIX) : NULL;
 
-        if (!p)
-                return false;
-        for (size_t i = 0; i < ELEMENTSOF(types); i++)
-                if (str_equal(str_after_prefix(p->type, PROBLEM_ACME_PREFIX), types[i]))
-                        return true;
-        return p->status == 404 || p->status == 409;
+        for (size_t i = 0; i < ELEMENTSOF(others); i++)
+                if (str_equal(type, others[i]))
+                        return false;
+        return p && p->status != 429 && p->status != 503;
 }
 
 int worker_order_refused(sd_bus_message *call, void *userdata, sd_bus_error *error) {
