@@ -162,3 +162,61 @@ bool json_is_object(const char *data, size_t size) {
         skip_blank(&t);
         return t.p == t.end;
 }
+
+static bool skip_member(Text *t, const char *key, bool *ret_is_it) {
+        const char *begin;
+        size_t n = strlen(key);
+
+        skip_blank(t);
+        begin = t->p;
+        if (!skip_string(t))
+                return false;
+        if (memchr(begin, '\\', (size_t) (t->p - begin)))
+                return false; /* it may say the same in other words */
+        *ret_is_it = (size_t) (t->p - begin) == n + 2 && memcmp(begin + 1, key, n) == 0;
+        return skip_char(t, ':');
+}
+
+bool json_find_list(const char *data, size_t size, const char *key, JsonSpan *ret) {
+        Text t = { data, data + size };
+        JsonSpan found = { 0 };
+
+        if (!json_is_object(data, size))
+                return false;
+        (void) skip_char(&t, '{');
+        if (skip_char(&t, '}'))
+                return false;
+        do {
+                const char *begin;
+                bool is_it;
+
+                if (!skip_member(&t, key, &is_it))
+                        return false;
+                skip_blank(&t);
+                begin = t.p;
+                if (!skip_value(&t, 1))
+                        return false;
+                if (!is_it)
+                        continue;
+                if (found.begin || *begin != '[')
+                        return false;
+                found = (JsonSpan){ begin, t.p };
+        } while (skip_char(&t, ','));
+        if (!found.begin)
+                return false;
+        *ret = found;
+        return true;
+}
+
+bool json_next_entry(const JsonSpan *list, JsonSpan *entry) {
+        Text t = { entry->begin ? entry->end : list->begin, list->end };
+
+        if (!skip_char(&t, entry->begin ? ',' : '['))
+                return false;
+        skip_blank(&t);
+        entry->begin = t.p;
+        if (!skip_value(&t, 2))
+                return false; /* "]" */
+        entry->end = t.p;
+        return true;
+}

@@ -30,6 +30,18 @@ int json_parse(const char *data, size_t size, JsonObject **ret, char **ret_where
  * on as it is. In json-check.c. */
 bool json_is_object(const char *data, size_t size) _pure_;
 
+/* Parts of such a text, for lists that are too long to be parsed as a whole: what is built of a JSON text takes several times its room.
+ *
+ * json_find_list(): the list that is the member 'key' of the object 'data', with its brackets. False: 'data' is not one whole object, the member is missing, there twice, or
+ * no list; or some member's name is written with escapes, so that it cannot be told.
+ * json_next_entry(): the list's next entry; the first one when 'entry' is zero. False: there are no more. */
+typedef struct JsonSpan {
+        const char *begin, *end;
+} JsonSpan;
+
+bool json_find_list(const char *data, size_t size, const char *key, JsonSpan *ret);
+bool json_next_entry(const JsonSpan *list, JsonSpan *entry);
+
 /* Text with two blanks of indentation and a newline at the end, as mod_md writes it. NULL: out of memory. */
 char *json_format(JsonObject *o);
 char *json_format_short(JsonObject *o); /* one line, no newline at the end */

@@ -480,50 +480,98 @@ static int read_domain(JsonObject *item, Snapshot *s, size_t i, Map *seen, Compl
         return snapshot_add_domain(s, take_ptr(d));
 }
 
-static int read_domains(JsonObject *o, Snapshot *s, Complaints *c, Problem **ret_problem) {
-        _auto_map_ Map *seen = map_new();
-        JsonObject *list = json_get_array(o, "managed-domains");
-        size_t n;
+#define DOMAINS "managed-domains"
 
-        if (!seen)
-                return -ENOMEM;
-        if (!list)
-                return refuse(ret_problem, s->id, "member \"managed-domains\" is missing or no list");
-        n = json_object_array_length(list);
-        if (n > SNAPSHOT_DOMAINS_MAX)
-                return refuse(ret_problem, s->id, "there are more than %d domains", (int) SNAPSHOT_DOMAINS_MAX);
-        for (size_t i = 0; i < n; i++) {
-                int r = read_domain(json_object_array_get_idx(list, i), s, i, seen, c);
+/* The text of a snapshot. The list of domains is parsed one by one: all at once they would take several times the room of what they become, and leave it in pieces. */
+typedef struct Text {
+        const char *id, *data;
+        size_t size;
+        JsonSpan domains; /* zero: there is no such list */
+} Text;
 
-                if (r < 0)
-                        return r;
-                /* Not needed any more: of very many domains, what was read takes the place of what it was read from. */
-                if (json_object_array_put_idx(list, i, NULL) < 0)
-                        return -ENOMEM;
-        }
-        if (c->n > SNAPSHOT_COMPLAINTS_MAX)
-                return strv_consume(
-                        &c->list,
-                        str_printf("snapshot %s: %zu more domains cannot be read", s->id, c->n - SNAPSHOT_COMPLAINTS_MAX));
-        return 0;
-}
-
-static int parse_object(const char *id, const char *data, size_t size, JsonObject **ret, Problem **ret_problem) {
+static int parse_object(const Text *text, JsonObject **ret, Problem **ret_problem) {
         _auto_free_ char *where = NULL;
         _auto_json_ JsonObject *o = NULL;
         int r;
 
-        if (size > SNAPSHOT_SIZE_MAX)
-                return refuse(ret_problem, id, "it is larger than %d MiB", (int) SNAPSHOT_SIZE_MAX / 1024 / 1024);
-        r = json_parse(data, size, &o, &where);
+        r = json_parse(text->data, text->size, &o, &where);
         if (r == JSON_E_INVALID)
-                return refuse(ret_problem, id, "it is not JSON: %s", str_or(where, "no idea where"));
+                return refuse(ret_problem, text->id, "it is not JSON: %s", str_or(where, "no idea where"));
         if (r < 0)
                 return r;
         if (!json_object_is_type(o, json_type_object))
-                return refuse(ret_problem, id, "it is JSON, but no object");
+                return refuse(ret_problem, text->id, "it is JSON, but no object");
         *ret = take_ptr(o);
         return 0;
+}
+
+/* Everything but the domains. */
+static int parse_head(const Text *text, JsonObject **ret) {
+        size_t before = (size_t) (text->domains.begin - text->data), after = (size_t) (text->data + text->size - text->domains.end);
+        _auto_free_ char *head = malloc(before + 2 + after);
+
+        if (!head)
+                return -ENOMEM;
+        memcpy(head, text->data, before);
+        memcpy(head + before, "[]", 2);
+        memcpy(head + before + 2, text->domains.end, after);
+        return parse_object(&(Text){ .id = text->id, .data = head, .size = before + 2 + after }, ret, NULL);
+}
+
+static int parse_text(Text *text, JsonObject **ret, Problem **ret_problem) {
+        int r;
+
+        if (text->size > SNAPSHOT_SIZE_MAX)
+                return refuse(ret_problem, text->id, "it is larger than %d MiB", (int) SNAPSHOT_SIZE_MAX / 1024 / 1024);
+        if (json_find_list(text->data, text->size, DOMAINS, &text->domains)) {
+                r = parse_head(text, ret);
+                if (r <= 0)
+                        return r;
+        }
+        return parse_object(text, ret, ret_problem); /* which knows where the fault is */
+}
+
+/* It was looked through before, so that only a number can be the fault. */
+static int parse_entry(const Text *text, const JsonSpan *entry, JsonObject **ret, Problem **ret_problem) {
+        _auto_json_ JsonObject *whole = NULL;
+        int r = json_parse(entry->begin, (size_t) (entry->end - entry->begin), ret, NULL);
+
+        if (r != JSON_E_INVALID)
+                return r;
+        r = parse_object(text, &whole, ret_problem);
+        return r != 0 ? r : refuse(ret_problem, text->id, "member \"" DOMAINS "\" cannot be read");
+}
+
+static int read_each_domain(const Text *text, Snapshot *s, Complaints *c, Problem **ret_problem) {
+        _auto_map_ Map *seen = map_new();
+        JsonSpan entry = { 0 };
+
+        if (!seen)
+                return -ENOMEM;
+        for (size_t i = 0; json_next_entry(&text->domains, &entry); i++) {
+                _auto_json_ JsonObject *item = NULL;
+                int r;
+
+                if (i >= SNAPSHOT_DOMAINS_MAX)
+                        return refuse(ret_problem, s->id, "there are more than %d domains", (int) SNAPSHOT_DOMAINS_MAX);
+                r = parse_entry(text, &entry, &item, ret_problem);
+                if (r == 0)
+                        r = read_domain(item, s, i, seen, c);
+                if (r != 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int read_domains(const Text *text, Snapshot *s, Complaints *c, Problem **ret_problem) {
+        int r;
+
+        if (!text->domains.begin)
+                return refuse(ret_problem, s->id, "member \"" DOMAINS "\" is missing, no list, or there twice");
+        r = read_each_domain(text, s, c, ret_problem);
+        if (r == 0 && c->n > SNAPSHOT_COMPLAINTS_MAX)
+                r = strv_consume(&c->list, str_printf("snapshot %s: %zu more domains cannot be read", s->id, c->n - SNAPSHOT_COMPLAINTS_MAX));
+        return r;
 }
 
 int snapshot_parse(const char *id, const char *data, size_t size, Snapshot **ret, char ***ret_complaints, Problem **ret_problem) {
@@ -532,6 +580,7 @@ int snapshot_parse(const char *id, const char *data, size_t size, Snapshot **ret
         };
         _cleanup_(snapshot_freep) Snapshot *s = NULL;
         _auto_json_ JsonObject *o = NULL;
+        Text text = { .id = id, .data = data, .size = size };
         Complaints complaints = {};
         int r;
 
@@ -540,7 +589,7 @@ int snapshot_parse(const char *id, const char *data, size_t size, Snapshot **ret
         assert(ret);
         assert(ret_complaints);
 
-        r = parse_object(id, data, size, &o, ret_problem);
+        r = parse_text(&text, &o, ret_problem);
         if (r != 0)
                 return r;
         s = snapshot_new(id);
@@ -551,7 +600,7 @@ int snapshot_parse(const char *id, const char *data, size_t size, Snapshot **ret
                 if (r != 0)
                         return r;
         }
-        r = read_domains(o, s, &complaints, ret_problem);
+        r = read_domains(&text, s, &complaints, ret_problem);
         if (r == 0)
                 r = read_staplings(o, s, &complaints.list);
         if (r != 0) {

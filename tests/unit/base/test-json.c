@@ -55,6 +55,39 @@ TEST(is_object) {
         CHECK(!json_is_object("{\"a\\\0\":1}", 9));
 }
 
+TEST(find_list) {
+        static const struct {
+                const char *text;
+                const char *entries; /* joined by blanks; NULL: there is no such list */
+        } cases[] = {
+                { "{\"l\":[]}", "" },
+                { " { \"a\" : [ 7 ] , \"l\" : [ 1 , {\"l\":[2]},[3],\"]\" , null ] , \"b\":{\"l\":[4]} } ", "1 {\"l\":[2]} [3] \"]\" null" },
+                { "{\"l\":[1],\"l\":[2]}", NULL },
+                { "{\"\\u006c\":[1],\"l\":[2]}", NULL }, /* the same name */
+                { "{\"l\":{}}", NULL },
+                { "{\"ll\":[]}", NULL },
+                { "{}", NULL },
+                { "[\"l\",[1]]", NULL },
+                { "{\"l\":[1,]}", NULL },
+                { "{\"l\":[1}", NULL },
+                { "{\"l\":[1]} x", NULL },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                JsonSpan list = { 0 }, entry = { 0 };
+                _auto_strv_ char **found = NULL;
+                _auto_free_ char *joined = NULL;
+
+                test_case("%s", cases[i].text);
+                CHECK_INT(json_find_list(cases[i].text, strlen(cases[i].text), "l", &list), cases[i].entries != NULL);
+                CHECK_INT(list.begin != NULL, cases[i].entries != NULL);
+                while (list.begin && json_next_entry(&list, &entry))
+                        CHECK_INT(strv_consume(&found, strndup(entry.begin, (size_t) (entry.end - entry.begin))), 0);
+                joined = strv_join(found, " ");
+                CHECK_STR(joined, cases[i].entries ? cases[i].entries : "");
+        }
+}
+
 TEST(parse_refuses) {
         static const struct {
                 const char *text;
