@@ -4,7 +4,7 @@
 /* What takes long of getting to know the servers' configurations, as errands: reading and parsing, merging, and giving back the memory. */
 
 #include "base/problem.h"
-#include "domain/snapshot.h"
+#include "domain/snapshot-merge.h"
 #include "manager/errands.h"
 #include "store/store.h"
 

@@ -3,7 +3,7 @@
 
 /* The servers: their snapshots, watched with inotify and merged. A snapshot that cannot be read is told and the last good one counts. */
 
-#include "domain/snapshot.h"
+#include "domain/snapshot-merge.h"
 #include "manager/manager.h"
 
 int servers_new(Manager *m, Servers **ret);

@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/string-util.h"
+#include "domain/snapshot-merge.h"
 #include "lib/test.h"
 
 #define T0 ((uint64_t) 1700000000 * USEC_PER_SEC)
