@@ -96,12 +96,12 @@ def test_apart(m):
     hands.install(m)
     managed.settings(m, MaxConcurrentRenewals=1, ReloadIntervalSec=1)
     with hands.take_place(m, "md-acme-batch@1.service", "batch1") as hand:
-        names = add_many(m, "apart", 4)
+        names = add_many(m, "apart", 5)
         cursor = m.cursor()
         apache.reload(m)
         hand.wait_here()
         seen = set()
-        for _ in names:
+        for _ in names[2:]:     # the first ones may have had the only place before the others were in the queue
             job, name, details = hand.call(*WORKER, "Open")
             assert name in names and name not in seen and details["kind"] == "renewal", (name, seen)
             assert [value for _, value in details["identifiers"]] == [name], details
