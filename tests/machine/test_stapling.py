@@ -51,9 +51,11 @@ class Responder:
         lines = [f"V\t{FAR}\t\t{serial(self.m, name)}\tunknown\t/CN=x" for name in good]
         lines += [f"R\t{FAR}\t260101000000Z,superseded\t{serial(self.m, name)}\tunknown\t/CN=x" for name in revoked]
         self.m.write(f"{CA}/index-{self.port}.txt", "".join(line + "\n" for line in lines))
-        self.m.run(["systemd-run", "--collect", f"--unit={self.unit}", "openssl", "ocsp", "-index", f"{CA}/index-{self.port}.txt", "-port", str(self.port), "-CA", f"{CA}/{ca}.pem",
+        # It does not start while what the one before it answered lingers on the port.
+        again = ["--property=Restart=always", "--property=RestartSec=200ms", "--property=StartLimitIntervalSec=0"]
+        self.m.run(["systemd-run", "--collect", *again, f"--unit={self.unit}", "openssl", "ocsp", "-index", f"{CA}/index-{self.port}.txt", "-port", str(self.port), "-CA", f"{CA}/{ca}.pem",
                     "-rsigner", f"{CA}/{signer}.pem", "-rkey", f"{CA}/{signer}.key", *life, *options])
-        self.m.wait_for(lambda: self.m.run(["ss", "-Hltn", f"sport = :{self.port}"]).out.strip(), 10, "the responder")
+        self.m.wait_for(lambda: self.m.run(["ss", "-Hltn", f"sport = :{self.port}"]).out.strip(), 90, "the responder")
 
     def stop(self):
         self.m.run(["systemctl", "stop", f"{self.unit}.service"], check=False)
