@@ -48,8 +48,8 @@ class Responder:
 
     def start(self, good=(), revoked=(), signer="ca", life=("-nmin", "5"), ca="ca", options=()):
         self.stop()
-        lines = [f"V\t{FAR}\t\t{serial(self.m, name)}\tunknown\t/CN=x" for name in good]
-        lines += [f"R\t{FAR}\t260101000000Z,superseded\t{serial(self.m, name)}\tunknown\t/CN=x" for name in revoked]
+        lines = [f"V\t{FAR}\t\t{serial(self.m, name)}\tunknown\t/CN={name}" for name in good]
+        lines += [f"R\t{FAR}\t260101000000Z,superseded\t{serial(self.m, name)}\tunknown\t/CN={name}" for name in revoked]
         self.m.write(f"{CA}/index-{self.port}.txt", "".join(line + "\n" for line in lines))
         # It does not start while what the one before it answered lingers on the port.
         again = ["--property=Restart=always", "--property=RestartSec=200ms", "--property=StartLimitIntervalSec=0"]
