@@ -131,12 +131,12 @@ void worker_order_account_changed(Renewal *r) {
         domain_save_job(r->domain);
 }
 
-/* CAs say in many ways that they do not like the member, or do not know the certificate that it names (RFC 9773 section 5 has alreadyReplaced for one of them). What is clearly about
- * something else would be said of an order without it, too. */
+/* CAs say in many ways that they do not like the member, or do not know the certificate that it names (RFC 9773 section 5 has alreadyReplaced for one of them; "unauthorized" is what
+ * is said when another account ordered it). What is clearly about something else would be said of an order without it, too. */
 static bool may_be_about_replaces(const Problem *p) {
         static const char *const others[] = {
                 "accountDoesNotExist", "badNonce",           "badSignatureAlgorithm", "externalAccountRequired", "rateLimited",
-                "rejectedIdentifier",  "unsupportedIdentifier", "unauthorized",       "userActionRequired",      "invalidProfile",
+                "rejectedIdentifier",  "unsupportedIdentifier", "userActionRequired", "invalidProfile",
         };
         const char *type = p ? str_after_prefix(p->type, PROBLEM_ACME_PREFIX) : NULL;
 

@@ -60,7 +60,10 @@ def calls(m, after, name=None):
 
 
 def wait_call(m, name, event, after):
-    m.wait_journal(f"MD_NAME={name}", f"MD_EVENT={event}", "SYSLOG_IDENTIFIER=tell", after=after, where=lambda e: e["MESSAGE"].startswith("hook "))
+    """Of MDMessageCmd: MDNotifyCmd is called for the same event, without its name among the arguments."""
+    def told(entry):
+        return entry["MESSAGE"].startswith("hook ") and json.loads(entry["MESSAGE"].removeprefix("hook "))["arguments"][-2:-1] == [event]
+    m.wait_journal(f"MD_NAME={name}", f"MD_EVENT={event}", "SYSLOG_IDENTIFIER=tell", after=after, where=told)
     return [call for call in calls(m, after, name) if call["arguments"][-2:-1] == [event]][-1]
 
 

@@ -514,11 +514,14 @@ def test_apache_restarted(m):
 
 
 def test_apache_down_at_validation(m):
-    """Apache does not run when the CA looks for the answer: the CA's words are told, and the next try after its start succeeds."""
-    with watched(m) as before:
-        at(m, "authorization", lambda: m.run("systemctl stop apache2"))
-        want_another(m)
-        failed(m, "urn:ietf:params:acme:error:connection", r"The CA could not validate .*connection refused")
-        start(m)
-        managed.wait_served(m, SITE, other_than=before)
-        wait_settled(m)
+    """Apache does not run when the answer is looked for: by ourselves, which costs nothing at the CA, or by the CA, whose words are told; the next try after its start succeeds."""
+    for kind, problem, words in (("authorization", OURS + "challenge-setup-failure", r"No web server of this machine can be reached"),
+                                 ("challenge", "urn:ietf:params:acme:error:connection", r"The CA could not validate .*connection refused")):
+        with watched(m) as before:
+            at(m, kind, lambda: m.run("systemctl stop apache2"))
+            want_another(m)
+            failed(m, problem, words)
+            assert bool(m.ca.proxy.count("challenge")) == (kind == "challenge"), m.ca.proxy.counts()
+            start(m)
+            managed.wait_served(m, SITE, other_than=before)
+            wait_settled(m)
