@@ -527,6 +527,14 @@ def test_worker_has_its_own_job_only(m):
     apache.reload(m)
 
 
+def test_workers_are_closed_to_each_other(m):
+    """Workers share a user, and yet none gets at the process of another one: not even before that has asked the kernel to be left alone."""
+    with hands.in_copy_of(m, "md-renew@.service") as own, hands.in_copy_of(m, "md-acme-batch@.service") as other:
+        assert own.do("os.getuid()") == other.do("os.getuid()")
+        assert other.do("syscall('prctl', 3, 0, 0, 0, 0)") == 1, "the hand is closed by itself: the test would see nothing"
+        assert_process_is_closed(own, other.do("os.getpid()"))
+
+
 def assert_process_is_closed(hand, pid):
     """The hand is of the same user, and yet gets nothing out of that process, nor anything into it."""
     for what in ("mem", "environ", "maps", "auxv", "fd/1"):
