@@ -138,6 +138,7 @@ bool renewal_next_spec(Renewal *r) {
                 return false;
         challenges_tear_down(r);
         r->binding.challenge_urls = strv_free(r->binding.challenge_urls);
+        r->binding.challenges = 0;
         r->binding.finalized = r->binding.resumed = false;
         job_forget_order(r->domain->job);
         domain_save_job(r->domain);

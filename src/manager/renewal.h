@@ -11,6 +11,7 @@
 /* What the manager made of the order so far. */
 typedef struct RenewalBinding {
         char **challenge_urls; /* set up: they may be signed for */
+        unsigned challenges;   /* … of this order, that were asked for, whatever became of them */
         bool replaces_signed;  /* … and it named the certificate that it replaces */
         bool order_signed;     /* a new-order request was signed for and not answered yet */
         bool finalized;        /* the CSR was signed for, in this run */

@@ -217,6 +217,7 @@ int worker_order_created(sd_bus_message *call, void *userdata, sd_bus_error *err
         if (k < 0)
                 return k;
         r->binding.order_signed = r->binding.replaces_signed = false;
+        r->binding.challenges = 0;
         return sd_bus_reply_method_return(call, NULL);
 }
 
@@ -239,13 +240,15 @@ int worker_order_gone(sd_bus_message *call, void *userdata, sd_bus_error *error)
         return sd_bus_reply_method_return(call, NULL);
 }
 
-static int check_challenge(const Renewal *r, const char *url, sd_bus_error *error) {
+/* Commands may run for each: what fails counts as what does not. */
+static int check_challenge(Renewal *r, const char *url, sd_bus_error *error) {
         if (!r->domain->job->order_url)
                 return worker_bus_not_now(error, "There is no order yet");
         if (!sign_url_is_valid(url))
                 return sd_bus_error_set(error, BUS_ERROR_INVALID, "This challenge makes no sense");
-        if (strv_length(r->binding.challenge_urls) >= CHALLENGES_PER_NAME_MAX * count_names(r))
+        if (r->binding.challenges >= CHALLENGES_PER_NAME_MAX * count_names(r))
                 return worker_bus_not_now(error, "Too many challenges for one order");
+        r->binding.challenges++;
         return 0;
 }
 

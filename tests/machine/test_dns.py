@@ -6,12 +6,14 @@ import json
 import re
 
 import apache
+import hands
 import managed
 import pebble
 
 SUITES = ["trixie", "bookworm"]
 
 STORE = managed.STORE
+WORKER = ("org.mdmanager1", "/org/mdmanager1/worker", "org.mdmanager1.Worker")
 LAUNCHER = ("org.mdmanager1.Launcher", "/org/mdmanager1/Launcher", "org.mdmanager1.Launcher")
 
 # Publishes in the CA's DNS server, and tells how it was called. What a test wants otherwise is in a file.
@@ -302,6 +304,27 @@ def test_event(m):
     globally(m)
     managed.remove(m, "veto.example.org")
     apache.reload(m)
+
+
+def test_attempts(m):
+    """A taken-over worker that asks for one record after the other has the command run a few times for each order, even if it fails each time."""
+    hands.install(m)
+    ca = pebble.DIRECTORY.rpartition("/")[0]
+    with hands.take_place(m, "md-renew@example.org.service", "taken") as hand, otherwise(m, "setup", "#!/bin/sh\nexit 1\n"):
+        cursor = m.cursor()
+        managed.renew(m, "example.org")
+        hand.wait_here()
+        hand.call(*WORKER, "Open")
+        hand.call(*WORKER, "Directory", "a{sv}", {"new-account": ("s", f"{ca}/sign-me-up"), "new-order": ("s", f"{ca}/order-plz")})
+        hand.call(*WORKER, "Sign", "sss", "new-order", f"{ca}/order-plz", "bm9uY2U")
+        hand.call(*WORKER, "OrderCreated", "ssast", f"{ca}/my-order/1", f"{ca}/finalize/1", [f"{ca}/authZ/1"], 0)
+        errors = [hand.call_error(*WORKER, "SetUpChallenge", "sssss", "dns", "example.org", "dns-01", f"{i:043}", f"{ca}/chalZ/{i}") for i in range(12)]
+        assert errors == ["org.mdmanager1.Error.Refused"] * 4 + ["org.mdmanager1.Error.NotNow"] * 8, errors
+        hand.call(*WORKER, "Close", "s", "")
+        managed.wait_event(m, "example.org", "errored", cursor)
+        wait_torn_down(m, "example.org", cursor, n=4)
+        assert len(calls(m, cursor, "example.org", "setup")) == 4
+    renew_again(m, "example.org")
 
 
 def test_refused(m):
