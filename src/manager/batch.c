@@ -21,7 +21,8 @@ struct Batch {
         Manager *manager;
         char *unit;
         Task *way;       /* only its way to a CA: ca_url and settings; NULL: whatever comes first (somebody started the unit by hand) */
-        UnitCall *start; /* ends with the unit */
+        UnitCall *start; /* ends with the unit; NULL: somebody started it by hand */
+        PeerWatch *adopted; /* … and this is its connection */
         bool opened;     /* it has asked for something to do */
 };
 
@@ -57,6 +58,7 @@ static Batch *batch_free(Batch *b) {
                 (void) map_remove(b->manager->batches, b->unit);
         forget_workers(b);
         unit_call_free(b->start);
+        peer_watch_free(b->adopted);
         way_free(b->way);
         free(b->unit);
         free(b);
@@ -182,24 +184,36 @@ bool batch_is_unit(const char *unit) {
         return number && parse_uint32(number, &n) == 0;
 }
 
-/* A second connection of the same unit is nobody who may have a second job. */
-static bool has_job(const Batch *b) {
+/* What it has open. */
+static Task *find_task(const Batch *b) {
         const char *path;
         Task *t;
 
         MAP_FOREACH(b->manager->tasks, path, t)
                 if (t->batch == b)
-                        return true;
-        return false;
+                        return t;
+        return NULL;
 }
 
-/* One that somebody started by hand has a place like every other, when there is one. It is not followed: it is forgotten when it finds nothing to do. */
-static Batch *find_or_adopt(Manager *m, const char *unit) {
+/* The end of one that nobody follows as a unit. What it had open notices by the connection, too, and may not have yet: it is told while its worker has a name. */
+static void on_adopted_gone(PeerWatch *watch, void *userdata) {
+        Batch *b = userdata;
+        Manager *m = b->manager;
+        Task *t = find_task(b);
+
+        if (t)
+                task_worker_gone(t);
+        batch_free(b);
+        manager_kick(m);
+}
+
+/* One that somebody started by hand has a place like every other, when there is one, for as long as its connection is there. */
+static Batch *find_or_adopt(Manager *m, const char *unit, const char *sender) {
         Batch *b = map_get(m->batches, unit);
 
-        if (!b && task_count_busy(m) < m->settings.max_renewals)
-                (void) batch_new(m, strdup(unit), NULL, &b);
-        return b;
+        if (b || task_count_busy(m) >= m->settings.max_renewals || batch_new(m, strdup(unit), NULL, &b) < 0)
+                return b;
+        return peer_watch_new(m->bus, sender, on_adopted_gone, b, &b->adopted) < 0 ? batch_free(b) : b;
 }
 
 static Task *next_task(Batch *b) {
@@ -211,10 +225,11 @@ static Task *next_task(Batch *b) {
 }
 
 void batch_open(Manager *m, const char *unit, sd_bus_message *open) {
-        Batch *b = find_or_adopt(m, unit);
+        Batch *b = find_or_adopt(m, unit, sd_bus_message_get_sender(open));
         Task *t;
 
-        if (b && has_job(b)) {
+        /* A second connection of the same unit is nobody who may have a second job. */
+        if (b && find_task(b)) {
                 (void) sd_bus_reply_method_errorf(open, BUS_ERROR_BUSY, "%s has a job open", unit);
                 return;
         }

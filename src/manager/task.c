@@ -244,8 +244,7 @@ bool task_begin(Task *t) {
 
 /* --- The worker comes --- */
 
-static void on_worker_gone(PeerWatch *watch, void *userdata) {
-        Task *t = userdata;
+void task_worker_gone(Task *t) {
         const char *unit = str_or(task_unit(t), "its unit");
         _auto_problem_ Problem *p = NULL;
 
@@ -256,6 +255,10 @@ static void on_worker_gone(PeerWatch *watch, void *userdata) {
         }
         p = problem_new(PROBLEM_TYPE_WORKER, "The worker of %s ended without a word, while %s; see 'journalctl -u %s'", unit, str_or(t->activity, "starting"), unit);
         task_end(t, p);
+}
+
+static void on_worker_gone(PeerWatch *watch, void *userdata) {
+        task_worker_gone(userdata);
 }
 
 /* Somebody registers there, or changes accounts and was there before; who changes them waits for everybody who uses them. */

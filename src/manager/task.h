@@ -103,6 +103,8 @@ bool task_begin(Task *t);
 /* A worker wants it (unit and user are proven): takes the message, answers now, when there is a place, or when the CA's account is there. */
 void task_open(Task *t, sd_bus_message *open);
 void task_end(Task *t, const Problem *problem);
+/* The connection of its worker is gone. */
+void task_worker_gone(Task *t);
 /* Its worker has done its part, and there is another one: back into the queue, with the same path. Directory, account and worker are forgotten. */
 void task_requeue(Task *t);
 

@@ -119,6 +119,33 @@ def test_apart(m):
         managed.wait_served(m, name, 60)
 
 
+def test_by_hand(m):
+    """A worker for many that somebody started by hand has a place, and gives it back when it dies, with what it has open."""
+    hands.install(m)
+    for n in (1, 2):    # two places are taken by workers that do not ask for anything
+        m.write(f"/run/systemd/system/md-acme-batch@{n}.service.d/idle.conf", "[Service]\nExecStart=\nExecStart=sleep infinity\n")
+    m.run("systemctl daemon-reload")
+    names = add_many(m, "hand", 6)
+    started = m.cursor()
+    apache.reload(m)
+    m.wait_for(lambda: all(managed.main_pid(m, f"md-acme-batch@{n}.service") for n in (1, 2)), 30, "the two workers")
+    ended = set()
+    for n in (7, 8, 9):
+        unit = f"md-acme-batch@{n}.service"
+        with hands.take_place(m, unit, f"batch{n}") as hand:
+            cursor = m.cursor()
+            m.run(["systemctl", "start", "--no-block", unit])
+            hand.wait_here()
+            _, name, _ = hand.call(*WORKER, "Open")
+            m.run(["systemctl", "kill", "--signal=KILL", unit])
+            failed = managed.wait_event(m, name, "errored", cursor)
+            assert unit in failed["MESSAGE"], failed["MESSAGE"]
+            ended.add(name)
+    assert ended <= set(names)
+    m.run("rm -r /run/systemd/system/md-acme-batch@[12].service.d && systemctl daemon-reload && systemctl stop 'md-acme-batch@*.service'")
+    wait_installed(m, names, started)
+
+
 def test_not_started(m):
     """The workers for many cannot be started: one domain after the other says so and is tried again, and in the end all are done."""
     m.write("/run/systemd/system/md-acme-batch@.service.d/broken.conf", "[Service]\nExecStart=\nExecStart=/bin/false\n")
