@@ -18,6 +18,7 @@ enum {
         EXCERPT_MAX = 60,
 };
 #define TIMEOUT_USEC (5 * USEC_PER_SEC)
+#define CHALLENGE_PATH "/.well-known/acme-challenge/"
 
 typedef struct Visit {
         const ChallengeCheck *check;
@@ -87,7 +88,8 @@ static int no_answer(const Visit *v, const char *why, Problem **ret_problem) {
         return what ? wrong(v, ret_problem, what, NULL) : -ENOMEM;
 }
 
-/* The same host is at the same address still. DONE: the new one is somebody else's. */
+/* The same host is at the same address still, and another one may be, too. DONE: it is elsewhere, be it another address of this machine: what listens there may be
+ * for this machine alone. */
 static int find_host(Visit *v, const char *host) {
         _auto_own_addresses_ OwnAddresses addresses = {};
         bool is_address = strspn(host, "0123456789.") == strlen(host) || strchr(host, ':');
@@ -98,9 +100,16 @@ static int find_host(Visit *v, const char *host) {
         r = own_addresses_find(is_address ? "ip" : "dns", host, &addresses);
         if (r < 0)
                 return r;
-        if (strv_length(addresses.own) == 0)
+        if (!strv_contains(addresses.own, v->address))
                 return CHECK_DONE;
-        return str_replace(&v->address, addresses.own[0]) < 0 || str_replace(&v->host, host) < 0 ? -ENOMEM : VISIT_E_SENT_ON;
+        return str_replace(&v->host, host) < 0 ? -ENOMEM : VISIT_E_SENT_ON;
+}
+
+/* Whoever writes the site's pages says where to: this machine's own address, which servers may trust, asks for answers to challenges and nothing else. */
+static bool is_challenge_path(const Visit *v, const char *path) {
+        const char *token = str_after_prefix(path, CHALLENGE_PATH);
+
+        return token && str_equal(token, v->check->token);
 }
 
 /* DONE: nothing more can be known from here. */
@@ -116,6 +125,8 @@ static int go_to(Visit *v, const AcmeProbeAnswer *answer, Problem **ret_problem)
                 return wrong(v, ret_problem, "is redirected to another port than 80 and 443, which CAs refuse:", answer->redirect);
         /* Where connections to 443 arrive, when those to 80 do not arrive at 80, is not known here. */
         if (port == 443 && v->http_port != 80)
+                return CHECK_DONE;
+        if (!is_challenge_path(v, answer->redirect_path))
                 return CHECK_DONE;
         r = find_host(v, answer->redirect_host);
         if (r != VISIT_E_SENT_ON)
@@ -151,7 +162,7 @@ static int look_at_address(const ChallengeCheck *c, const char *address, uint16_
         bool ipv6 = strchr(c->identifier, ':');
         _cleanup_(visit_done) Visit v = {
                 .check = c,
-                .url = str_printf("http://%s%s%s/.well-known/acme-challenge/%s", ipv6 ? "[" : "", c->identifier, ipv6 ? "]" : "",
+                .url = str_printf("http://%s%s%s" CHALLENGE_PATH "%s", ipv6 ? "[" : "", c->identifier, ipv6 ? "]" : "",
                                   c->token),
                 .host = strdup(c->identifier),
                 .address = strdup(address),

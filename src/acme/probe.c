@@ -39,6 +39,7 @@ void acme_probe_answer_done(AcmeProbeAnswer *answer) {
         free(answer->body);
         free(answer->redirect);
         free(answer->redirect_host);
+        free(answer->redirect_path);
         *answer = (AcmeProbeAnswer){};
 }
 
@@ -115,7 +116,7 @@ static void strip_brackets(char *host) {
 
 static int take_redirect(const char *redirect, AcmeProbeAnswer *answer) {
         _cleanup_(free_curl_url) CURLU *url = curl_url();
-        _auto_free_ char *scheme = NULL, *host = NULL, *port = NULL;
+        _auto_free_ char *scheme = NULL, *host = NULL, *port = NULL, *path = NULL;
 
         answer->redirect = str_printable(redirect, strlen(redirect), REDIRECT_MAX);
         if (!url || !answer->redirect)
@@ -126,11 +127,13 @@ static int take_redirect(const char *redirect, AcmeProbeAnswer *answer) {
         scheme = url_part(url, CURLUPART_SCHEME);
         host = url_part(url, CURLUPART_HOST);
         port = url_part(url, CURLUPART_PORT);
-        if (!host || !port || (!str_equal(scheme, "http") && !str_equal(scheme, "https")) ||
+        path = url_part(url, CURLUPART_PATH);
+        if (!host || !port || !path || (!str_equal(scheme, "http") && !str_equal(scheme, "https")) ||
             parse_port(port, &answer->redirect_port) < 0)
                 return 0;
         strip_brackets(host);
         answer->redirect_host = take_ptr(host);
+        answer->redirect_path = take_ptr(path);
         return 0;
 }
 

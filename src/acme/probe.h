@@ -24,6 +24,7 @@ typedef struct AcmeProbeAnswer {
         size_t body_size;
         char *redirect;      /* absolute URL, printable; NULL: none */
         char *redirect_host; /* of an http or https URL; without brackets */
+        char *redirect_path; /* … without a query */
         uint16_t redirect_port;
 } AcmeProbeAnswer;
 

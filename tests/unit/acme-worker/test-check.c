@@ -118,6 +118,12 @@ static const struct {
         { "another port", "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:8080/\r\nContent-Length: 0\r\n\r\n", "another port" },
         { "another scheme", "HTTP/1.1 302 Found\r\nLocation: ftp://127.0.0.1/\r\nContent-Length: 0\r\n\r\n", "no http or https" },
         { "somebody else", "HTTP/1.1 302 Found\r\nLocation: http://192.0.2.77/\r\nContent-Length: 0\r\n\r\n", NULL },
+        { "another page of this machine", "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1/server-status\r\nContent-Length: 0\r\n\r\n", NULL },
+        { "another page, with the path behind it",
+          "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1/cgi?/.well-known/acme-challenge/" TOKEN "\r\nContent-Length: 0\r\n\r\n", NULL },
+        { "another token", "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1/.well-known/acme-challenge/" TOKEN "x\r\nContent-Length: 0\r\n\r\n", NULL },
+        { "another address of this machine",
+          "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.2/.well-known/acme-challenge/" TOKEN "\r\nContent-Length: 0\r\n\r\n", NULL },
         { "https, where 443 is not known", "HTTP/1.1 302 Found\r\nLocation: https://127.0.0.1/\r\nContent-Length: 0\r\n\r\n", NULL },
 };
 
