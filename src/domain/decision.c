@@ -156,6 +156,9 @@ static int decide_wait(const ManagedDomain *domain, const CertFactsList *live, c
         d->action = DECISION_WAIT;
         d->at_usec = decision_renew_at_usec(domain, live, job);
         d->reason = is_said_by_ca(domain, live, job, d->at_usec) ? REASON_RENEWAL_INFO : REASON_WINDOW;
+        if (job->rolled_back)
+                return reason_printf(&d->detail, "an earlier certificate was put back, and is kept until the renew window of what is left of its life begins at %s",
+                                     clock_format_utc(at, d->at_usec));
         return reason_printf(&d->detail, d->reason == REASON_RENEWAL_INFO ? "the CA suggests a renewal at %s" : "the renew window begins at %s",
                              clock_format_utc(at, d->at_usec));
 }
@@ -266,7 +269,7 @@ static bool is_about_age(DecisionReason reason) {
 static uint64_t activation_delayed_until(const DecisionContext *context, const CertFactsList *live, const Job *job, int found, DecisionReason reason, uint64_t now_usec) {
         uint64_t until, end = UINT64_MAX;
 
-        if (context->activation_delay_usec == 0 || live->n == 0 || (found && reason != REASON_WINDOW && reason != REASON_RENEWAL_INFO && reason != REASON_CA_CHANGED))
+        if (context->activation_delay_usec == 0 || live->n == 0 || job->rollback > 0 || (found && reason != REASON_WINDOW && reason != REASON_RENEWAL_INFO && reason != REASON_CA_CHANGED))
                 return 0;
         for (size_t i = 0; i < live->n; i++)
                 end = MIN_OF(end, live->items[i].not_after_usec);

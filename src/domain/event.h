@@ -16,6 +16,7 @@ typedef enum EventKind {
         EVENT_SERVED_DIFFERS, /* after a reload the server still serves something else */
         EVENT_STORE_DAMAGED,  /* something in the store was missing or torn, and was mended */
         EVENT_RENEWAL_INFO,   /* the CA says when to renew (RFC 9773), and it is news */
+        EVENT_ROLLED_BACK,    /* an earlier set is live again: somebody wanted that */
         EVENT_CHALLENGE_SETUP, /* of hooks that a challenge waits for (launcher/challenge-hook.h) */
         EVENT_CHALLENGE_TEARDOWN,
         EVENT_OCSP_RENEWED, /* from here on: no part of the manager tells them yet */

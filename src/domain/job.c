@@ -357,7 +357,8 @@ int job_to_json(const Job *j, JsonObject **ret) {
         if (!o || json_add_string(o, "name", j->name) < 0 || json_add_string(o, "phase", job_phase_to_string(j->phase)) < 0 ||
             json_add_bool(o, "finished", j->finished) < 0 || json_add_time(o, "next-run", usec_round_up(j->next_run_usec)) < 0 ||
             json_add_time(o, "last-run", j->last_run_usec) < 0 || json_add_time(o, "staged", j->staged_usec) < 0 || json_add_time(o, "activated", j->activated_usec) < 0 || json_add_time(o, "installed", j->installed_usec) < 0 ||
-            (j->asked && json_add_bool(o, "asked", true) < 0) || json_add_uint(o, "errors", j->errors) < 0 || last_to_json(j, o) < 0 || json_add_string(o, "ca-url", j->ca_url) < 0 ||
+            (j->asked && json_add_bool(o, "asked", true) < 0) || (j->rollback > 0 && json_add_uint(o, "rollback", j->rollback) < 0) ||
+            (j->rolled_back && json_add_bool(o, "rolled-back", true) < 0) || json_add_uint(o, "errors", j->errors) < 0 || last_to_json(j, o) < 0 || json_add_string(o, "ca-url", j->ca_url) < 0 ||
             json_add_string(o, "account", j->account) < 0 || order_to_json(j, o) < 0 ||
             (j->challenge_setups && json_add_strv(o, "challenge-setups", j->challenge_setups) < 0) ||
             (j->ca_errors > 0 && json_add_uint(o, "ca-errors", j->ca_errors) < 0) || live_to_json(j, o) < 0 || json_add_strv(o, "revoked", j->revoked) < 0 || json_add_strv(o, "revoked-keys", j->revoked_keys) < 0 ||
@@ -563,6 +564,8 @@ static void read_numbers(Job *j, JsonObject *o) {
                 j->errors = (unsigned) MIN_OF(errors, (uint64_t) UINT_MAX);
         j->finished = json_get_bool(o, "finished", false);
         j->asked = json_get_bool(o, "asked", false);
+        (void) json_get_uint(o, "rollback", &j->rollback);
+        j->rolled_back = json_get_bool(o, "rolled-back", false);
         j->next_run_usec = json_get_time(o, "next-run");
         j->last_run_usec = json_get_time(o, "last-run");
         if (json_get_uint(o, "ca-errors", &errors))

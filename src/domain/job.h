@@ -4,7 +4,7 @@
 /* The job record of a domain, job.json: what is kept between runs. Member names are mod_md's where it has the thing: "name",
  * "finished", "next-run", "last-run", "errors", "last" {problem members, "status-description"}, "challenge-setups" (in mod_md's order.json), "log"
  * {"entries"}; ours: "asked", "ca-url", "account", "order" {"url", "finalize", "authorizations"}, "phase", "activated", "installed", "staged", "ca-errors", "live" {"ca-url",
- * "account"}, "revoked", "revoked-keys", "issued", "persist-records" [{"name", "value", "seen", "until"}], "renewal-info" [{"spec", "id", "start", "end", "chosen", "next-poll", "explanation-url"}]. */
+ * "account"}, "revoked", "revoked-keys", "rollback", "rolled-back", "issued", "persist-records" [{"name", "value", "seen", "until"}], "renewal-info" [{"spec", "id", "start", "end", "chosen", "next-poll", "explanation-url"}]. */
 
 #include "base/key-spec.h"
 #include "base/problem.h"
@@ -64,6 +64,8 @@ typedef struct Job {
         PersistRecords persist_records; /* for dns-persist-01, that the administrator publishes */
         unsigned ca_errors;      /* failed attempts in a row at this CA: after MDRetryFailover of them the next one is tried */
         char *live_ca_url, *live_account; /* where the live set came from; NULL: not known */
+        uint64_t rollback;       /* number of the archived set that was staged to be live again; 0: what is staged is new */
+        bool rolled_back;        /* the live set is such a one: it is not renewed for what is a matter of choice */
         char **revoked;          /* SHA-256 fingerprints of certificates that are revoked; NULL: none */
         char **revoked_keys;     /* SHA-256 of the public keys of such: they are never used again; NULL: none */
         uint64_t issued_usec[JOB_ISSUED_MAX]; /* when certificates were obtained for these names, newest first; 0: no more */

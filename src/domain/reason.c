@@ -51,7 +51,7 @@ uint64_t reason_window_usec(const ReasonSlot *s) {
 }
 
 uint64_t reason_suggested_usec(const ReasonSlot *s) {
-        const JobRenewalInfo *i = s->domain->ari ? job_find_renewal_info((Job *) s->job, s->name) : NULL;
+        const JobRenewalInfo *i = s->domain->ari && !s->job->rolled_back ? job_find_renewal_info((Job *) s->job, s->name) : NULL;
 
         return i && s->cert && str_equal(i->id, s->cert->ari_id) ? i->chosen_usec : 0;
 }
@@ -212,20 +212,28 @@ static int because_renewal_info(const ReasonSlot *s, char **ret_detail) {
         return r < 0 ? r : 1;
 }
 
-/* In the order in which they are told when several hold. */
+/* In the order in which they are told when several hold. What is a matter of choice does not count against a set that somebody put back: that was chosen,
+ * too, and later. */
 static const struct {
         DecisionReason reason;
         int (*holds)(const ReasonSlot *s, char **ret_detail);
+        bool is_choice;
 } renewal_reasons[] = {
-        { REASON_MISSING, because_missing },   { REASON_KEY_MISMATCH, because_key_mismatch }, { REASON_NAMES, because_names },
-        { REASON_KEY_SPEC, because_key_spec }, { REASON_MUST_STAPLE, because_must_staple },   { REASON_REVOKED, because_revoked },
-        { REASON_CA_CHANGED, because_ca_changed }, { REASON_EXPIRED, because_expired },       { REASON_WINDOW, because_window },
-        { REASON_RENEWAL_INFO, because_renewal_info },
+        { REASON_MISSING, because_missing },
+        { REASON_KEY_MISMATCH, because_key_mismatch },
+        { REASON_NAMES, because_names },
+        { REASON_KEY_SPEC, because_key_spec, .is_choice = true },
+        { REASON_MUST_STAPLE, because_must_staple, .is_choice = true },
+        { REASON_REVOKED, because_revoked },
+        { REASON_CA_CHANGED, because_ca_changed, .is_choice = true },
+        { REASON_EXPIRED, because_expired },
+        { REASON_WINDOW, because_window },
+        { REASON_RENEWAL_INFO, because_renewal_info, .is_choice = true },
 };
 
 int reason_find(const ManagedDomain *d, const CertFactsList *live, const Job *job, uint64_t now_usec, DecisionReason *ret, char **ret_detail) {
         for (size_t i = 0; i < ELEMENTSOF(renewal_reasons); i++)
-                for (size_t k = 0; k < key_specs_count(&d->keys); k++) {
+                for (size_t k = 0; k < key_specs_count(&d->keys) && !(renewal_reasons[i].is_choice && job->rolled_back); k++) {
                         ReasonSlot s = reason_slot(d, live, job, k, now_usec);
                         int r = renewal_reasons[i].holds(&s, ret_detail);
 

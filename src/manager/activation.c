@@ -11,6 +11,7 @@
 #include "manager/event.h"
 #include "manager/reload.h"
 #include "store/activate.h"
+#include "store/archive.h"
 #include "store/domain.h"
 
 #define BUSY_RETRY_USEC (50 * USEC_PER_MSEC)
@@ -48,13 +49,17 @@ static void tell_failed(Domain *d, int r) {
 static void tell_renewed(Domain *d) {
         char until[CLOCK_HUMAN_MAX];
 
-        event_tell(d, EVENT_RENEWED, NULL, "A new certificate is in the store, valid until %s", clock_format_utc(until, domain_valid_until_usec(d)));
+        if (d->job->rolled_back)
+                event_tell(d, EVENT_ROLLED_BACK, NULL, "An earlier certificate was put back from the archive, valid until %s", clock_format_utc(until, domain_valid_until_usec(d)));
+        else
+                event_tell(d, EVENT_RENEWED, NULL, "A new certificate is in the store, valid until %s", clock_format_utc(until, domain_valid_until_usec(d)));
 }
 
 void activation_start(Domain *d) {
         Manager *m = d->manager;
         JobPhase before = d->job->phase;
-        uint64_t activated_before = d->job->activated_usec;
+        uint64_t activated_before = d->job->activated_usec, rollback = d->job->rollback;
+        bool rolled_back_before = d->job->rolled_back;
         int r;
 
         /* Written first: the set that becomes live carries a copy. A crash before the exchange leaves a complete set in staging, which is looked at
@@ -62,11 +67,17 @@ void activation_start(Domain *d) {
         d->job->phase = JOB_PHASE_ACTIVATED;
         d->job->activated_usec = clock_now_usec();
         d->job->asked = false;
+        d->job->rolled_back = rollback > 0;
         domain_save_job(d);
         r = store_activate(m->store, DOMAIN_NAME(d), &d->config->keys);
+        if (r == STORE_ACTIVATE_E_INCOMPLETE && rollback > 0)
+                (void) store_staging_discard(m->store, DOMAIN_NAME(d)); /* its keys are for no order */
         if (r != STORE_ACTIVATE_DONE) {
                 d->job->activated_usec = activated_before;
-                d->job->phase = r == STORE_ACTIVATE_E_INCOMPLETE ? JOB_PHASE_ORDERING : before;
+                d->job->rolled_back = rolled_back_before;
+                if (r == STORE_ACTIVATE_E_INCOMPLETE)
+                        d->job->rollback = 0;
+                d->job->phase = r != STORE_ACTIVATE_E_INCOMPLETE ? before : rollback > 0 ? JOB_PHASE_IDLE : JOB_PHASE_ORDERING;
                 domain_save_job(d);
                 if (r != STORE_ACTIVATE_E_BUSY)
                         tell_failed(d, r);
@@ -74,6 +85,7 @@ void activation_start(Domain *d) {
                 return;
         }
         job_forget_order(d->job);
+        d->job->rollback = 0;
         if (str_replace(&d->job->live_ca_url, d->job->ca_url) < 0 || str_replace(&d->job->live_account, d->job->account) < 0)
                 (void) log_oom();
         d->job->errors = d->job->ca_errors = 0;
@@ -83,6 +95,8 @@ void activation_start(Domain *d) {
         d->reload_told = false;
         d->live_since_usec = clock_monotonic_usec();
         domain_forget_facts(d);
+        if (rollback > 0) /* it is the live one now; the one that was live came to the archive */
+                (void) store_archive_remove(m->store, DOMAIN_NAME(d), rollback);
         (void) store_archive_prune(m->store, DOMAIN_NAME(d), m->settings.archive_keep);
         domain_learn_facts(d);
         tell_renewed(d);
@@ -105,7 +119,7 @@ static bool is_told(const Job *job) {
 /* It became live, and we died before we could say so: what was told last is older. */
 static bool renewed_is_untold(const Domain *d) {
         for (size_t i = 0; i < d->job->n_log; i++)
-                if (str_equal(d->job->log[i].type, event_log_type(EVENT_RENEWED)))
+                if (str_equal(d->job->log[i].type, event_log_type(d->job->rolled_back ? EVENT_ROLLED_BACK : EVENT_RENEWED)))
                         return d->job->log[i].when_usec / USEC_PER_SEC < d->job->activated_usec / USEC_PER_SEC;
         return true;
 }
@@ -113,6 +127,7 @@ static bool renewed_is_untold(const Domain *d) {
 void activation_check_installed(Domain *d) {
         if (d->job->phase == JOB_PHASE_ACTIVATED && d->decision.action != DECISION_ACTIVATE && d->live.n > 0 && renewed_is_untold(d)) {
                 tell_renewed(d);
+                d->job->rollback = 0;
                 domain_save_job(d);
         }
         if (is_told(d->job) || d->decision.action == DECISION_ACTIVATE || !d->served)

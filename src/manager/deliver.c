@@ -13,11 +13,17 @@
 #include "manager/renewal-keys.h"
 #include "store/domain.h"
 
-static bool key_belongs(Domain *d, StoreSet set, const KeySpec *spec, X509 *leaf) {
+/* Where a set is. */
+typedef struct Place {
+        StoreSet set;
+        const char *name;
+} Place;
+
+static bool key_belongs(Domain *d, const Place *place, const KeySpec *spec, X509 *leaf) {
         _auto_secret_ Secret *pem = NULL;
         _auto_pkey_ EVP_PKEY *key = NULL;
 
-        if (store_domain_read_key(d->manager->store, set, DOMAIN_NAME(d), spec, &pem) != 0)
+        if (store_domain_read_key(d->manager->store, place->set, place->name, spec, &pem) != 0)
                 return false;
         if (key_from_pem(pem->data, pem->size, &key, NULL) < 0)
                 return false;
@@ -50,7 +56,7 @@ static int facts_from_info(CertInfo *info, const char *spec, bool key_matches, u
         return 0;
 }
 
-static int read_one(Domain *d, StoreSet set, const KeySpec *spec, CertFactsList *facts, char **ret_damaged) {
+static int read_one(Domain *d, const Place *place, const KeySpec *spec, CertFactsList *facts, char **ret_damaged) {
         char file[KEY_SPEC_FILE_MAX], name[KEY_SPEC_NAME_MAX];
         _auto_free_ char *pem = NULL;
         _auto_problem_ Problem *problem = NULL;
@@ -59,7 +65,7 @@ static int read_one(Domain *d, StoreSet set, const KeySpec *spec, CertFactsList 
         CertFacts f = { 0 };
         int r;
 
-        r = store_domain_read_chain(d->manager->store, set, DOMAIN_NAME(d), spec, &pem);
+        r = store_domain_read_chain(d->manager->store, place->set, place->name, spec, &pem);
         if (r != 0)
                 return r < 0 ? r : 0; /* missing */
         r = cert_chain_from_pem(pem, strlen(pem), &chain, &problem);
@@ -67,12 +73,12 @@ static int read_one(Domain *d, StoreSet set, const KeySpec *spec, CertFactsList 
                 r = cert_info_read(chain.certs[0], &info);
         if (r < 0) {
                 if (ret_damaged && !*ret_damaged)
-                        *ret_damaged = str_printf("%s/%s/%s is no certificate any more: %s", store_set_directory(set), DOMAIN_NAME(d),
+                        *ret_damaged = str_printf("%s/%s/%s is no certificate any more: %s", store_set_directory(place->set), place->name,
                                                   key_spec_file(spec, "pubcert", file), problem ? problem->detail : strerror(-r));
                 return r == -ENOMEM ? r : 0;
         }
-        r = facts_from_info(&info, key_spec_name(spec, name), key_belongs(d, set, spec, chain.certs[0]),
-                            set == STORE_SET_LIVE ? d->job->activated_usec : 0, &f);
+        r = facts_from_info(&info, key_spec_name(spec, name), key_belongs(d, place, spec, chain.certs[0]),
+                            place->set == STORE_SET_LIVE ? d->job->activated_usec : 0, &f);
         cert_info_done(&info);
         if (r == 0)
                 r = cert_facts_list_take(facts, &f);
@@ -80,12 +86,12 @@ static int read_one(Domain *d, StoreSet set, const KeySpec *spec, CertFactsList 
         return r;
 }
 
-int deliver_read_facts(Domain *d, int set, CertFactsList *ret, char **ret_damaged) {
+static int read_all(Domain *d, const Place *place, CertFactsList *ret, char **ret_damaged) {
         CertFactsList facts = { 0 };
 
         for (size_t i = 0; i < key_specs_count(&d->config->keys); i++) {
                 KeySpec spec = key_specs_get(&d->config->keys, i);
-                int r = read_one(d, (StoreSet) set, &spec, &facts, ret_damaged);
+                int r = read_one(d, place, &spec, &facts, ret_damaged);
 
                 if (r < 0) {
                         cert_facts_list_done(&facts);
@@ -94,6 +100,14 @@ int deliver_read_facts(Domain *d, int set, CertFactsList *ret, char **ret_damage
         }
         *ret = facts;
         return 0;
+}
+
+int deliver_read_facts(Domain *d, int set, CertFactsList *ret, char **ret_damaged) {
+        return read_all(d, &(Place){ (StoreSet) set, DOMAIN_NAME(d) }, ret, ret_damaged);
+}
+
+int deliver_read_archived_facts(Domain *d, const char *entry, CertFactsList *ret, char **ret_damaged) {
+        return read_all(d, &(Place){ STORE_SET_ARCHIVE, entry }, ret, ret_damaged);
 }
 
 /* Whether its topmost certificate was issued by somebody of this name. */

@@ -12,3 +12,5 @@ int deliver_chain(Renewal *r, char *const *chains, Problem **ret_problem);
 /* Reads and checks the set of 'set' for domain 'd': facts for each key spec whose certificate is there and readable. A damaged file counts as missing, and *ret_damaged (may be NULL,
  * the caller frees it) names the first. */
 int deliver_read_facts(Domain *d, int set, CertFactsList *ret, char **ret_damaged);
+/* The same of an archived set (store/archive.h). */
+int deliver_read_archived_facts(Domain *d, const char *entry, CertFactsList *ret, char **ret_damaged);

@@ -15,6 +15,7 @@
 #include "manager/next-keys.h"
 #include "manager/reload.h"
 #include "manager/renewal.h"
+#include "manager/rollback.h"
 #include "manager/turns.h"
 
 #define GETTER(name)                                                                                                                          \
@@ -140,17 +141,22 @@ GETTER(get_errors) {
         return sd_bus_message_append(reply, "u", (uint32_t) d->job->errors);
 }
 
-GETTER(get_certificates) {
-        Domain *d = userdata;
+int domain_bus_append_certificates(sd_bus_message *reply, const CertFactsList *facts) {
         int r = sd_bus_message_open_container(reply, 'a', "(ssstts)");
 
-        for (size_t i = 0; r >= 0 && i < d->live.n; i++) {
-                const CertFacts *f = &d->live.items[i];
+        for (size_t i = 0; r >= 0 && i < facts->n; i++) {
+                const CertFacts *f = &facts->items[i];
 
                 r = sd_bus_message_append(reply, "(ssstts)", str_or(f->spec, ""), str_or(f->issuer, ""), str_or(f->serial, ""), f->not_before_usec,
                                           f->not_after_usec, str_or(f->sha256, ""));
         }
         return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+GETTER(get_certificates) {
+        Domain *d = userdata;
+
+        return domain_bus_append_certificates(reply, &d->live);
 }
 
 GETTER(get_key_hashes) {
@@ -327,6 +333,8 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Renew", SD_BUS_ARGS("b", force), SD_BUS_RESULT("o", job), method_renew, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Retry", SD_BUS_NO_ARGS, SD_BUS_RESULT("o", job), method_retry, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Explain", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssst)", facts), method_explain, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListArchive", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(tta(ssstts)s)", sets), rollback_bus_list, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Rollback", SD_BUS_ARGS("t", set), SD_BUS_RESULT("t", set), rollback_bus_start, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };
 

@@ -12,3 +12,6 @@ void domain_bus_changed(Domain *d);
 
 /* Renew() of both interfaces. */
 int domain_bus_renew(Domain *d, bool force, sd_bus_message *call, sd_bus_error *error);
+
+/* Structures as in property Certificates. */
+int domain_bus_append_certificates(sd_bus_message *reply, const CertFactsList *facts);

@@ -203,16 +203,22 @@ static bool is_configured(const Domain *d, const char *ca_url) {
         return !ca_url || strv_contains(d->config->ca_urls, ca_url);
 }
 
-/* What failed with other settings says nothing about these. A CA that asked for time gets it all the same. */
-static void forget_failure(Domain *d) {
+static bool settings_changed(const Domain *d) {
         _cleanup_(managed_domain_freep) ManagedDomain *before = NULL;
-        const Problem *last = d->job->last;
 
-        if (d->job->next_run_usec == 0 || (last && last->retry_after_usec > clock_now_usec() && is_configured(d, d->job->ca_url)))
+        return store_domain_read_md(d->manager->store, STORE_SET_LIVE, DOMAIN_NAME(d), &before, NULL) == 0 && !managed_domain_settings_equal(before, d->config);
+}
+
+/* What failed with other settings says nothing about these. A CA that asked for time gets it all the same. And what somebody put back was chosen with
+ * others. */
+static void notice_settings(Domain *d) {
+        const Problem *last = d->job->last;
+        bool retry = d->job->next_run_usec > 0 && !(last && last->retry_after_usec > clock_now_usec() && is_configured(d, d->job->ca_url));
+
+        if ((!retry && !d->job->rolled_back) || !settings_changed(d))
                 return;
-        if (store_domain_read_md(d->manager->store, STORE_SET_LIVE, DOMAIN_NAME(d), &before, NULL) != 0)
-                return;
-        if (!managed_domain_settings_equal(before, d->config))
+        d->job->rolled_back = false;
+        if (retry)
                 d->job->next_run_usec = 0;
 }
 
@@ -231,7 +237,7 @@ static void keep_settings(Domain *d) {
 
         if (d->settings_kept)
                 return;
-        forget_failure(d);
+        notice_settings(d);
         r = store_domain_write_md(d->manager->store, STORE_SET_LIVE, d->config);
         d->settings_kept = r == 0;
         tell_unwritten(d, STORE_FILE_MD, r);

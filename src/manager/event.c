@@ -31,6 +31,7 @@ static const struct {
         [EVENT_RELOAD_PENDING] = { MESSAGE_RELOAD_PENDING, "reload-pending", LOG_NOTICE },
         [EVENT_SERVED_DIFFERS] = { MESSAGE_SERVED_DIFFERS, "served-error", LOG_ERR },
         [EVENT_RENEWAL_INFO] = { MESSAGE_RENEWAL_INFO, "renewal-info", LOG_NOTICE },
+        [EVENT_ROLLED_BACK] = { MESSAGE_ROLLED_BACK, "rolled-back", LOG_NOTICE },
         [EVENT_STORE_DAMAGED] = { MESSAGE_STORE_DAMAGED, "store-error", LOG_WARNING },
 };
 
@@ -150,7 +151,7 @@ static int collect_fields(const Domain *d, EventKind kind, const Problem *proble
 
 /* What is told of another certificate is news. */
 static bool is_about_certificate(EventKind kind) {
-        return kind == EVENT_RENEWED || kind == EVENT_INSTALLED || kind == EVENT_RELOAD_PENDING || kind == EVENT_SERVED_DIFFERS;
+        return kind == EVENT_RENEWED || kind == EVENT_ROLLED_BACK || kind == EVENT_INSTALLED || kind == EVENT_RELOAD_PENDING || kind == EVENT_SERVED_DIFFERS;
 }
 
 static void run_hook(Domain *d, EventKind kind, const Problem *problem, const char *text) {

@@ -34,6 +34,7 @@ static const struct {
         [ACTION_CHECK] = { "org.mdmanager1.check", "domain" },
         [ACTION_REVOKE] = { "org.mdmanager1.revoke", "domain" },
         [ACTION_ACCOUNT] = { "org.mdmanager1.account", "account" },
+        [ACTION_ROLLBACK] = { "org.mdmanager1.rollback", "domain" },
 };
 
 int authorize(Manager *m, sd_bus_message *call, Action action, const char *subject, sd_bus_error *error) {

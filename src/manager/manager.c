@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "manager/absence.h"
+#include "manager/archive.h"
 #include "manager/manager.h"
 
 #include <errno.h>
@@ -295,6 +296,8 @@ void manager_adopted(Manager *m, bool all) {
         plan_recheck(m);
         if (first)
                 tidy_up(m);
+        if (first)
+                archive_prune(m);
         worker_open_go_on(m);
         listing_wake_all(m);
         manager_kick(m);
@@ -314,6 +317,7 @@ void manager_check(Manager *m) {
         servers_look(m->servers);
         absence_look(m->absence);
         status_check(m->shown);
+        archive_prune(m);
 }
 
 static void tidy_accounts(Manager *m) {

@@ -78,6 +78,7 @@ static int prepare_staging(Renewal *r) {
         if (str_replace(&d->job->ca_url, r->task.ca_url) < 0)
                 return -ENOMEM;
         d->job->phase = JOB_PHASE_ORDERING;
+        d->job->rollback = 0;
         return 0;
 }
 

@@ -73,6 +73,8 @@ static int set_value(Settings *c, const char *name, const char *value) {
                 return parse_seconds_usec(value, &c->forget_servers_usec);
         if (str_equal(name, "ArchiveKeep"))
                 return read_unsigned(value, 0, 1000, &c->archive_keep);
+        if (str_equal(name, "ArchiveMaxAgeSec"))
+                return parse_seconds_usec(value, &c->archive_age_usec);
         return -ENOENT;
 }
 
@@ -168,6 +170,7 @@ int settings_load(Settings *ret) {
                 .certificates_per_week = 5,
                 .forget_servers_usec = 7 * USEC_PER_DAY,
                 .archive_keep = 5,
+                .archive_age_usec = 90 * USEC_PER_DAY,
         };
         int r;
 

@@ -18,6 +18,7 @@ typedef struct Settings {
         unsigned certificates_per_week;  /* CertificatesPerWeek=: the most for one set of names, beyond what short lives need; 0: no limit */
         uint64_t forget_servers_usec;    /* ForgetServersSec=: what a server said is forgotten when it has not run for so long; 0: never */
         unsigned archive_keep;           /* ArchiveKeep=: archived sets per domain */
+        uint64_t archive_age_usec;       /* ArchiveMaxAgeSec=: how long an archived set is kept; 0: for ever */
 } Settings;
 
 /* Reads the main file and the drop-ins. A file that cannot be read, or a line that makes no sense, is told with file and line, and the default counts: a

@@ -38,6 +38,8 @@ static const Verb verbs[] = {
         { "reload",  "[UNIT]", "Have web servers load new certificates",                  0, 1, verb_reload                   },
         { "metrics", "",       "Print what monitoring wants to know (OpenMetrics)",       0, 0, verb_metrics                  },
         { "revoke",  "NAME",   "Have a domain's certificates revoked",                    1, 1, verb_revoke                   },
+        { "archive", "NAME",   "List earlier sets of certificates and keys",              1, 1, verb_archive                  },
+        { "rollback", "NAME [SET]", "Put an earlier set back, and wait until it is served", 1, 2, verb_rollback               },
         { "account", "COMMAND", "list, show, register, update, rollover, deactivate: accounts at CAs", 1, 2, verb_account     },
         { "tlsa",    "NAME",   "Print what TLSA records are to hold for a domain's keys", 1, 1, verb_tlsa                     },
         { "version", "",       "Show the versions of mdctl and md-manager",               0, 0, verb_version                  },
@@ -49,7 +51,7 @@ static const Option options[] = {
         { "no-legend",       0, NULL,   "Do not print headers and footers" },
         { "no-ask-password", 0, NULL,   "Do not ask for passwords" },
         { "force",           0, NULL,   "With renew: also when nothing is due" },
-        { "no-wait",         0, NULL,   "With renew, retry, revoke, account: do not wait for the end" },
+        { "no-wait",         0, NULL,   "With renew, retry, revoke, rollback, account: do not wait for the end" },
         { "reason",          0, "REASON", "With revoke: why, for instance keyCompromise" },
         { "reissue",         0, NULL,   "With revoke: get new certificates with new keys at once" },
         { "by-certificate-key", 0, NULL, "With revoke: prove it by the certificate's key" },
@@ -123,7 +125,7 @@ static char *describe_verbs(void) {
                 return NULL;
         fputs("Commands:\n", f);
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
-                fprintf(f, "  %-8s %-7s  %s\n", verbs[i].name, verbs[i].arguments, verbs[i].help);
+                fprintf(f, "  %-8s %-10s  %s\n", verbs[i].name, verbs[i].arguments, verbs[i].help);
         fputs("\nWithout a command, mdctl lists. See mdctl(1).\n", f);
         if (fclose(f) != 0) {
                 free(text);
@@ -145,11 +147,11 @@ static bool options_fit(const Mdctl *c, const Verb *verb) {
         const struct {
                 bool given;
                 const char *options;
-                int (*verbs[4])(Mdctl *c, char *const *arguments);
+                int (*verbs[5])(Mdctl *c, char *const *arguments);
                 const char *fit;
         } rules[] = {
                 { c->force, "--force is", { verb_renew }, "'mdctl renew'" },
-                { c->no_wait, "--no-wait is", { verb_renew, verb_retry, verb_revoke, verb_account }, "'mdctl renew', 'retry', 'revoke' and 'account'" },
+                { c->no_wait, "--no-wait is", { verb_renew, verb_retry, verb_revoke, verb_rollback, verb_account }, "'mdctl renew', 'retry', 'revoke', 'rollback' and 'account'" },
                 { c->reason || c->reissue || c->by_certificate_key, "--reason, --reissue and --by-certificate-key are", { verb_revoke }, "'mdctl revoke'" },
                 { c->contacts || c->agree, "--contact and --agree are", { verb_account }, "'mdctl account register'" },
         };

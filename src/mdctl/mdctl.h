@@ -26,7 +26,7 @@ typedef struct Mdctl {
         sd_bus *bus; /* client_connect() */
         JsonMode json;
         bool no_pager, no_legend, no_ask_password;
-        bool no_wait;     /* renew, retry, account, revoke */
+        bool no_wait;     /* renew, retry, account, revoke, rollback */
         bool force;       /* renew */
         char **contacts;  /* account register */
         bool agree;
@@ -36,6 +36,7 @@ typedef struct Mdctl {
 
 /* 'arguments' are those behind the verb, as many as its row in main.c allows, followed by NULL. */
 int verb_account(Mdctl *c, char *const *arguments);
+int verb_archive(Mdctl *c, char *const *arguments);
 int verb_check(Mdctl *c, char *const *arguments);
 int verb_explain(Mdctl *c, char *const *arguments);
 int verb_list(Mdctl *c, char *const *arguments);
@@ -44,6 +45,7 @@ int verb_reload(Mdctl *c, char *const *arguments);
 int verb_renew(Mdctl *c, char *const *arguments);
 int verb_retry(Mdctl *c, char *const *arguments);
 int verb_revoke(Mdctl *c, char *const *arguments);
+int verb_rollback(Mdctl *c, char *const *arguments);
 int verb_show(Mdctl *c, char *const *arguments);
 int verb_tlsa(Mdctl *c, char *const *arguments);
 int verb_version(Mdctl *c, char *const *arguments);

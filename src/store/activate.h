@@ -31,6 +31,3 @@ int store_activate(Store *s, const char *name, const KeySpecs *specs);
 /* Finishes or undoes what a crash left, for all domains, and removes temporary names. One that cannot be mended does not spoil the others: the first error
  * is returned after the last domain. *ret_names (ret_names may be NULL) are the names that were mended; it may be the empty list. */
 int store_activate_recover(Store *s, char ***ret_names);
-
-/* Keeps at most 'keep' archived sets of a domain, the newest. A name so long that ".N" might not fit is archived under its beginning and a hash. */
-int store_archive_prune(Store *s, const char *name, unsigned keep);

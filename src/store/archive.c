@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "store/activate.h"
+#include "store/archive.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/parse.h"
 #include "base/string-util.h"
 #include "base/strv.h"
@@ -100,6 +101,82 @@ static void make_entry(const char *stem, uint64_t number, char entry[static STOR
         (void) snprintf(entry, STORE_ARCHIVE_ENTRY_SIZE, "%.*s.%" PRIu64, STEM_MAX, stem, number);
 }
 
+void store_archive_entry(const char *name, uint64_t number, char ret_entry[static STORE_ARCHIVE_ENTRY_SIZE]) {
+        char stem[STEM_MAX + 1];
+
+        assert(name);
+
+        make_stem(name, stem);
+        make_entry(stem, number, ret_entry);
+}
+
+/* Being renamed is a change of the directory; nobody changes anything in it afterwards. */
+static uint64_t changed_usec(const struct stat *st) {
+        return st->st_ctim.tv_sec < 0 ? 0 : (uint64_t) st->st_ctim.tv_sec * USEC_PER_SEC + (uint64_t) st->st_ctim.tv_nsec / 1000;
+}
+
+/* 0: there is no directory of this name. */
+static uint64_t archived_at(int archive_fd, const char *entry) {
+        struct stat st;
+
+        if (fstatat(archive_fd, entry, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
+                return 0;
+        return MAX_OF(changed_usec(&st), (uint64_t) 1);
+}
+
+static int describe(int archive_fd, const char *stem, const Slots *slots, size_t max, ArchivedSet **ret_sets, size_t *ret_n) {
+        _auto_free_ ArchivedSet *sets = calloc(MIN_OF(slots->n, max) + 1, sizeof(*sets));
+        size_t n = 0;
+
+        if (!sets)
+                return -ENOMEM;
+        for (size_t i = slots->n; i-- > 0 && n < max;) {
+                char entry[STORE_ARCHIVE_ENTRY_SIZE];
+                uint64_t at;
+
+                make_entry(stem, slots->numbers[i], entry);
+                at = archived_at(archive_fd, entry);
+                if (at > 0)
+                        sets[n++] = (ArchivedSet){ slots->numbers[i], at };
+        }
+        *ret_sets = n > 0 ? take_ptr(sets) : NULL;
+        *ret_n = n;
+        return 0;
+}
+
+/* The archive for reading, and what is in it of a domain. A positive result: there is nothing. */
+static int open_slots(Store *s, const char *name, int *ret_fd, char stem[static STEM_MAX + 1], Slots *ret) {
+        int r;
+
+        if (!store_name_is_valid(name))
+                return DIR_E_NOT_FOUND;
+        r = store_open_dir(s, STORE_ARCHIVE, ret_fd);
+        if (r != 0)
+                return r;
+        make_stem(name, stem);
+        return find_slots(*ret_fd, stem, ret);
+}
+
+int store_archive_list(Store *s, const char *name, size_t max, ArchivedSet **ret_sets, size_t *ret_n) {
+        _cleanup_(slots_done) Slots slots = {};
+        _auto_close_ int archive_fd = -1;
+        char stem[STEM_MAX + 1];
+        int r;
+
+        assert(s);
+        assert(ret_sets);
+        assert(ret_n);
+
+        r = open_slots(s, name, &archive_fd, stem, &slots);
+        if (r < 0)
+                return r;
+        if (r == 0)
+                return describe(archive_fd, stem, &slots, max, ret_sets, ret_n);
+        *ret_sets = NULL;
+        *ret_n = 0;
+        return 0;
+}
+
 int store_archive_take(Store *s, int from_fd, const char *name, char ret_entry[static STORE_ARCHIVE_ENTRY_SIZE]) {
         _cleanup_(slots_done) Slots slots = {};
         _auto_close_ int archive_fd = -1;
@@ -156,15 +233,9 @@ int store_archive_prune(Store *s, const char *name, unsigned keep) {
 
         assert(s);
 
-        if (!store_name_is_valid(name))
-                return 0;
-        r = store_open_dir(s, STORE_ARCHIVE, &archive_fd);
+        r = open_slots(s, name, &archive_fd, stem, &slots);
         if (r != 0)
                 return r < 0 ? r : 0;
-        make_stem(name, stem);
-        r = find_slots(archive_fd, stem, &slots);
-        if (r < 0)
-                return r;
 
         for (size_t i = 0; i + keep < slots.n; i++) {
                 r = remove_slot(archive_fd, stem, slots.numbers[i]);
@@ -172,4 +243,55 @@ int store_archive_prune(Store *s, const char *name, unsigned keep) {
                         return r;
         }
         return 0;
+}
+
+int store_archive_remove(Store *s, const char *name, uint64_t number) {
+        _auto_close_ int archive_fd = -1;
+        char stem[STEM_MAX + 1];
+        int r;
+
+        assert(s);
+
+        if (!store_name_is_valid(name))
+                return 0;
+        r = store_open_dir(s, STORE_ARCHIVE, &archive_fd);
+        if (r != 0)
+                return r < 0 ? r : 0;
+        make_stem(name, stem);
+        return remove_slot(archive_fd, stem, number);
+}
+
+/* "NAME.N", whatever the name is. */
+static bool is_slot(const char *entry) {
+        const char *dot = strrchr(entry, '.');
+        uint64_t number;
+
+        return dot && dot > entry && *entry != '.' && parse_uint64(dot + 1, &number) == 0 && number < SLOT_MAX;
+}
+
+int store_archive_prune_before(Store *s, uint64_t before_usec, size_t *ret_n) {
+        _auto_close_ int archive_fd = -1;
+        _auto_strv_ char **entries = NULL;
+        int r, first_error = 0;
+        size_t n = 0;
+
+        assert(s);
+
+        r = store_open_dir(s, STORE_ARCHIVE, &archive_fd);
+        if (r == 0)
+                r = dir_list(archive_fd, &entries);
+        STRV_FOREACH(entry, entries) {
+                uint64_t at = is_slot(*entry) ? archived_at(archive_fd, *entry) : 0;
+
+                if (at == 0 || at >= before_usec)
+                        continue;
+                r = dir_remove_tree_at(archive_fd, *entry);
+                if (r < 0 && first_error == 0)
+                        first_error = r;
+                n += r == 0;
+                r = 0;
+        }
+        if (ret_n)
+                *ret_n = n;
+        return r < 0 ? r : first_error;
 }

@@ -11,6 +11,7 @@ static const char *const set_directories[] = {
         [STORE_SET_LIVE] = STORE_DOMAINS,
         [STORE_SET_STAGING] = STORE_STAGING,
         [STORE_SET_RESERVE] = STORE_RESERVE,
+        [STORE_SET_ARCHIVE] = STORE_ARCHIVE,
 };
 
 const char *store_set_directory(StoreSet set) {
@@ -111,6 +112,8 @@ int store_domain_read_chain(Store *s, StoreSet set, const char *name, const KeyS
 static int write_file(Store *s, StoreSet set, const char *name, const char *file, const void *data, size_t size) {
         _auto_close_ int fd = -1;
         int r;
+
+        assert(set != STORE_SET_ARCHIVE);
 
         r = ensure_set(s, set, name, &fd);
         if (r != 0)
@@ -259,14 +262,14 @@ int store_domain_write_md(Store *s, StoreSet set, const ManagedDomain *d) {
         return file_replace_at(fd, STORE_FILE_MD, text, strlen(text), &STORE_PRIVATE_FILE);
 }
 
-static int read_job(Store *s, const char *name, Job **ret) {
+static int read_job(Store *s, StoreSet set, const char *directory, const char *name, Job **ret) {
         _auto_free_ char *text = NULL;
         _auto_json_ JsonObject *o = NULL;
         _auto_close_ int fd = -1;
         size_t size = 0;
         int r;
 
-        r = open_set(s, STORE_SET_LIVE, name, &fd);
+        r = open_set(s, set, directory, &fd);
         if (r != 0)
                 return r;
         r = file_read_at(fd, STORE_FILE_JOB, STORE_JSON_MAX, &text, &size);
@@ -281,15 +284,11 @@ static int read_job(Store *s, const char *name, Job **ret) {
         return r == -EBADMSG ? STORE_DOMAIN_E_DAMAGED : r;
 }
 
-int store_domain_read_job(Store *s, const char *name, Job **ret) {
+static int read_job_or_empty(Store *s, StoreSet set, const char *directory, const char *name, Job **ret) {
         Job *empty;
         int r;
 
-        assert(s);
-        assert(name);
-        assert(ret);
-
-        r = read_job(s, name, ret);
+        r = read_job(s, set, directory, name, ret);
         if (r <= 0)
                 return r;
 
@@ -298,6 +297,23 @@ int store_domain_read_job(Store *s, const char *name, Job **ret) {
                 return -ENOMEM;
         *ret = empty;
         return r;
+}
+
+int store_domain_read_job(Store *s, const char *name, Job **ret) {
+        assert(s);
+        assert(name);
+        assert(ret);
+
+        return read_job_or_empty(s, STORE_SET_LIVE, name, name, ret);
+}
+
+int store_domain_read_archived_job(Store *s, const char *entry, const char *name, Job **ret) {
+        assert(s);
+        assert(entry);
+        assert(name);
+        assert(ret);
+
+        return read_job_or_empty(s, STORE_SET_ARCHIVE, entry, name, ret);
 }
 
 /* A log is nice to have, the rest of a job is needed. */

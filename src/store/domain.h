@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Live sets, domains/NAME/, and sets in the making, staging/NAME/: the same files in both. */
+/* Live sets, domains/NAME/, sets in the making, staging/NAME/, and earlier ones: the same files in all. */
 
 #include "base/key-spec.h"
 #include "base/secret.h"
@@ -13,6 +13,7 @@ typedef enum StoreSet {
         STORE_SET_LIVE,    /* domains/ */
         STORE_SET_STAGING, /* staging/ */
         STORE_SET_RESERVE, /* reserve/: what mends the live set */
+        STORE_SET_ARCHIVE, /* archive/; for reading, and the name is that of store_archive_entry() */
 } StoreSet;
 
 const char *store_set_directory(StoreSet set); /* "domains", "staging", … */
@@ -45,6 +46,9 @@ int store_domain_write_md(Store *s, StoreSet set, const ManagedDomain *d);
 
 /* job.json, always in domains/. A missing or damaged one gives an empty job and STORE_DOMAIN_E_NOT_FOUND / _E_DAMAGED together with *ret. */
 int store_domain_read_job(Store *s, const char *name, Job **ret);
+
+/* What the job was when the set came to the archive, under store_archive_entry(). The same results. */
+int store_domain_read_archived_job(Store *s, const char *entry, const char *name, Job **ret);
 
 /* Role MANAGER. A job that would be too large to be read again is written without its log. */
 int store_domain_write_job(Store *s, const Job *job);

@@ -8,7 +8,7 @@
 #include "base/cleanup.h"
 #include "base/key-spec.h"
 #include "base/secret.h"
-#include "store/store.h"
+#include "store/archive.h"
 
 struct Store {
         char *path;
@@ -55,7 +55,6 @@ int store_read_text(int dir_fd, const char *name, size_t max, char **ret_text, s
 int store_read_secret(int dir_fd, const char *name, Secret **ret);
 
 /* Moves FROM/NAME to the next free place of NAME in the archive, and tells its name there. */
-#define STORE_ARCHIVE_ENTRY_SIZE 256
 int store_archive_take(Store *s, int from_fd, const char *name, char ret_entry[static STORE_ARCHIVE_ENTRY_SIZE]);
 
 bool store_set_has_certificate(int dir_fd); /* some pubcert*.pem */

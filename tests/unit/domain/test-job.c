@@ -321,3 +321,18 @@ TEST(no_object) {
                 CHECK(!j);
         }
 }
+
+TEST(what_was_put_back) {
+        _cleanup_(job_freep) Job *j = job_new("example.org"), *again = NULL, *odd = NULL;
+        _auto_free_ char *text = NULL;
+
+        j->rollback = 12;
+        j->rolled_back = true;
+        text = text_of(j);
+        REQUIRE(parse(text, &again) == 0);
+        CHECK_UINT(again->rollback, 12);
+        CHECK(again->rolled_back);
+        REQUIRE(parse("{\"rollback\":-1,\"rolled-back\":\"x\"}", &odd) == 0);
+        CHECK_UINT(odd->rollback, 0);
+        CHECK(!odd->rolled_back);
+}

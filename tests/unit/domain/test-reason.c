@@ -257,3 +257,103 @@ TEST(what_nobody_believes) {
                 CHECK(j->n_renewal_info == 0 && j->issued_usec[0] == 0 && !j->revoked && !j->live_ca_url && !j->live_account && j->ca_errors == 0);
         }
 }
+
+static void another_ca(World *w) {
+        (void) str_replace(&w->job->live_ca_url, OTHER_CA);
+}
+
+static void another_key(World *w) {
+        w->live.items[0].key_bits = 1024;
+}
+
+static void want_staple(World *w) {
+        w->d->must_staple = true;
+}
+
+static void be_suggested(World *w) {
+        suggest(w, T0 + DAY / 2, NULL);
+}
+
+static void another_name(World *w) {
+        (void) managed_domain_add_name(w->d, "www.example.org");
+}
+
+static void be_revoked(World *w) {
+        (void) job_note_revoked(w->job, FINGERPRINT);
+}
+
+static void lose_key(World *w) {
+        w->live.items[0].key_matches = false;
+}
+
+TEST(what_was_put_back_is_kept) {
+        static const struct {
+                const char *what;
+                void (*change)(World *w);
+                DecisionReason reason;
+        } choices[] = {
+                { "another CA", another_ca, REASON_CA_CHANGED },
+                { "another kind of key", another_key, REASON_KEY_SPEC },
+                { "must-staple", want_staple, REASON_MUST_STAPLE },
+                { "the CA's suggestion", be_suggested, REASON_RENEWAL_INFO },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(choices); i++) {
+                _cleanup_(world_done) World w = {};
+
+                test_case("%s", choices[i].what);
+                make(&w);
+                choices[i].change(&w);
+                expect(&w, T0 + DAY, DECISION_RENEW, choices[i].reason, 0);
+                w.job->rolled_back = true;
+                expect(&w, T0 + DAY, DECISION_WAIT, REASON_WINDOW, LAST_THIRD);
+                CHECK(strstr(w.decision.detail, "was put back"));
+                expect(&w, LAST_THIRD, DECISION_RENEW, REASON_WINDOW, 0);
+        }
+}
+
+TEST(what_was_put_back_is_due_all_the_same) {
+        static const struct {
+                const char *what;
+                void (*change)(World *w);
+                DecisionReason reason;
+        } needs[] = {
+                { "a name is not covered", another_name, REASON_NAMES },
+                { "it is revoked", be_revoked, REASON_REVOKED },
+                { "its key is lost", lose_key, REASON_KEY_MISMATCH },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(needs); i++) {
+                _cleanup_(world_done) World w = {};
+
+                test_case("%s", needs[i].what);
+                make(&w);
+                needs[i].change(&w);
+                w.job->rolled_back = true;
+                expect(&w, T0 + DAY, DECISION_RENEW, needs[i].reason, 0);
+        }
+}
+
+TEST(what_is_left_of_its_life_counts) {
+        _cleanup_(world_done) World w = {};
+        uint64_t put_back = LAST_THIRD + DAY, end = T0 + 90 * DAY;
+
+        make(&w);
+        w.job->rolled_back = true;
+        w.live.items[0].received_usec = put_back;
+        expect(&w, put_back, DECISION_WAIT, REASON_WINDOW, end - (end - put_back) / 100 * 33 - (end - put_back) % 100 * 33 / 100);
+        w.d->renew_window = (Window){ .usec = 60 * DAY };
+        expect(&w, put_back, DECISION_WAIT, REASON_WINDOW, end - (end - put_back) / 3 * 2);
+}
+
+TEST(putting_back_waits_for_no_delay) {
+        _cleanup_(world_done) World w = {};
+
+        make(&w);
+        w.context.staged_complete = true;
+        w.context.activation_delay_usec = DAY;
+        w.job->staged_usec = T0 + 10 * DAY;
+        expect(&w, T0 + 10 * DAY, DECISION_WAIT, REASON_ACTIVATION_DELAY, T0 + 11 * DAY);
+        w.job->rollback = 7;
+        expect(&w, T0 + 10 * DAY, DECISION_ACTIVATE, REASON_STAGED, 0);
+}

@@ -364,19 +364,6 @@ TEST(slots) {
         put_set(&dir, "staging/" NAME, "newer");
         CHECK_INT(store_activate(s, NAME, &specs), 0);
         CHECK(holds_set(&dir, "archive/" NAME ".1002", "new"));
-
-        CHECK_INT(store_archive_prune(s, NAME, 2), 0);
-        CHECK(!tmp_dir_has(&dir, "archive/" NAME ".7"));
-        CHECK(!tmp_dir_has(&dir, "archive/" NAME ".999"));
-        CHECK(holds_set(&dir, "archive/" NAME ".1001", "old"));
-        CHECK(holds_set(&dir, "archive/" NAME ".1002", "new"));
-        CHECK(holds_set(&dir, "archive/" NAME ".x", "other"));
-        CHECK(holds_set(&dir, "archive/sub." NAME ".5000", "other"));
-        CHECK_INT(store_archive_prune(s, NAME, 0), 0);
-        CHECK(!tmp_dir_has(&dir, "archive/" NAME ".1002"));
-        CHECK_INT(store_archive_prune(s, "..", 0), 0);
-        tree_remove(&dir, "archive");
-        CHECK_INT(store_archive_prune(s, NAME, 0), 0);
 }
 
 TEST(the_longest_names) {
