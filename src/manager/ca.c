@@ -1,38 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "manager/ca.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/string-util.h"
+#include "store/ca-limit.h"
 
-#define PAUSE_DEFAULT_USEC USEC_PER_HOUR    /* when the CA does not say for how long */
-#define PAUSE_MAX_USEC (24 * USEC_PER_HOUR)
-#define MEMORY_USEC USEC_PER_HOUR           /* a second domain is one that is limited this soon after the first, or while the first is */
+/* What is kept is only to spare the CA: without it everything goes on, too. */
+static void keep(Manager *m) {
+        int r = store_ca_limits_write(m->store, &m->limits, clock_now_usec());
 
-/* One CA that said rateLimited. */
-typedef struct Ca {
-        uint64_t until_usec; /* nothing is asked of it before; 0: it may mean one domain only */
-        char *domain;        /* the one that it was said to last */
-        uint64_t remembered_usec; /* as long as that counts */
-} Ca;
-
-static Ca *ca_free(Ca *ca) {
-        if (!ca)
-                return NULL;
-        free(ca->domain);
-        free(ca);
-        return NULL;
+        if (r != 0)
+                (void) log_failure(r < 0 ? r : -ENOENT, "Cannot keep in " STORE_ACCOUNTS "/" STORE_FILE_LIMITS " which CAs limit us: %m");
 }
 
-void ca_forget_all(Manager *m) {
-        const char *url;
-        Ca *ca;
+void ca_load(Manager *m) {
+        int r = store_ca_limits_read(m->store, clock_now_usec(), &m->limits);
 
-        MAP_FOREACH(m->cas, url, ca)
-                ca_free(ca);
+        if (r == STORE_CA_LIMIT_E_DAMAGED)
+                log_warning("%s/" STORE_ACCOUNTS "/" STORE_FILE_LIMITS " is damaged: it is not known any more which CAs limit us.", store_path(m->store));
+        else if (r < 0)
+                (void) log_failure(r, "Cannot read " STORE_ACCOUNTS "/" STORE_FILE_LIMITS ": %m");
 }
 
 /* The place of a CA in the list; that of the first for one that is not in it. */
@@ -79,43 +72,22 @@ static bool is_rate_limited(const Problem *p) {
         return p && (str_equal(p->type, PROBLEM_ACME_PREFIX "rateLimited") || p->status == 429);
 }
 
-static Ca *ca_of(Manager *m, const char *ca_url) {
-        Ca *ca = map_get(m->cas, ca_url);
-
-        if (ca)
-                return ca;
-        ca = calloc(1, sizeof(*ca));
-        if (ca && map_put(m->cas, ca_url, ca) < 0)
-                ca = ca_free(ca);
-        return ca;
-}
-
-/* What it said to this one it has said to another one before: it means all of us. */
-static bool means_all(const Ca *ca, const char *domain, uint64_t now) {
-        return ca->domain && !str_equal(ca->domain, domain) && ca->remembered_usec > now;
-}
-
 void ca_failed(Domain *d, const char *ca_url, const Problem *problem) {
-        uint64_t now = clock_now_usec(), until;
+        _auto_free_ char *other = NULL;
         char when[CLOCK_HUMAN_MAX];
-        Ca *ca;
+        uint64_t until;
+        int r;
 
         if (!is_rate_limited(problem))
                 return;
-        ca = ca_of(d->manager, ca_url);
-        if (!ca) {
+        r = ca_limits_note(&d->manager->limits, ca_url, DOMAIN_NAME(d), problem->retry_after_usec, clock_now_usec(), &other, &until);
+        if (r < 0) {
                 (void) log_oom();
                 return;
         }
-        until = problem->retry_after_usec > now ? MIN_OF(problem->retry_after_usec, now + PAUSE_MAX_USEC) : now + PAUSE_DEFAULT_USEC;
-        if (means_all(ca, DOMAIN_NAME(d), now)) {
-                log_warning("%s limits us (said to %s and to %s): nothing is asked of it until %s.", ca_url, ca->domain, DOMAIN_NAME(d),
-                            clock_format_utc(when, until));
-                ca->until_usec = MAX_OF(ca->until_usec, until);
-        }
-        ca->remembered_usec = MAX_OF(until, now + MEMORY_USEC);
-        if (str_replace(&ca->domain, DOMAIN_NAME(d)) < 0)
-                (void) log_oom();
+        if (r == CA_LIMIT_ALL)
+                log_warning("%s limits us (said to %s and to %s): nothing is asked of it until %s.", ca_url, other, DOMAIN_NAME(d), clock_format_utc(when, until));
+        keep(d->manager);
 }
 
 /* What it holds back is held back no more. */
@@ -129,19 +101,16 @@ static void let_go(Manager *m) {
 }
 
 void ca_succeeded(Domain *d, const char *ca_url) {
-        Ca *ca = map_get(d->manager->cas, ca_url);
-        bool paused = ca && ca->until_usec > 0;
+        bool paused;
 
-        if (!ca)
+        if (!ca_limits_knows(&d->manager->limits, ca_url))
                 return;
-        (void) map_remove(d->manager->cas, ca_url);
-        ca_free(ca);
+        paused = ca_limits_forget(&d->manager->limits, ca_url);
+        keep(d->manager);
         if (paused)
                 let_go(d->manager);
 }
 
 uint64_t ca_paused_until(const Domain *d) {
-        const Ca *ca = map_get(d->manager->cas, ca_next(d));
-
-        return ca && ca->until_usec > clock_now_usec() ? ca->until_usec : 0;
+        return ca_limits_until_usec(&d->manager->limits, ca_next(d), clock_now_usec());
 }

@@ -21,4 +21,5 @@ void ca_succeeded(Domain *d, const char *ca_url);
 /* Until when nothing is asked of the CA that the domain would ask; 0: it may be. */
 uint64_t ca_paused_until(const Domain *d);
 
-void ca_forget_all(Manager *m);
+/* At the start: what was known before counts. */
+void ca_load(Manager *m);

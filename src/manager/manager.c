@@ -120,13 +120,12 @@ int manager_new(sd_event *event, Manager **ret) {
         m->units = map_new();
         m->tasks = map_new();
         m->batches = map_new();
-        m->cas = map_new();
         m->accounts = map_new();
         m->started_usec = clock_now_usec();
         m->workers = map_new();
         m->opens = map_new();
         m->reloads = map_new();
-        if (!m->polkit || !m->domains || !m->units || !m->tasks || !m->batches || !m->cas || !m->workers || !m->opens || !m->reloads || !m->accounts)
+        if (!m->polkit || !m->domains || !m->units || !m->tasks || !m->batches || !m->workers || !m->opens || !m->reloads || !m->accounts)
                 return log_oom();
         r = key_maker_new(event, &m->keys);
         if (r < 0)
@@ -201,9 +200,7 @@ Manager *manager_free(Manager *m) {
         map_free(m->units);
         map_free(m->tasks);
         map_free(m->batches);
-        if (m->cas)
-                ca_forget_all(m);
-        map_free(m->cas);
+        ca_limits_done(&m->limits);
         map_free(m->workers);
         map_free(m->opens);
         map_free_with(m->accounts, account_bus_free);
@@ -348,6 +345,7 @@ static int open_store(Manager *m) {
                 log_full(LOG_NOTICE, 0, MESSAGE_STORE_DAMAGED, fields, ELEMENTSOF(fields), "%s: Finished an activation that was interrupted.", *name);
         }
         tidy_accounts(m);
+        ca_load(m);
         account_bus_read(m);
         return 0;
 }

@@ -9,6 +9,7 @@
 
 #include "base/map.h"
 #include "bus/polkit.h"
+#include "domain/ca-limit.h"
 #include "manager/errands.h"
 #include "manager/settings.h"
 #include "manager/keys.h"
@@ -54,9 +55,9 @@ typedef struct Manager {
         Map *workers;  /* unique bus name → Task that it has open, borrowed */
         Map *batches;  /* unit → Batch (manager/batch.h) */
         Map *opens;    /* key → Open call that is being looked at (manager/worker-open.c) */
-        Map *cas;      /* directory URL → Ca that limits us (manager/ca.c) */
         Map *accounts; /* id → ListedAccount (manager/account-bus.h) */
         Map *reloads;  /* unit → Reload (manager/reload.h) */
+        CaLimits limits; /* CAs that limit us (manager/ca.h) */
         Courier *courier;
         ChallengeQueue *consents; /* "renewing": renewals that wait for their answer */
         ChallengeQueue *challenge_queue;

@@ -14,6 +14,7 @@
  *                                                    next-privkey[.SPEC].pem 0600: the key made ahead, which no certificate has yet
  *   archive/NAME.N/         md-manager        0700   previous sets
  *   accounts/ACME-HOST-N/   md-manager        0700   account.json, account.pem, account.next.pem
+ *   accounts/limits.json    md-manager        0600   CAs that are to be left alone (store/ca-limit.h)
  *   tmp/NAME/               md-manager        0700   activation's scratch: the set that is changing places (store/activate.h)
  *   outbox/NAME/            md-manager        0700   outbox.json 0600: events that hooks are still to be told (domain/outbox.h)
  *   challenges/NAME/        md-manager:httpd  2750   acme-http-01.txt 0640: one key authorization a line;
@@ -45,6 +46,7 @@
 #define STORE_FILE_ACCOUNT "account.json"
 #define STORE_FILE_ACCOUNT_KEY "account.pem"
 #define STORE_FILE_ACCOUNT_NEXT_KEY "account.next.pem"
+#define STORE_FILE_LIMITS "limits.json"
 
 /* For key_spec_file(). */
 #define STORE_STEM_KEY "privkey"

@@ -118,7 +118,8 @@ def test_changed_ca(m):
 
 
 def test_rate_limited(m):
-    """rateLimited, said to one domain, is that domain's affair; said to a second one, nothing is asked of the CA for as long as it says; a success ends that."""
+    """rateLimited, said to one domain, is that domain's affair; said to a second one, nothing is asked of the CA for as long as it says,
+    over a restart of the manager, too; a success ends that."""
     limited = {"limit1.test", "limit2.test"}
     calm(m)
     m.ca.proxy.rule(kind="new-order", where=lambda r: {i["value"] for i in r.payload["identifiers"]} & limited, problem="rateLimited", status=429,
@@ -135,6 +136,11 @@ def test_rate_limited(m):
     assert not any("held.test" in str(r.payload) for r in m.ca.proxy.seen("new-order"))
     explained = facts(m, "held.test")
     assert "limits us" in explained["attempt", "pause"][0] and "it waits for a time" in explained["decision", "waits-for"][0], explained
+    managed.kill(m)
+    m.wait_active("md-manager.service")
+    again = wait_shown(m, "held.test", Action="wait", Reason="held-back", WaitsFor="time")
+    assert abs(again["NextUSec"] - shown["NextUSec"]) <= 1_000_000, (again, shown)
+    assert not any("held.test" in str(r.payload) for r in m.ca.proxy.seen("new-order"))
     calm(m)
     cursor = m.cursor()
     managed.mdctl(m, "retry", "limit2.test")
