@@ -68,19 +68,54 @@ static bool read_whole(apr_pool_t *p, const char *path, size_t max, char **ret, 
         return false;
 }
 
+static bool refuse(apr_pool_t *p, const Problem *problem, const char **ret_why) {
+        *ret_why = problem ? apr_pstrdup(p, problem->detail) : "out of memory";
+        return false;
+}
+
+static bool key_fits(apr_pool_t *p, X509 *leaf, const Secret *key_pem, const char **ret_why) {
+        _auto_problem_ Problem *problem = NULL;
+        _auto_pkey_ EVP_PKEY *key = NULL;
+
+        if (key_pem_is_protected(key_pem->data, key_pem->size))
+                return true;
+        if (key_from_pem(key_pem->data, key_pem->size, &key, &problem) != 0)
+                return refuse(p, problem, ret_why);
+        if (!cert_matches_key(leaf, key)) {
+                *ret_why = "the private key beside it belongs to another certificate";
+                return false;
+        }
+        return true;
+}
+
+static bool texts_are_usable(apr_pool_t *p, const char *cert_pem, size_t size, const Secret *key_pem, const char **ret_sha256, const char **ret_why) {
+        _auto_problem_ Problem *problem = NULL;
+        _auto_free_ char *sha256 = NULL;
+        _auto_x509_ X509 *leaf = NULL;
+
+        if (cert_leaf_from_pem(cert_pem, size, &leaf, &problem) != 0)
+                return refuse(p, problem, ret_why);
+        if (!key_fits(p, leaf, key_pem, ret_why))
+                return false;
+        if (cert_sha256(leaf, &sha256) != 0)
+                return refuse(p, NULL, ret_why);
+        if (ret_sha256)
+                *ret_sha256 = apr_pstrdup(p, sha256);
+        return true;
+}
+
 bool pair_files_are_usable(apr_pool_t *p, const char *cert_file, const char *key_file, const char **ret_sha256, const char **ret_why) {
         _auto_secret_ Secret *secret = NULL;
         char *cert = NULL, *key = NULL;
-        size_t size = 0;
+        size_t cert_size = 0, key_size = 0;
+        bool usable;
 
-        if (!read_whole(p, cert_file, CERT_PEM_MAX, &cert, &size, ret_why) || !read_whole(p, key_file, KEY_PEM_MAX, &key, &size, ret_why))
+        if (!read_whole(p, cert_file, CERT_PEM_MAX, &cert, &cert_size, ret_why) || !read_whole(p, key_file, KEY_PEM_MAX, &key, &key_size, ret_why))
                 return false;
 
-        secret = secret_new(key, size);
-        secret_wipe(key, size);
-        if (!secret) {
-                *ret_why = "out of memory";
-                return false;
-        }
-        return pair_is_usable(p, cert, secret, ret_sha256, ret_why);
+        secret = secret_new(key, key_size);
+        secret_wipe(key, key_size);
+        usable = secret ? texts_are_usable(p, cert, cert_size, secret, ret_sha256, ret_why) : refuse(p, NULL, ret_why);
+        secret_wipe(cert, cert_size); /* the key may be in it, too */
+        return usable;
 }

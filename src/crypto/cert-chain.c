@@ -105,6 +105,29 @@ int cert_chain_from_pem(const char *pem, size_t size, CertChain *ret, Problem **
         return 0;
 }
 
+int cert_leaf_from_pem(const char *pem, size_t size, X509 **ret, Problem **ret_problem) {
+        _auto_error_queue_ int queue = openssl_queue_clear();
+        _auto_bio_ BIO *bio = NULL;
+        _auto_free_ char *errors = NULL;
+        X509 *leaf;
+
+        assert(pem || size == 0);
+        assert(ret);
+
+        if (size == 0 || size > CERT_PEM_MAX)
+                return refuse(ret_problem, "A file with a certificate has 1 to %d bytes, not %zu", CERT_PEM_MAX, size);
+        bio = BIO_new_mem_buf(pem, (int) size);
+        if (!bio)
+                return openssl_failure();
+        leaf = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL);
+        if (!leaf) {
+                errors = openssl_errors();
+                return refuse(ret_problem, "There is no certificate in PEM that can be read: %s", str_or(errors, "out of memory"));
+        }
+        *ret = leaf;
+        return 0;
+}
+
 int cert_chain_to_pem(const CertChain *c, char **ret) {
         _auto_error_queue_ int queue = openssl_queue_clear();
         _auto_bio_ BIO *bio = BIO_new(BIO_s_mem());

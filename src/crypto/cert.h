@@ -24,6 +24,10 @@ void cert_chain_done(CertChain *c);
 int cert_chain_from_pem(const char *pem, size_t size, CertChain *ret, Problem **ret_problem);
 int cert_chain_to_pem(const CertChain *c, char **ret); /* the caller frees *ret */
 
+/* The first certificate of a file that was written for a TLS server, as OpenSSL finds it for one: also behind or in front of a key and parameters, and as a
+ * "TRUSTED CERTIFICATE". -EBADMSG with a problem: there is none, or it cannot be read. */
+int cert_leaf_from_pem(const char *pem, size_t size, X509 **ret, Problem **ret_problem);
+
 /* What can be read from a certificate, as plain values. */
 typedef struct CertInfo {
         char **names;      /* subjectAltName: dNSName in lower case, IP addresses as text */

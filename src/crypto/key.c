@@ -222,6 +222,33 @@ int key_from_pem(const char *pem, size_t size, EVP_PKEY **ret, Problem **ret_pro
         return 0;
 }
 
+/* The older form says so in a header (RFC 1421), PKCS#8 by its name. */
+static bool is_protected(const char *type, const char *header) {
+        return str_equal(type, PEM_STRING_PKCS8) || strstr(header, "ENCRYPTED");
+}
+
+bool key_pem_is_protected(const char *pem, size_t size) {
+        _auto_error_queue_ int queue = openssl_queue_clear();
+        _auto_bio_ BIO *bio = NULL;
+
+        assert(pem || size == 0);
+
+        if (size == 0 || size > KEY_PEM_MAX)
+                return false;
+        bio = BIO_new_mem_buf(pem, (int) size);
+        for (;;) {
+                _auto_openssl_ char *type = NULL, *header = NULL;
+                unsigned char *data = NULL;
+                long n = 0;
+
+                if (!bio || PEM_read_bio(bio, &type, &header, &data, &n) != 1)
+                        return false;
+                OPENSSL_clear_free(data, (size_t) n);
+                if (str_has_suffix(type, "PRIVATE KEY"))
+                        return is_protected(type, header);
+        }
+}
+
 int key_public_sha256(EVP_PKEY *key, char **ret_hex) {
         _auto_error_queue_ int queue = openssl_queue_clear();
         _auto_openssl_ uint8_t *der = NULL;

@@ -23,6 +23,8 @@ int key_to_pem(EVP_PKEY *key, Secret **ret);
 /* Reads PKCS#8 and the older forms for RSA and EC. -EBADMSG with a problem: no private key in PEM, of no type that signs for TLS, or
  * protected by a passphrase (nobody is ever asked for one). */
 int key_from_pem(const char *pem, size_t size, EVP_PKEY **ret, Problem **ret_problem);
+/* Whether its first private key is protected by a passphrase. */
+bool key_pem_is_protected(const char *pem, size_t size);
 
 /* SHA-256 of its public half as it stands in certificates (SubjectPublicKeyInfo), lower-case hex: what a TLSA record "3 1 1" holds. */
 int key_public_sha256(EVP_PKEY *key, char **ret_hex);

@@ -355,9 +355,29 @@ def test_static(m):
     for damage in (f"cp {rsa}.key {ec}.key", f": >{ec}.key", f"head -c 200 {ec}.pem >/run/x; mv /run/x {ec}.pem", f"rm {ec}.pem", f"ln -sf /dev/zero {ec}.pem"):
         certificate_file(m, ec)
         m.run(damage)
-        load(m, manual(name, directives="\n".join(lines)) + both_ports(m, name))
+        said = load(m, manual(name, directives="\n".join(lines)) + both_ports(m, name))
         assert m.active("apache2") and handshake(m, name, alpn="") == (None, expected["rsa"]), damage
+        assert f"{name} (/etc/apache2/sites-enabled/case.conf:1)" in said and f"{ec}." in said, said
         m.run(f"rm -f {ec}.pem {ec}.key")
+    clear(m)
+
+
+def test_static_forms(m):
+    """MDCertificateFile takes whatever mod_ssl takes: the key in the same file, parameters, older forms, a key with a passphrase."""
+    name, base = "forms.example.org", "/etc/ssl/forms"
+    directives = f"MDCertificateFile {base}.pem\nMDCertificateKeyFile {base}.key"
+    m.write("/etc/ssl/passphrase", "#!/bin/sh\necho hello\n", mode=0o755)
+    forms = {"key behind": "cat forms.key >>forms.pem; cp forms.pem forms.key", "key in front": "cat forms.pem >>forms.key; cp forms.key forms.pem",
+             "parameters": "openssl dhparam -dsaparam 2048 >>forms.pem", "EC parameters": "openssl ecparam -name prime256v1 >x; cat forms.key >>x; mv x forms.key",
+             "words": "openssl x509 -in forms.pem -text >x; mv x forms.pem", "trusted": "openssl x509 -in forms.pem -trustout >x; mv x forms.pem",
+             "SEC 1": "openssl ec -in forms.key -out x; mv x forms.key", "PKCS#8 with a passphrase": "openssl pkey -in forms.key -aes256 -passout pass:hello -out x; mv x forms.key",
+             "SEC 1 with a passphrase": "openssl ec -in forms.key -aes256 -passout pass:hello -out x; mv x forms.key"}
+    for form, command in forms.items():
+        expected = certificate_file(m, base, name=name)
+        m.run(f"cd /etc/ssl && {command}")
+        said = load(m, "SSLPassPhraseDialog exec:/etc/ssl/passphrase\n" + manual(name, directives=directives) + both_ports(m, name))
+        assert handshake(m, name, alpn="")[1] == expected and served(m, name) == [expected], form
+        assert "not be used" not in said and f"{base}.pem is not used" not in apache.errors(m), (form, said)
     clear(m)
 
 

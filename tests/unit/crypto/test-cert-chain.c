@@ -356,6 +356,64 @@ TEST(pem_with_trailing_bytes) {
         check_refused(data, (size_t) size, "followed by other bytes");
 }
 
+/* What servers are given as one file. */
+TEST(leaf_among_others) {
+        _auto_ca_ Ca ca = ca_make();
+        _auto_x509_ X509 *cert = leaf(&ca, &(Issue){ 0 });
+        _auto_pkey_ EVP_PKEY *parameters = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
+        enum { KEY = 1, PARAMETERS = 2, TRUSTED = 4 };
+        static const struct {
+                const char *what;
+                unsigned before, behind;
+        } cases[] = {
+                { "alone",                    0,                0                },
+                { "a key in front",           KEY,              0                },
+                { "a key behind",             0,                KEY              },
+                { "parameters on both sides", PARAMETERS,       KEY | PARAMETERS },
+                { "trusted",                  KEY | TRUSTED,    0                },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _auto_bio_ BIO *bio = BIO_new(BIO_s_mem());
+                _auto_x509_ X509 *found = NULL;
+                char *data;
+                long n;
+
+                test_case("%s", cases[i].what);
+                for (int behind = 0; behind <= 1; behind++) {
+                        unsigned what = behind ? cases[i].behind : cases[i].before;
+
+                        if (what & KEY)
+                                REQUIRE(PEM_write_bio_PKCS8PrivateKey(bio, ca.leaf_key, NULL, NULL, 0, NULL, NULL) == 1);
+                        if (what & PARAMETERS)
+                                REQUIRE(PEM_write_bio_Parameters(bio, parameters) == 1);
+                        if (!behind && (what & TRUSTED))
+                                REQUIRE(PEM_write_bio_X509_AUX(bio, cert) == 1);
+                        else if (!behind)
+                                REQUIRE(PEM_write_bio_X509(bio, cert) == 1);
+                }
+                REQUIRE(PEM_write_bio_X509(bio, ca.intermediate) == 1);
+                n = BIO_get_mem_data(bio, &data);
+                REQUIRE(cert_leaf_from_pem(data, (size_t) n, &found, NULL) == 0);
+                CHECK_INT(X509_cmp(found, cert), 0);
+                CHECK_UINT(ERR_peek_error(), 0);
+        }
+}
+
+TEST(leaf_that_is_not_there) {
+        static const char *const texts[] = { "", "garbage", "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n" };
+
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+                _auto_problem_ Problem *problem = NULL;
+                X509 *found = NULL;
+
+                test_case("'%s'", texts[i]);
+                CHECK_INT(cert_leaf_from_pem(texts[i], strlen(texts[i]), &found, &problem), -EBADMSG);
+                CHECK(problem && !found);
+                CHECK_UINT(ERR_peek_error(), 0);
+        }
+}
+
 TEST(pem_with_many_certificates) {
         _auto_ca_ Ca ca = ca_make();
         _auto_cert_chain_ CertChain c = { 0 }, full = { 0 };

@@ -249,6 +249,7 @@ TEST(pem_of_another_kind) {
 
 TEST(pem_with_passphrase_asks_nobody) {
         _auto_pkey_ EVP_PKEY *key = issue_key();
+        _auto_x509_ X509 *cert = issue(&(Issue){ .key = key });
         _auto_bio_ BIO *bio = BIO_new(BIO_s_mem());
         char *data;
         long n;
@@ -257,12 +258,41 @@ TEST(pem_with_passphrase_asks_nobody) {
         REQUIRE(PEM_write_bio_PKCS8PrivateKey(bio, key, EVP_aes_128_cbc(), "secret", 6, NULL, NULL) == 1);
         n = BIO_get_mem_data(bio, &data);
         check_refused(data, (size_t) n, "passphrase");
+        CHECK(key_pem_is_protected(data, (size_t) n));
 
         test_case("older form");
         (void) BIO_reset(bio);
         REQUIRE(PEM_write_bio_PrivateKey_traditional(bio, key, EVP_aes_128_cbc(), (const unsigned char *) "secret", 6, NULL, NULL) == 1);
         n = BIO_get_mem_data(bio, &data);
         check_refused(data, (size_t) n, "passphrase");
+        CHECK(key_pem_is_protected(data, (size_t) n));
+
+        test_case("behind a certificate");
+        REQUIRE(BIO_reset(bio) == 1);
+        REQUIRE(PEM_write_bio_X509(bio, cert) == 1);
+        REQUIRE(PEM_write_bio_PKCS8PrivateKey(bio, key, EVP_aes_128_cbc(), "secret", 6, NULL, NULL) == 1);
+        n = BIO_get_mem_data(bio, &data);
+        CHECK(key_pem_is_protected(data, (size_t) n));
+}
+
+TEST(pem_without_passphrase) {
+        _auto_pkey_ EVP_PKEY *key = issue_key();
+        _auto_x509_ X509 *cert = issue(&(Issue){ .key = key });
+        _auto_bio_ BIO *bio = BIO_new(BIO_s_mem());
+        char *data;
+        long n;
+
+        REQUIRE(PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1);
+        REQUIRE(PEM_write_bio_PKCS8PrivateKey(bio, key, EVP_aes_128_cbc(), "secret", 6, NULL, NULL) == 1);
+        n = BIO_get_mem_data(bio, &data);
+        CHECK(!key_pem_is_protected(data, (size_t) n)); /* the first one counts */
+        REQUIRE(BIO_reset(bio) == 1);
+        REQUIRE(PEM_write_bio_X509(bio, cert) == 1);
+        n = BIO_get_mem_data(bio, &data);
+        CHECK(!key_pem_is_protected(data, (size_t) n));
+        CHECK(!key_pem_is_protected("", 0));
+        CHECK(!key_pem_is_protected("garbage", 7));
+        CHECK_UINT(ERR_peek_error(), 0);
 }
 
 TEST(pem_of_great_size) {
