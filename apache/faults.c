@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "apr_hash.h"
 #include "apr_strings.h"
@@ -11,6 +12,8 @@
 #include "ca-name.h"
 #include "crypto/key.h"
 #include "domain/name.h"
+#include "pair.h"
+#include "pass.h"
 
 static const char *why_names(const ManagedDomain *d, apr_pool_t *p) {
         if (strv_length(d->names) > MANAGED_DOMAIN_NAMES_MAX)
@@ -233,7 +236,32 @@ static void doubt_ca(const ManagedDomain *d, apr_pool_t *p, apr_array_header_t *
                 doubt(texts, apr_psprintf(p, "%s gives no account without MDExternalAccountBinding", ca->name));
 }
 
+/* Ordinary users, who may test a configuration, cannot read keys. */
+static bool can_look(const char *key_file) {
+        return geteuid() == 0 || access(key_file, R_OK) == 0;
+}
+
+static void doubt_pair(const char *directive, const char *cert_file, const char *key_file, apr_pool_t *p, apr_array_header_t *texts) {
+        const char *why = NULL;
+
+        if (can_look(key_file) && !pair_files_are_usable(p, cert_file, key_file, NULL, &why))
+                doubt(texts, apr_psprintf(p, "%s %s will not be used: %s", directive, cert_file, why));
+}
+
+/* A server that goes to work looks at them when it hands them out. */
+static void doubt_files(const Configuration *c, const ManagedDomain *d, apr_pool_t *p, apr_array_header_t *texts) {
+        const FilePair *fallback = domain_fallback(c, d);
+        size_t n = strv_length(d->key_files);
+
+        for (size_t i = 0; i < n && d->cert_files[i]; i++)
+                doubt_pair("MDCertificateFile", d->cert_files[i], d->key_files[i], p, texts);
+        if (fallback)
+                doubt_pair("MDFallbackCertificate", fallback->cert_file, fallback->key_file, p, texts);
+}
+
 void faults_doubt(const Configuration *c, const ManagedDomain *d, apr_pool_t *p, apr_array_header_t *texts) {
+        if (pass_is_test())
+                doubt_files(c, d, p, texts);
         doubt_ca(d, p, texts);
         if (d->protocol && strv_length(d->names) > 1)
                 doubt(texts, apr_psprintf(p, "with MDCertificateProtocol tailscale a certificate has one name, %s", d->name));
