@@ -18,6 +18,7 @@
 #include "base/string-util.h"
 #include "certs.h"
 #include "challenge.h"
+#include "children.h"
 #include "config.h"
 #include "directives.h"
 #include "domains.h"
@@ -87,6 +88,14 @@ static bool some_domain_has_tls(const Domains *domains) {
         return false;
 }
 
+static void tell_about_children(const Configuration *c, StoreView *store, apr_pool_t *p) {
+        const char *why = pass_is_told() ? children_trouble(store, p) : NULL;
+
+        if (why)
+                ap_log_error(APLOG_MARK, APLOG_WARNING, 0, c->base,
+                             "The server's children will answer no challenge, staple nothing and show no status: %s.", why);
+}
+
 /* Without store there are no certificates, and the TLS module would stop the server with less to go by than this. What stops the
  * server is told in any pass, because there will be no other. */
 static int open_store(const Configuration *c, apr_pool_t *p, StoreView **ret) {
@@ -94,8 +103,10 @@ static int open_store(const Configuration *c, apr_pool_t *p, StoreView **ret) {
         const char *why = NULL;
 
         *ret = NULL;
-        if (store_view_open_for_server(p, STORE_DIR, ret, &why) == STORE_VIEW_DONE)
+        if (store_view_open_for_server(p, STORE_DIR, ret, &why) == STORE_VIEW_DONE) {
+                tell_about_children(c, *ret, p);
                 return OK;
+        }
 
         if (stops || pass_is_told())
                 ap_log_error(APLOG_MARK, APLOG_ERR, 0, c->base,

@@ -267,6 +267,15 @@ int store_view_read_challenge(StoreView *v, apr_pool_t *p, const char *name, con
         return STORE_VIEW_DONE;
 }
 
+int store_view_stat_challenges(StoreView *v, apr_pool_t *p, const char **ret_path, struct stat *ret) {
+        _auto_close_ int fd = -1;
+
+        if (store_open_dir(v->store, STORE_CHALLENGES, &fd) != 0 || fstat(fd, ret) < 0)
+                return STORE_VIEW_E_NOT_FOUND;
+        *ret_path = apr_pstrcat(p, store_path(v->store), "/" STORE_CHALLENGES, NULL);
+        return STORE_VIEW_DONE;
+}
+
 static apr_status_t free_secret(void *data) {
         (void) secret_free(data);
         return APR_SUCCESS;

@@ -4,6 +4,8 @@
 /* The store as the module uses it: the one place where pools and store/ meet. Results live in the pool that was given; keys
  * live in a Secret. */
 
+#include <sys/stat.h>
+
 #include "apr_hash.h"
 #include "apr_pools.h"
 #include "apr_tables.h"
@@ -65,6 +67,9 @@ void store_view_prune_fallbacks(StoreView *v, uint64_t before_usec);
 
 /* Never fails louder than 'not found': the request is then somebody else's. */
 int store_view_read_challenge(StoreView *v, apr_pool_t *p, const char *name, const char *token, const char **ret_answer);
+
+/* The directory of challenges: where it is, and who may read it. */
+int store_view_stat_challenges(StoreView *v, apr_pool_t *p, const char **ret_path, struct stat *ret);
 
 /* An OCSP response, unless it is the one of *mark (store/ocsp.h): STORE_VIEW_UNCHANGED. The caller releases it. */
 int store_view_read_staple(StoreView *v, const char *name, const char *id, StoreOcspMark *mark, StoreStaple *ret);

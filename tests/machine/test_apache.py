@@ -210,6 +210,32 @@ def test_missing_store(m):
     clear(m)
 
 
+def test_children_without_rights(m):
+    """A server whose user may not read what md-manager lays down says so with the remedy, in the configuration test and once at a start; the remedy works."""
+    name, complaint = "rights.example.org", "user daemon may not read /var/lib/md-manager/challenges; \"usermod -aG www-data daemon\""
+    text = manual(name) + apache.virtual_host(m, name) + apache.virtual_host(m, name, port=80, ssl=False)
+    rc, said = configure(m, text)
+    assert rc == 0 and "may not read" not in said, said
+    directory, token = f"{managed.STORE}/challenges/{name}", "t" * 32
+    m.run(f"install -d -m 2750 -o md-manager -g www-data {directory}")
+    m.write(f"{directory}/acme-http-01.txt", f"{token}.{'A' * 43}\n", mode=0o640, owner="md-manager:www-data")
+    m.run("cp -a /etc/apache2/envvars /root/envvars; sed -i -E 's/(APACHE_RUN_(USER|GROUP))=.*/\\1=daemon/' /etc/apache2/envvars")
+    try:
+        rc, said = configure(m, text)
+        assert rc == 0 and complaint in said, said
+        start_afresh(m)
+        assert apache.errors(m).count(complaint) == 1 and m.http(name, f"/.well-known/acme-challenge/{token}")[0] == 404
+        m.run("usermod -aG www-data daemon")
+        start_afresh(m)
+        assert "may not read" not in apache.errors(m) and m.http(name, f"/.well-known/acme-challenge/{token}")[0] == 200
+    finally:
+        m.run(f"gpasswd -d daemon www-data; cp -a /root/envvars /etc/apache2/envvars; rm -r {directory}", check=False)
+        start_afresh(m)
+    rc, said = configure(m, f"ChrootDir /srv\n{text}")
+    assert rc == 0 and "they live below ChrootDir /srv, where the store is not" in said, said
+    clear(m)
+
+
 def serve(m, name):
     """A new domain from its directive to the CA's certificate, proven over http."""
     cursor = m.cursor()
