@@ -192,21 +192,38 @@ GETTER(get_job) {
 enum {
         LOG_SHOWN = 8,
         LOG_DETAIL_MAX = 240,
+        LOG_TEXT_MAX = 8 * 1024, /* for who asks for the whole log of one domain */
         OBJECTS_MAX = 1000, /* domains in one GetManagedObjects() */
 };
 
-GETTER(get_log) {
-        Domain *d = userdata;
+static int append_log(sd_bus_message *reply, const Job *job, size_t max, size_t detail_max) {
         int r = sd_bus_message_open_container(reply, 'a', "(tsss)");
 
-        for (size_t i = 0; r >= 0 && i < MIN_OF(d->job->n_log, (size_t) LOG_SHOWN); i++) {
-                const JobLogEntry *e = &d->job->log[i];
+        for (size_t i = 0; r >= 0 && i < MIN_OF(job->n_log, max); i++) {
+                const JobLogEntry *e = &job->log[i];
                 const char *detail = str_or(e->detail, "");
-                _auto_free_ char *shown = str_printable(detail, strlen(detail), LOG_DETAIL_MAX);
+                _auto_free_ char *shown = str_printable(detail, strlen(detail), detail_max);
 
                 r = sd_bus_message_append(reply, "(tsss)", e->when_usec, str_or(e->type, ""), str_or(e->status, ""), str_or(shown, ""));
         }
         return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+GETTER(get_log) {
+        Domain *d = userdata;
+
+        return append_log(reply, d->job, LOG_SHOWN, LOG_DETAIL_MAX);
+}
+
+static int method_get_log(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        Domain *d = userdata;
+        int r;
+
+        r = sd_bus_message_new_method_return(call, &reply);
+        if (r >= 0)
+                r = append_log(reply, d->job, SIZE_MAX, LOG_TEXT_MAX);
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
 }
 
 int domain_bus_renew(Domain *d, bool force, sd_bus_message *call, sd_bus_error *error) {
@@ -332,6 +349,7 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_PROPERTY("Log", "a(tsss)", get_log, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
         SD_BUS_METHOD_WITH_ARGS("Renew", SD_BUS_ARGS("b", force), SD_BUS_RESULT("o", job), method_renew, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Retry", SD_BUS_NO_ARGS, SD_BUS_RESULT("o", job), method_retry, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetLog", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(tsss)", entries), method_get_log, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Explain", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssst)", facts), method_explain, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListArchive", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(tta(ssstts)s)", sets), rollback_bus_list, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Rollback", SD_BUS_ARGS("t", set), SD_BUS_RESULT("t", set), rollback_bus_start, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -39,7 +39,7 @@ void agent_open(const Mdctl *c) {
         struct pollfd ready;
         int fds[2];
 
-        if (agent > 0 || c->no_ask_password || geteuid() == 0)
+        if (agent > 0 || c->host || c->no_ask_password || geteuid() == 0)
                 return;
         if (!isatty(STDIN_FILENO) || access(AGENT, X_OK) < 0 || pipe2(fds, O_CLOEXEC) < 0)
                 return;

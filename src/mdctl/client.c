@@ -23,10 +23,10 @@ int client_connect(Mdctl *c) {
 
         if (c->bus)
                 return MDCTL_DONE;
-        r = sd_bus_open_system(&c->bus);
+        r = c->host ? sd_bus_open_system_remote(&c->bus, c->host) : sd_bus_open_system(&c->bus);
         if (r >= 0)
                 return MDCTL_DONE;
-        fprintf(stderr, "Cannot connect to the system bus: %s\n", strerror(-r));
+        fprintf(stderr, "Cannot connect to the system bus%s%s: %s\n", c->host ? " of " : "", c->host ? c->host : "", strerror(-r));
         return MDCTL_FAILED;
 }
 
@@ -37,7 +37,10 @@ int client_send(Mdctl *c, sd_bus_message *m, sd_bus_error *error, sd_bus_message
         if (r < 0)
                 return sd_bus_error_set_errno(error, r);
         r = sd_bus_call(c->bus, m, c->no_ask_password ? TIMEOUT_USEC : TIMEOUT_INTERACTIVE_USEC, error, ret);
-        if (r < 0 && !sd_bus_error_is_set(error))
+        if (r < 0 && c->host && (r == -ECONNRESET || r == -ENOTCONN)) {
+                sd_bus_error_free(error);
+                (void) sd_bus_error_setf(error, SD_BUS_ERROR_DISCONNECTED, "The connection to %s, made by ssh and systemd-stdio-bridge, has ended", c->host);
+        } else if (r < 0 && !sd_bus_error_is_set(error))
                 (void) sd_bus_error_set_errno(error, r);
         return r < 0 ? r : 0;
 }
@@ -162,6 +165,24 @@ int client_get_domain(Mdctl *c, const char *name, char **ret_path, JsonObject **
         if (r == MDCTL_DONE && ret_path)
                 *ret_path = take_ptr(copy);
         return r;
+}
+
+int client_list_domains(Mdctl *c, JsonObject **ret) {
+        static const char *const members[] = {
+                "Name", "Path", "State", "Action", "Reason", "ValidUntilUSec", "NextUSec", "Errors", "LastProblem", "WaitsFor", NULL,
+        };
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _auto_json_ JsonObject *values = NULL;
+        int r;
+
+        r = client_call_manager(c, "ListDomains", &reply, NULL);
+        if (r != MDCTL_DONE)
+                return r;
+        r = bus_json_read(reply, &values);
+        if (r < 0)
+                return client_tell_answer(r);
+        *ret = bus_json_name_each(values, members);
+        return *ret ? MDCTL_DONE : client_tell_answer(-EBADMSG);
 }
 
 int client_run_until(Mdctl *c, const bool *done) {

@@ -32,5 +32,8 @@ int client_get_all(Mdctl *c, const char *path, const char *interface, JsonObject
 /* The domain's path from any of its names, and all its properties. ret_path may be NULL. */
 int client_get_domain(Mdctl *c, const char *name, char **ret_path, JsonObject **ret);
 
+/* All domains, an object each, with members that are named as the properties. An exit code. */
+int client_list_domains(Mdctl *c, JsonObject **ret);
+
 /* Dispatches what comes until *done; -ECONNRESET and the like: the bus is gone. */
 int client_run_until(Mdctl *c, const bool *done);

@@ -34,13 +34,27 @@ static size_t find_width(void) {
         return 80;
 }
 
+/* SYSTEMD_COLORS counts more than NO_COLOR, as with systemd's own programs; besides a truth value it may be a number of colours. */
+static bool wants_colours(void) {
+        const char *own = getenv("SYSTEMD_COLORS");
+        bool wanted;
+
+        if (own && parse_boolean(own, &wanted) == 0 && !wanted)
+                return false;
+        return (!str_is_empty(own) || str_is_empty(getenv("NO_COLOR"))) && !str_equal(getenv("TERM"), "dumb");
+}
+
 void format_begin(const Mdctl *c) {
         if (!isatty(STDOUT_FILENO))
                 return;
-        has_colours = str_is_empty(getenv("NO_COLOR")) && !str_equal(getenv("TERM"), "dumb");
+        has_colours = wants_colours();
         terminal_width = find_width();
         if (!c->no_pager)
                 pager_open();
+}
+
+size_t format_width(void) {
+        return terminal_width;
 }
 
 const char *colour_on(Colour colour) {

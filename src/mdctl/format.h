@@ -19,6 +19,8 @@ typedef enum Colour {
 
 /* Looks at the terminal and starts the pager: before the first line of a long output. */
 void format_begin(const Mdctl *c);
+/* Columns of the terminal; 0: output does not go to one. After format_begin(). */
+size_t format_width(void);
 
 /* The sequences to switch a colour on and all off; "" when there are no colours. */
 const char *colour_on(Colour colour);

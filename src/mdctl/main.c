@@ -11,12 +11,16 @@
 
 #include "base/cleanup.h"
 #include "base/options.h"
+#include "base/parse.h"
 #include "base/string-util.h"
 #include "base/strv.h"
 #include "mdctl/agent.h"
 #include "mdctl/pager.h"
 
-enum { RETRIES_MAX = 100 };
+enum {
+        RETRIES_MAX = 100,
+        LINES_DEFAULT = 100,
+};
 
 typedef struct Verb {
         const char *name;
@@ -33,6 +37,9 @@ static const Verb verbs[] = {
         { "explain", "NAME",   "Explain what happens to a domain, and why",                1, 1, verb_explain                  },
         { "renew",   "NAME",   "Renew a domain's certificates and wait for the end",      1, 1, verb_renew                    },
         { "retry",   "NAME...", "Try again now what waits after a failure",               1, RETRIES_MAX, verb_retry          },
+        { "log",     "NAME",   "Show what happened to a domain: its own log and the journal", 1, 1, verb_log                    },
+        { "events",  "[NAME]", "Show the latest events of all domains, or of one",         0, 1, verb_events                   },
+        { "timeline", "",      "Show when each domain is renewed and expires",             0, 0, verb_timeline                 },
         { "watch",   "",       "Print what happens, as it happens",                       0, 0, verb_watch                    },
         { "check",   "",       "Look at every domain again; exit status 1 tells of faults", 0, 0, verb_check                  },
         { "reload",  "[UNIT]", "Have web servers load new certificates",                  0, 1, verb_reload                   },
@@ -46,12 +53,14 @@ static const Verb verbs[] = {
 };
 
 static const Option options[] = {
+        { "host",            'H', "HOST", "Ask the manager of another machine, by ssh" },
         { "json",            0, "MODE", "Print JSON: short, pretty, or off" },
         { "no-pager",        0, NULL,   "Do not pipe output into a pager" },
         { "no-legend",       0, NULL,   "Do not print headers and footers" },
         { "no-ask-password", 0, NULL,   "Do not ask for passwords" },
         { "force",           0, NULL,   "With renew: also when nothing is due" },
         { "no-wait",         0, NULL,   "With renew, retry, revoke, rollback, account: do not wait for the end" },
+        { "lines",         'n', "N",    "With log and events: so many, the newest (100)" },
         { "reason",          0, "REASON", "With revoke: why, for instance keyCompromise" },
         { "reissue",         0, NULL,   "With revoke: get new certificates with new keys at once" },
         { "by-certificate-key", 0, NULL, "With revoke: prove it by the certificate's key" },
@@ -85,6 +94,27 @@ static int add_contact(Mdctl *c, const char *text) {
         return uri && strv_consume(&c->contacts, uri) == 0 ? 0 : -ENOMEM;
 }
 
+/* It becomes a word of the command line of ssh, which is not to take it for an option. */
+static int set_host(Mdctl *c, const char *host) {
+        if (str_is_empty(host) || host[0] == '-') {
+                fprintf(stderr, "'%s' is no name of a host; write --host=NAME or --host=USER@NAME.\n", host);
+                return -EINVAL;
+        }
+        c->host = host;
+        return 0;
+}
+
+static int set_lines(Mdctl *c, const char *number) {
+        uint32_t n;
+
+        if (parse_uint32(number, &n) < 0 || n == 0) {
+                fprintf(stderr, "--lines=%s is no number of lines.\n", number);
+                return -EINVAL;
+        }
+        c->lines = n;
+        return 0;
+}
+
 static int handle_option(const Option *option, const char *argument, void *userdata) {
         Mdctl *c = userdata;
         const struct {
@@ -112,6 +142,10 @@ static int handle_option(const Option *option, const char *argument, void *userd
         }
         if (str_equal(option->long_name, "contact"))
                 return add_contact(c, argument);
+        if (str_equal(option->long_name, "lines"))
+                return set_lines(c, argument);
+        if (str_equal(option->long_name, "host"))
+                return set_host(c, argument);
         return parse_json_mode(c, argument);
 }
 
@@ -150,6 +184,7 @@ static bool options_fit(const Mdctl *c, const Verb *verb) {
                 int (*verbs[5])(Mdctl *c, char *const *arguments);
                 const char *fit;
         } rules[] = {
+                { c->lines != LINES_DEFAULT, "--lines is", { verb_log, verb_events }, "'mdctl log' and 'events'" },
                 { c->force, "--force is", { verb_renew }, "'mdctl renew'" },
                 { c->no_wait, "--no-wait is", { verb_renew, verb_retry, verb_revoke, verb_rollback, verb_account }, "'mdctl renew', 'retry', 'revoke', 'rollback' and 'account'" },
                 { c->reason || c->reissue || c->by_certificate_key, "--reason, --reissue and --by-certificate-key are", { verb_revoke }, "'mdctl revoke'" },
@@ -207,7 +242,7 @@ int main(int argc, char *argv[]) {
                 .n_options = ELEMENTSOF(options),
                 .epilogue = commands,
         };
-        Mdctl c = { 0 };
+        Mdctl c = { .lines = LINES_DEFAULT };
         int index, r;
 
         if (!commands)

@@ -24,9 +24,11 @@ typedef enum JsonMode {
 
 typedef struct Mdctl {
         sd_bus *bus; /* client_connect() */
+        const char *host; /* another machine's, over ssh(1); NULL: this one's */
         JsonMode json;
         bool no_pager, no_legend, no_ask_password;
         bool no_wait;     /* renew, retry, account, revoke, rollback */
+        uint32_t lines;   /* log, events: the newest so many */
         bool force;       /* renew */
         char **contacts;  /* account register */
         bool agree;
@@ -38,8 +40,10 @@ typedef struct Mdctl {
 int verb_account(Mdctl *c, char *const *arguments);
 int verb_archive(Mdctl *c, char *const *arguments);
 int verb_check(Mdctl *c, char *const *arguments);
+int verb_events(Mdctl *c, char *const *arguments);
 int verb_explain(Mdctl *c, char *const *arguments);
 int verb_list(Mdctl *c, char *const *arguments);
+int verb_log(Mdctl *c, char *const *arguments);
 int verb_metrics(Mdctl *c, char *const *arguments);
 int verb_reload(Mdctl *c, char *const *arguments);
 int verb_renew(Mdctl *c, char *const *arguments);
@@ -47,6 +51,7 @@ int verb_retry(Mdctl *c, char *const *arguments);
 int verb_revoke(Mdctl *c, char *const *arguments);
 int verb_rollback(Mdctl *c, char *const *arguments);
 int verb_show(Mdctl *c, char *const *arguments);
+int verb_timeline(Mdctl *c, char *const *arguments);
 int verb_tlsa(Mdctl *c, char *const *arguments);
 int verb_version(Mdctl *c, char *const *arguments);
 int verb_watch(Mdctl *c, char *const *arguments);

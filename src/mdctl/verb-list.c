@@ -10,33 +10,13 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/string-util.h"
-#include "mdctl/bus-json.h"
 #include "mdctl/client.h"
 #include "mdctl/domain-text.h"
 #include "mdctl/format.h"
 
-static const char *const members[] = {
-        "Name", "Path", "State", "Action", "Reason", "ValidUntilUSec", "NextUSec", "Errors", "LastProblem", "WaitsFor", NULL,
-};
-
 static const Column columns[] = {
         { "NAME" }, { "STATE" }, { "EXPIRES" }, { "NEXT" }, { "WHEN" }, { "WHY", .shrinks = true },
 };
-
-static int fetch(Mdctl *c, JsonObject **ret) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        _auto_json_ JsonObject *values = NULL;
-        int r;
-
-        r = client_call_manager(c, "ListDomains", &reply, NULL);
-        if (r != MDCTL_DONE)
-                return r;
-        r = bus_json_read(reply, &values);
-        if (r < 0)
-                return client_tell_answer(r);
-        *ret = bus_json_name_each(values, members);
-        return *ret ? MDCTL_DONE : client_tell_answer(-EBADMSG);
-}
 
 static Colour colour_of_state(JsonObject *domain, uint64_t now) {
         uint64_t until = get_number(domain, "ValidUntilUSec");
@@ -98,7 +78,7 @@ int verb_list(Mdctl *c, char *const *arguments) {
         _auto_json_ JsonObject *domains = NULL;
         int r;
 
-        r = fetch(c, &domains);
+        r = client_list_domains(c, &domains);
         if (r != MDCTL_DONE)
                 return r;
         format_begin(c);
