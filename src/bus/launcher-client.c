@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/string-util.h"
+#include "base/strv.h"
 #include "bus/names.h"
 
 /* The launcher may have to be started, and an old timer to be gone. */
@@ -238,4 +239,21 @@ int launcher_run_challenge_event(sd_bus *bus, const char *domain, const char *ty
         if (r < 0)
                 return r;
         return send_hook_call(bus, m, ret_slot, handler, userdata);
+}
+
+int launcher_test_hook(sd_bus *bus, const char *method, char *const *words, char *const *fields, sd_bus_slot **ret_slot, sd_bus_message_handler_t handler, void *userdata) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r;
+
+        assert(bus);
+        assert(ret_slot);
+        assert(handler);
+
+        r = new_message(bus, method, &m);
+        STRV_FOREACH(word, words)
+                if (r >= 0)
+                        r = sd_bus_message_append(m, "s", *word);
+        if (r >= 0 && fields)
+                r = append_fields(m, fields);
+        return r < 0 ? r : sd_bus_call_async(bus, ret_slot, m, handler, userdata, LAUNCHER_HOOK_TIMEOUT_USEC);
 }

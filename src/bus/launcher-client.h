@@ -21,6 +21,10 @@ typedef struct LauncherHookEnd {
 /* 'end' is NULL on failure, and then 'error' is set. */
 typedef void (*LauncherHookHandler)(const LauncherHookEnd *end, const sd_bus_error *error, void *userdata);
 
+/* For people who try a hook out: 'method' is TestEvent, TestChallengeHook or TestChallengeEvent, with its words and, when 'fields' is not NULL, these. 'handler' gets
+ * the launcher's answer. */
+int launcher_test_hook(sd_bus *bus, const char *method, char *const *words, char *const *fields, sd_bus_slot **ret_slot, sd_bus_message_handler_t handler, void *userdata);
+
 /* All of them are answered when the hook has ended, which may take LAUNCHER_HOOK_TIMEOUT_USEC. */
 #define LAUNCHER_HOOK_TIMEOUT_USEC ((uint64_t) 60 * 60 * 1000000)
 /* 'command': "message" or "notify". 'fields' alternates keys and values, NULL-terminated. */

@@ -12,6 +12,8 @@
 #include "launcher/request.h"
 
 #define SERVICE_INTERFACE "org.freedesktop.systemd1.Service"
+#define EVERY_INTERFACE ""
+#define TEST_PREFIX "Test" /* of the methods that do the same as those with "Run", and describe it */
 
 typedef struct UnitEnd {
         const char *result;
@@ -62,6 +64,61 @@ static const char *result_of(const Request *q, const UnitEnd *end) {
         return str_equal(q->result, "done") || str_equal(q->result, "failed") ? end->result : q->result;
 }
 
+/* Whether a property tells what a hook was: systemd's names, which describe the unit with all its drop-ins. */
+static bool describes(const char *name) {
+        static const char *const names[] = {
+                "Id", "DropInPaths", "User", "Group", "ExecStart", "Environment", "StandardInputData", "TimeoutStartUSec", "MemoryMax", "Result", "ExecMainCode", "ExecMainStatus",
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                if (str_equal(names[i], name))
+                        return true;
+        return false;
+}
+
+static int copy_property(sd_bus_message *m, sd_bus_message *reply) {
+        const char *name;
+        int r;
+
+        r = sd_bus_message_read(m, "s", &name);
+        if (r < 0)
+                return r;
+        if (!describes(name))
+                return sd_bus_message_skip(m, "v");
+        r = sd_bus_message_open_container(reply, 'e', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "s", name);
+        if (r >= 0)
+                r = sd_bus_message_copy(reply, m, false);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int copy_properties(sd_bus_message *m, sd_bus_message *reply) {
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "{sv}");
+        while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+                r = copy_property(m, reply);
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(m);
+        }
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int answer_described(const Request *q, sd_bus_message *m) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r;
+
+        r = sd_bus_message_rewind(m, true);
+        if (r >= 0)
+                r = sd_bus_message_new_method_return(q->call, &reply);
+        if (r >= 0)
+                r = copy_properties(m, reply);
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
 static int on_properties(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Request *q = userdata;
         UnitEnd end = { 0 };
@@ -77,7 +134,10 @@ static int on_properties(sd_bus_message *m, void *userdata, sd_bus_error *error)
                 request_fail_errno(q, r);
                 return 0;
         }
-        r = sd_bus_reply_method_return(q->call, "ssii", q->unit, result_of(q, &end), end.code, end.status);
+        if (q->described)
+                r = answer_described(q, m);
+        else
+                r = sd_bus_reply_method_return(q->call, "ssii", q->unit, result_of(q, &end), end.code, end.status);
         if (r < 0)
                 (void) log_failure(r, "Cannot answer the request for %s: %m", q->unit);
         request_free(q);
@@ -92,7 +152,7 @@ static int ask_end(Request *q) {
         if (r < 0)
                 return r;
         return sd_bus_call_method_async(q->launcher->bus, &q->slot, BUS_SYSTEMD_NAME, path, "org.freedesktop.DBus.Properties", "GetAll", on_properties, q, "s",
-                                        SERVICE_INTERFACE);
+                                        q->described ? EVERY_INTERFACE : SERVICE_INTERFACE);
 }
 
 static void on_ended(UnitCall *job, const char *result, const sd_bus_error *error, void *userdata) {
@@ -123,6 +183,7 @@ int hook_follow(Launcher *l, sd_bus_message *call, const char *what, HookUnit *h
         r = request_new(l, call, unit_name_for_hook(what, hook->domain, hook_next_number(l)), &q);
         if (r < 0)
                 return r;
+        q->described = str_has_prefix(sd_bus_message_get_member(call), TEST_PREFIX);
         hook->followed = true;
         r = hook_unit_message(l, q->unit, hook, &q->start);
         if (r < 0)

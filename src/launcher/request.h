@@ -21,6 +21,7 @@ struct Request {
         int (*begin)(Request *q);
         bool started; /* systemd has been asked */
         char *result; /* how its job ended */
+        bool described; /* answered with what the unit was, too */
 
         /* a timer */
         char *domain;

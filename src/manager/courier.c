@@ -19,6 +19,7 @@
 
 enum {
         FLYING_MAX = 16, /* as many as the launcher runs */
+        PENDING_SHOWN = 10000,
         TOLD_AFTER = 3,  /* troubles of the launcher, which may be restarting */
 };
 
@@ -462,4 +463,30 @@ uint64_t courier_vetoed_until(Courier *c, const Domain *d) {
         const Box *box = map_get(c->boxes, DOMAIN_NAME(d));
 
         return box && choose_command(d, EVENT_RENEWING, false) ? box->record->vetoed_until_usec : 0;
+}
+
+static int append_entries(sd_bus_message *reply, const Outbox *o) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < o->n_entries; i++) {
+                const OutboxEntry *e = o->entries[i];
+
+                r = sd_bus_message_append(reply, "(ssubt)", o->name, event_kind_to_string(e->kind), (uint32_t) e->failures, (int) e->flying, e->next_usec);
+        }
+        return r;
+}
+
+int courier_append_pending(const Courier *c, sd_bus_message *reply) {
+        const char *name;
+        size_t n = 0;
+        Box *box;
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "(ssubt)");
+        MAP_FOREACH(c->boxes, name, box)
+                if (r >= 0 && n < PENDING_SHOWN) {
+                        r = append_entries(reply, box->record);
+                        n += box->record->n_entries;
+                }
+        return r < 0 ? r : sd_bus_message_close_container(reply);
 }

@@ -32,5 +32,8 @@ void courier_note_consent(Courier *c, const Domain *d);
 void courier_note_veto(Courier *c, const Domain *d, uint64_t until_usec);
 uint64_t courier_vetoed_until(Courier *c, const Domain *d); /* 0: not */
 
+/* Appends an array of all that hooks are still to be told, at most some 10,000, as GetPendingHooks() of org.mdmanager1.Manager answers. */
+int courier_append_pending(const Courier *c, sd_bus_message *reply);
+
 /* How the hook ended, for everybody: the journal, the job's log, a signal on the bus. 'then' may be NULL. */
 void courier_tell_end(Domain *d, EventKind kind, bool notify, const LauncherHookEnd *end, const char *then);

@@ -11,6 +11,7 @@
 #include "bus/names.h"
 #include "bus/unit-name.h"
 #include "manager/explain.h"
+#include "manager/hook-test.h"
 #include "manager/manager-bus.h"
 #include "manager/next-keys.h"
 #include "manager/reload.h"
@@ -278,6 +279,20 @@ static int method_retry(sd_bus_message *call, void *userdata, sd_bus_error *erro
         return r <= 0 ? (r < 0 ? r : 1) : reply_retry(d, call, domain_retry(d), error);
 }
 
+static int method_test_hook(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        Domain *d = userdata;
+        const char *event;
+        int r;
+
+        r = sd_bus_message_read(call, "s", &event);
+        if (r < 0)
+                return r;
+        r = authorize(d->manager, call, ACTION_TEST_HOOK, DOMAIN_NAME(d), error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        return hook_test_new(d, event, call, error);
+}
+
 static int append_facts(sd_bus_message *reply, const Explanation *e) {
         int r = sd_bus_message_open_container(reply, 'a', "(ssst)");
 
@@ -350,6 +365,7 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Renew", SD_BUS_ARGS("b", force), SD_BUS_RESULT("o", job), method_renew, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Retry", SD_BUS_NO_ARGS, SD_BUS_RESULT("o", job), method_retry, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetLog", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(tsss)", entries), method_get_log, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("TestHook", SD_BUS_ARGS("s", event), SD_BUS_RESULT("aa{sv}", descriptions), method_test_hook, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Explain", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssst)", facts), method_explain, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListArchive", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(tta(ssstts)s)", sets), rollback_bus_list, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Rollback", SD_BUS_ARGS("t", set), SD_BUS_RESULT("t", set), rollback_bus_start, SD_BUS_VTABLE_UNPRIVILEGED),

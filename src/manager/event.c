@@ -154,6 +154,13 @@ static bool is_about_certificate(EventKind kind) {
         return kind == EVENT_RENEWED || kind == EVENT_ROLLED_BACK || kind == EVENT_INSTALLED || kind == EVENT_RELOAD_PENDING || kind == EVENT_SERVED_DIFFERS;
 }
 
+int event_collect_fields(const Domain *d, EventKind kind, const Problem *problem, const char *text, char ***ret) {
+        _cleanup_(live_set_done) LiveSet set = { 0 };
+        int r = read_live(d, &set);
+
+        return r < 0 ? r : collect_fields(d, kind, problem, text, &set, ret);
+}
+
 static void run_hook(Domain *d, EventKind kind, const Problem *problem, const char *text) {
         _cleanup_(live_set_done) LiveSet set = { 0 };
         _auto_strv_ char **fields = NULL;

@@ -10,5 +10,8 @@
 
 const char *event_log_type(EventKind kind); /* its word in the log of job.json */
 
+/* What a hook of the domain is told about such an event: keys and values in turn. 'problem' may be NULL. */
+int event_collect_fields(const Domain *d, EventKind kind, const Problem *problem, const char *text, char ***ret);
+
 /* 'problem' may be NULL. */
 void event_tell(Domain *d, EventKind kind, const Problem *problem, const char *format, ...) _printf_(4, 5);

@@ -14,6 +14,7 @@
 #include "config.h"
 #include "domain/name.h"
 #include "manager/account-bus.h"
+#include "manager/courier.h"
 #include "manager/domain-bus.h"
 #include "manager/listing.h"
 #include "manager/reload.h"
@@ -35,6 +36,7 @@ static const struct {
         [ACTION_REVOKE] = { "org.mdmanager1.revoke", "domain" },
         [ACTION_ACCOUNT] = { "org.mdmanager1.account", "account" },
         [ACTION_ROLLBACK] = { "org.mdmanager1.rollback", "domain" },
+        [ACTION_TEST_HOOK] = { "org.mdmanager1.test-hook", "domain" },
 };
 
 int authorize(Manager *m, sd_bus_message *call, Action action, const char *subject, sd_bus_error *error) {
@@ -231,6 +233,17 @@ static int method_check(sd_bus_message *call, void *userdata, sd_bus_error *erro
         return listing_new(m, call, LISTING_FAULTS, error);
 }
 
+static int method_get_pending_hooks(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        Manager *m = userdata;
+        int r;
+
+        r = sd_bus_message_new_method_return(call, &reply);
+        if (r >= 0)
+                r = courier_append_pending(m->courier, reply);
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
 static int method_get_faults(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         return listing_new(userdata, call, LISTING_FAULTS, error);
 }
@@ -307,6 +320,7 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Renew", SD_BUS_ARGS("s", name, "b", force), SD_BUS_RESULT("o", job), method_renew, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Check", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ss)", faults), method_check, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetFaults", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ss)", faults), method_get_faults, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetPendingHooks", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssubt)", hooks), method_get_pending_hooks, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_ARGS("s", unit), SD_BUS_RESULT("as", units), method_reload, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListAccounts", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sossssas)", accounts), method_list_accounts, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetAccount", SD_BUS_ARGS("s", id), SD_BUS_RESULT("o", account), method_get_account, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -30,6 +30,7 @@
 #include "manager/courier.h"
 #include "manager/domain-bus.h"
 #include "manager/domain.h"
+#include "manager/hook-test.h"
 #include "manager/job-bus.h"
 #include "manager/listing.h"
 #include "manager/manager-bus.h"
@@ -189,6 +190,7 @@ Manager *manager_free(Manager *m) {
         dns_teardown_free_all(m->dns_teardowns);
         challenge_queue_free(m->challenge_queue);
         challenge_queue_free(m->consents);
+        hook_test_free_all(m);
         courier_free(m->courier);
         alpn_keys_free(m->alpn_keys);
         m->absence = absence_free(m->absence);

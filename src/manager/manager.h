@@ -26,6 +26,7 @@ typedef struct Schedule Schedule; /* manager/schedule.h */
 typedef struct RenewalInfo RenewalInfo; /* manager/renewal-info.h */
 typedef struct Adoption Adoption; /* manager/adoption.h */
 typedef struct Turns Turns;       /* manager/turns.h */
+typedef struct HookTest HookTest; /* manager/hook-test.h */
 typedef struct Listing Listing;   /* manager/listing.h */
 typedef struct Absence Absence;   /* manager/absence.h */
 typedef struct Servers Servers;   /* manager/servers.h */
@@ -59,6 +60,7 @@ typedef struct Manager {
         Map *reloads;  /* unit → Reload (manager/reload.h) */
         CaLimits limits; /* CAs that limit us (manager/ca.h) */
         Courier *courier;
+        HookTest *hook_tests; /* under way */
         ChallengeQueue *consents; /* "renewing": renewals that wait for their answer */
         ChallengeQueue *challenge_queue;
         DnsTeardown *dns_teardowns; /* records that are being taken back */

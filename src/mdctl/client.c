@@ -30,19 +30,23 @@ int client_connect(Mdctl *c) {
         return MDCTL_FAILED;
 }
 
-int client_send(Mdctl *c, sd_bus_message *m, sd_bus_error *error, sd_bus_message **ret) {
+int client_send_patiently(Mdctl *c, sd_bus_message *m, uint64_t timeout_usec, sd_bus_error *error, sd_bus_message **ret) {
         int r;
 
         r = sd_bus_message_set_allow_interactive_authorization(m, !c->no_ask_password);
         if (r < 0)
                 return sd_bus_error_set_errno(error, r);
-        r = sd_bus_call(c->bus, m, c->no_ask_password ? TIMEOUT_USEC : TIMEOUT_INTERACTIVE_USEC, error, ret);
+        r = sd_bus_call(c->bus, m, timeout_usec, error, ret);
         if (r < 0 && c->host && (r == -ECONNRESET || r == -ENOTCONN)) {
                 sd_bus_error_free(error);
                 (void) sd_bus_error_setf(error, SD_BUS_ERROR_DISCONNECTED, "The connection to %s, made by ssh and systemd-stdio-bridge, has ended", c->host);
         } else if (r < 0 && !sd_bus_error_is_set(error))
                 (void) sd_bus_error_set_errno(error, r);
         return r < 0 ? r : 0;
+}
+
+int client_send(Mdctl *c, sd_bus_message *m, sd_bus_error *error, sd_bus_message **ret) {
+        return client_send_patiently(c, m, c->no_ask_password ? TIMEOUT_USEC : TIMEOUT_INTERACTIVE_USEC, error, ret);
 }
 
 static int call(Mdctl *c, ClientMethod method, sd_bus_error *error, sd_bus_message **ret, const char *types, va_list ap) {

@@ -19,6 +19,9 @@ int client_call(Mdctl *c, ClientMethod method, sd_bus_error *error, sd_bus_messa
 /* The same with a message that is ready: whoever is asked for a password is asked meanwhile. */
 int client_send(Mdctl *c, sd_bus_message *m, sd_bus_error *error, sd_bus_message **ret);
 
+/* The same for what takes longer than other calls. */
+int client_send_patiently(Mdctl *c, sd_bus_message *m, uint64_t timeout_usec, sd_bus_error *error, sd_bus_message **ret);
+
 /* Tells on stderr what is behind the error, in front of it "WHAT: " when 'what' is not NULL; gives the exit code. */
 int client_tell(const sd_bus_error *error, const char *what);
 /* The same for an answer that makes no sense to us. */

@@ -47,6 +47,7 @@ static const Verb verbs[] = {
         { "revoke",  "NAME",   "Have a domain's certificates revoked",                    1, 1, verb_revoke                   },
         { "archive", "NAME",   "List earlier sets of certificates and keys",              1, 1, verb_archive                  },
         { "rollback", "NAME [SET]", "Put an earlier set back, and wait until it is served", 1, 2, verb_rollback               },
+        { "hook",    "COMMAND", "list, test: what hooks are still to be told; run one and show all of it", 1, 3, verb_hook      },
         { "account", "COMMAND", "list, show, register, update, rollover, deactivate: accounts at CAs", 1, 2, verb_account     },
         { "tlsa",    "NAME",   "Print what TLSA records are to hold for a domain's keys", 1, 1, verb_tlsa                     },
         { "version", "",       "Show the versions of mdctl and md-manager",               0, 0, verb_version                  },

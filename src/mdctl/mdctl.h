@@ -42,6 +42,7 @@ int verb_archive(Mdctl *c, char *const *arguments);
 int verb_check(Mdctl *c, char *const *arguments);
 int verb_events(Mdctl *c, char *const *arguments);
 int verb_explain(Mdctl *c, char *const *arguments);
+int verb_hook(Mdctl *c, char *const *arguments);
 int verb_list(Mdctl *c, char *const *arguments);
 int verb_log(Mdctl *c, char *const *arguments);
 int verb_metrics(Mdctl *c, char *const *arguments);

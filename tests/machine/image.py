@@ -14,7 +14,7 @@ import host
 SUITES = ("bookworm", "trixie", "testing")
 
 RUN = """systemd systemd-sysv dbus polkitd apache2 openssl ca-certificates curl procps iproute2 libcap2-bin python3
-         libsystemd0 libjson-c5 libinih1 caddy knot bind9-dnsutils""".split()
+         libsystemd0 libjson-c5 libinih1 caddy knot bind9-dnsutils openssh-server zsh python3-gi""".split()
 BUILD = """meson ninja-build gcc libc6-dev pkg-config apache2-dev libsystemd-dev libssl-dev libcurl4-openssl-dev
            libc-ares-dev libjson-c-dev libinih-dev mandoc""".split()
 # The directories that systemd's own pkg-config file names moved to a package of their own after Debian 12.
@@ -29,7 +29,7 @@ MASKED = """apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer fstrim.
             e2scrub_all.timer e2scrub_reap.service systemd-pstore.service systemd-firstboot.service
             systemd-networkd-wait-online.service systemd-timesyncd.service systemd-resolved.service getty.target
             getty@.service console-getty.service container-getty@.service dev-hugepages.mount sys-fs-fuse-connections.mount""".split()
-DISABLED = ["caddy.service", "knot.service", "apache-htcacheclean.service"]
+DISABLED = ["caddy.service", "knot.service", "apache-htcacheclean.service", "ssh.service", "ssh.socket", "rescue-ssh.target"]
 
 
 def _mmdebstrap(suite, variant, packages, target):

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""mdctl, beyond looking and renewing: logs, events, the time line, hooks tried out, other machines."""
+
+import json
+import re
+import time
+
+import apache
+import managed
+
+ESCAPE = "\x1b"
+TELL = "/usr/local/lib/md-test/tell"
+TELL_TEXT = """#!/bin/sh
+echo "told $*"
+echo "to stderr" >&2
+cat
+[ ! -e /etc/md-test-fails ]
+"""
+
+
+def setup(m):
+    m.write(TELL, TELL_TEXT, mode=0o755)
+    managed.install(m)
+    managed.settings(m, ReloadIntervalSec=1)
+    m.write("/etc/apache2/conf-enabled/hook.conf", f'MDMessageCmd {TELL} "two words"\nMDChallengeDns01 {TELL} dns\n')
+    managed.add(m, "example.org", "www.example.org")
+    cursor = m.cursor()
+    apache.reload(m)
+    managed.wait_served(m, "example.org")
+    managed.wait_event(m, "example.org", "installed", cursor)
+    m.wait_for(lambda: "\"installed\"" not in m.run(["mdctl", "--json=short", "hook", "list"]).out, 20, "the hook to have been told")
+
+
+def asked(m, *words, **more):
+    return json.loads(managed.mdctl(m, "--json=short", *words, **more).out)
+
+
+def on_terminal(m, *words, columns=80, **environment):
+    """What mdctl prints on a terminal."""
+    code = f"import pty; pty.spawn({['mdctl', '--no-pager', *words]!r})"
+    return m.run(["python3", "-c", code], env={"TERM": "xterm", "COLUMNS": str(columns), **environment}, check=False).out
+
+
+def shown_width(line):
+    return len(re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip("\r\n"))
+
+
+def test_log(m):
+    """mdctl log has the journal's entries about a domain with what hooks printed, and the log of the store where the journal ends; each thing once."""
+    entries = asked(m, "log", "www.example.org")
+    assert [e["WhenUSec"] for e in entries] == sorted(e["WhenUSec"] for e in entries), entries
+    told = [e for e in entries if e.get("Event") == "renewed" and e.get("Unit") == "md-manager.service"]
+    assert len(told) == 1 and told[0]["Source"] == "journal" and re.fullmatch("[0-9a-f]{32}", told[0]["MessageId"]), told
+    assert [e for e in entries if e["Text"] == "told two words renewed example.org" and e["Unit"].startswith("md-hook-renewed-")], entries
+    texts = [e["Text"] for e in entries if e["Source"] == "log"]
+    assert texts and told[0]["Text"] not in texts, texts
+    m.run("journalctl --rotate && journalctl --vacuum-time=1s")
+    kept = asked(m, "log", "example.org")
+    assert told[0]["Text"] in [e["Text"] for e in kept if e["Source"] == "log"], kept
+    assert len(asked(m, "log", "-n", "2", "example.org")) == 2
+    other = managed.mdctl(m, "--json=short", "log", "example.org", user="alice")
+    assert "may not read" in other.err and told[0]["Text"] in [e["Text"] for e in json.loads(other.out)], other
+    assert managed.mdctl(m, "log", "nobody.example", check=False).rc == 1
+    plain = managed.mdctl(m, "log", "example.org").out
+    assert told[0]["Text"] in plain and ESCAPE not in plain, plain
+
+
+def test_events(m):
+    """mdctl events lists what was told with a message id, of all domains or one, and nothing that somebody else wrote under our ids."""
+    cursor = m.cursor()
+    managed.mdctl(m, "renew", "--force", "example.org")
+    managed.wait_event(m, "example.org", "installed", cursor)
+    listed = asked(m, "events")
+    forged = listed[-1]["MessageId"]
+    m.run(["logger", "--journald"], stdin=f"MESSAGE_ID={forged}\nMD_NAME=example.org\nMESSAGE=forged\n", user="alice")
+    m.run("journalctl --sync")
+    listed = asked(m, "events", "example.org")
+    assert [e["Event"] for e in listed][-3:] == ["renewing", "renewed", "installed"], listed
+    assert all(e["Domain"] == "example.org" and e["WhenUSec"] and e["Text"] for e in listed) and "forged" not in [e["Text"] for e in listed], listed
+    assert len(asked(m, "events", "--lines=1")) == 1
+    table = managed.mdctl(m, "events").out
+    assert re.search(r"^WHEN +DOMAIN +EVENT +WHAT", table) and re.search(r" UTC +example\.org +installed +\S", table), table
+    refused = managed.mdctl(m, "events", user="alice", check=False)
+    assert refused.rc == 4 and "may not read" in refused.err and not refused.out, refused
+
+
+def test_timeline(m):
+    """mdctl timeline lists renewals and expiries in order of time; on a terminal it draws them, as wide as that is, in plain letters where it must."""
+    entries = asked(m, "timeline", user="alice")
+    bus = managed.show(m, "example.org")
+    assert [(e["WhenUSec"], e["What"]) for e in entries if e["Domain"] == "example.org"] == [(bus["NextUSec"], "renew"), (bus["ValidUntilUSec"], "expires")], (entries, bus)
+    when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(bus["ValidUntilUSec"] // 1000000))
+    plain = managed.mdctl(m, "timeline").out
+    assert re.search(rf"^{when} +example\.org +expires$", plain, re.MULTILINE) and ESCAPE not in plain, plain
+    for columns, language, signs in ((60, "C.UTF-8", "━◆─✕"), (132, "C.UTF-8", "━◆─✕"), (80, "C", "=R-X")):
+        drawn = on_terminal(m, "timeline", columns=columns, LANG=language, LC_ALL=language)
+        [row] = [line for line in drawn.splitlines() if "example.org" in line]
+        assert all(sign in row for sign in signs) and ESCAPE in row and shown_width(row) == columns, (columns, drawn)
+        assert all(shown_width(line) <= columns for line in drawn.splitlines()), drawn
+    assert ESCAPE not in on_terminal(m, "timeline", NO_COLOR="1") and ESCAPE not in on_terminal(m, "timeline", SYSTEMD_COLORS="false")
+    assert ESCAPE in on_terminal(m, "timeline", NO_COLOR="1", SYSTEMD_COLORS="1")
+
+
+def test_tables_fit(m):
+    """Tables are no wider than the terminal, whatever is in them."""
+    rule = m.ca.proxy.rule(kind="new-order", problem="rejectedIdentifier", detail="no " * 100, times=1)
+    cursor = m.cursor()
+    managed.add(m, "refused.example.org")
+    apache.reload(m)
+    managed.wait_event(m, "refused.example.org", "errored", cursor)
+    assert rule.used
+    for words in (["list"], ["events"], ["account", "list"]):
+        drawn = on_terminal(m, *words, columns=100)
+        assert drawn.strip() and all(shown_width(line) <= 100 for line in drawn.splitlines()), drawn
+    assert "…" in on_terminal(m, "list", columns=100)
+    managed.remove(m, "refused.example.org")
+    apache.reload(m)
+
+
+def test_hook_test(m):
+    """mdctl hook test runs the hook as in production and shows unit, drop-ins, user, command, environment, input, output and end; a rule of polkit may allow it."""
+    m.write("/etc/systemd/system/md-hook-.service.d/site.conf", "[Service]\nEnvironment=SITE=ours\nTimeoutStartSec=77\nMemoryMax=100M\n")
+    m.run("systemctl daemon-reload")
+    try:
+        [report] = asked(m, "hook", "test", "www.example.org", "renewed")
+        assert report["Unit"].startswith("md-hook-renewed-example.org-") and report["DropIns"] == ["/etc/systemd/system/md-hook-.service.d/site.conf"], report
+        assert report["Command"] == [TELL, "two words", "renewed", "example.org"] and report["User"] == "md-hook", report
+        assert {"MD_NAME=example.org", "MD_EVENT=renewed", "MD_DOMAINS=example.org www.example.org", "SITE=ours"} <= set(report["Environment"]), report
+        assert (report["TimeoutUSec"], report["MemoryMax"]) == (77000000, 100 * 1024**2), report
+        assert json.loads(report["Input"])["event"] == "renewed", report
+        assert report["Output"][0] == "told two words renewed example.org" and "to stderr" in report["Output"] and report["Input"].strip() in [line.strip() for line in report["Output"]], report
+        assert (report["Result"], report["ExitCode"], report["ExitStatus"]) == ("success", 1, 0), report
+        text = managed.mdctl(m, "hook", "test", "example.org", "installed").out
+        assert "User: root" in text and "Output: told two words installed example.org" in text and "Result: success (exit status 0)" in text, text
+    finally:
+        m.run("rm -r /etc/systemd/system/md-hook-.service.d; systemctl daemon-reload")
+    m.write("/etc/md-test-fails", "")
+    failed = managed.mdctl(m, "hook", "test", "example.org", "errored", check=False)
+    m.run("rm /etc/md-test-fails")
+    assert failed.rc == 1 and "Result: exit-code (exit status 1)" in failed.out, failed
+    setup_run, teardown = asked(m, "hook", "test", "example.org", "dns-01")
+    assert setup_run["Command"][:4] == [TELL, "dns", "setup", "example.org"] and len(setup_run["Command"][4]) == 43, setup_run
+    assert teardown["Command"] == [TELL, "dns", "teardown", "example.org"], teardown
+    [challenge] = asked(m, "hook", "test", "example.org", "challenge-setup:http-01:www.example.org")
+    assert challenge["Command"][-2:] == ["challenge-setup:http-01:www.example.org", "example.org"], challenge
+    for event in ("frobnicate", "challenge-setup", "challenge-setup:x", "challenge-setup:\x1b:y"):
+        refused = managed.mdctl(m, "hook", "test", "example.org", event, check=False)
+        assert refused.rc == 1 and refused.err and not refused.out, refused
+    denied = managed.mdctl(m, "hook", "test", "example.org", "renewed", user="alice", check=False)
+    assert denied.rc == 4, denied
+    m.write("/etc/polkit-1/rules.d/10-alice.rules", "polkit.addRule(function (action, subject) { if (action.id === 'org.mdmanager1.test-hook' && subject.user === 'alice' &&"
+            " action.lookup('domain') === 'example.org') return polkit.Result.YES; });\n")
+    m.wait_for(lambda: managed.mdctl(m, "hook", "test", "example.org", "renewed", user="alice", check=False).rc == 0, 20, "polkit to have read the rule")
+    m.run("rm /etc/polkit-1/rules.d/10-alice.rules")
+
+
+def test_hook_list(m):
+    """mdctl hook list tells which events hooks are still to be told, how often they failed, and when they are told again."""
+    assert asked(m, "hook", "list", user="alice") == []
+    cursor = m.cursor()
+    m.write("/etc/md-test-fails", "")
+    managed.mdctl(m, "renew", "--force", "example.org", check=False)        # its own veto
+    m.run("rm /etc/md-test-fails")
+    m.write("/etc/apache2/conf-enabled/hook.conf", "MDMessageCmd /bin/sh -c '[ $0 != renewed ]'\n")
+    apache.reload(m)
+    managed.mdctl(m, "renew", "--force", "example.org")
+    managed.wait_event(m, "example.org", "installed", cursor)
+    [waiting] = m.wait_for(lambda: [e for e in asked(m, "hook", "list") if e["Failures"] > 0 and not e["Running"]], 20, "a hook to wait for its next run")
+    assert waiting["Domain"] == "example.org" and waiting["Event"] == "renewed" and waiting["NextUSec"] > time.time() * 1000000 - 5000000, waiting
+    assert re.search(r"example\.org +renewed +\d", managed.mdctl(m, "hook", "list").out)
+    m.write("/etc/apache2/conf-enabled/hook.conf", f'MDMessageCmd {TELL} "two words"\nMDChallengeDns01 {TELL} dns\n')
+    apache.reload(m)
+    m.wait_for(lambda: not asked(m, "hook", "list"), 60, "the hook to have been told")
+
+
+def test_host(m):
+    """mdctl --host asks another machine's manager by ssh, as the user there; what does not work over the bus is said, and so is a machine that does not answer."""
+    m.run("mkdir -p /run/sshd /root/.ssh && chmod 700 /root/.ssh && ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519 && "
+          "install -d -o alice -g alice -m 700 /home/alice/.ssh && install -o alice -g alice -m 600 /root/.ssh/id_ed25519.pub /home/alice/.ssh/authorized_keys && "
+          "cp /root/.ssh/id_ed25519.pub /root/.ssh/authorized_keys && ssh-keygen -A && systemctl start ssh && ssh-keyscan localhost >/root/.ssh/known_hosts")
+    here = asked(m, "list")
+    assert [e["Name"] for e in asked(m, "--host=localhost", "list")] == [e["Name"] for e in here] and asked(m, "-H", "alice@localhost", "show", "example.org")["Name"] == "example.org"
+    log = managed.mdctl(m, "--host=localhost", "--json=short", "log", "example.org")
+    assert "is not on the bus" in log.err and json.loads(log.out), log
+    assert managed.mdctl(m, "-H", "alice@localhost", "renew", "--force", "example.org", check=False).rc == 4
+    managed.mdctl(m, "-H", "root@localhost", "renew", "--force", "example.org")
+    m.write("/root/.ssh/config", "BatchMode yes\nConnectTimeout 5\n")
+    for words, code in ((["--host=nobody@localhost", "list"], 1), (["--host=localhost", "events"], 2), (["--host=-oProxyCommand=x", "list"], 2), (["--host=", "list"], 2)):
+        result = managed.mdctl(m, *words, check=False)
+        assert result.rc == code and result.err and not result.out, result
+    m.run("systemctl stop ssh")
