@@ -11,6 +11,7 @@
 #include "bus/names.h"
 #include "bus/unit-name.h"
 #include "manager/explain.h"
+#include "manager/export.h"
 #include "manager/hook-test.h"
 #include "manager/manager-bus.h"
 #include "manager/next-keys.h"
@@ -293,6 +294,24 @@ static int method_test_hook(sd_bus_message *call, void *userdata, sd_bus_error *
         return hook_test_new(d, event, call, error);
 }
 
+static int method_get_chain(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        int r = export_chain(userdata, call, error);
+
+        return r < 0 ? r : 1;
+}
+
+static int method_get_private_key(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        int r = export_key(userdata, call, error);
+
+        return r < 0 ? r : 1;
+}
+
+static int method_get_pkcs12(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        int r = export_pkcs12(userdata, call, error);
+
+        return r < 0 ? r : 1;
+}
+
 static int append_facts(sd_bus_message *reply, const Explanation *e) {
         int r = sd_bus_message_open_container(reply, 'a', "(ssst)");
 
@@ -365,6 +384,11 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Renew", SD_BUS_ARGS("b", force), SD_BUS_RESULT("o", job), method_renew, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Retry", SD_BUS_NO_ARGS, SD_BUS_RESULT("o", job), method_retry, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetLog", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(tsss)", entries), method_get_log, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetChain", SD_BUS_ARGS("s", key), SD_BUS_RESULT("s", chain), method_get_chain, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetPrivateKey", SD_BUS_ARGS("s", key), SD_BUS_RESULT("s", private_key, "s", chain), method_get_private_key,
+                                SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_SENSITIVE),
+        SD_BUS_METHOD_WITH_ARGS("GetPkcs12", SD_BUS_ARGS("s", key, "s", password), SD_BUS_RESULT("ay", pkcs12), method_get_pkcs12,
+                                SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_SENSITIVE),
         SD_BUS_METHOD_WITH_ARGS("TestHook", SD_BUS_ARGS("s", event), SD_BUS_RESULT("aa{sv}", descriptions), method_test_hook, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Explain", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssst)", facts), method_explain, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListArchive", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(tta(ssstts)s)", sets), rollback_bus_list, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -37,6 +37,7 @@ static const struct {
         [ACTION_ACCOUNT] = { "org.mdmanager1.account", "account" },
         [ACTION_ROLLBACK] = { "org.mdmanager1.rollback", "domain" },
         [ACTION_TEST_HOOK] = { "org.mdmanager1.test-hook", "domain" },
+        [ACTION_EXPORT_KEY] = { "org.mdmanager1.export-key", "domain" },
 };
 
 int authorize(Manager *m, sd_bus_message *call, Action action, const char *subject, sd_bus_error *error) {

@@ -43,6 +43,7 @@ static const Verb verbs[] = {
         { "watch",   "",       "Print what happens, as it happens",                       0, 0, verb_watch                    },
         { "check",   "",       "Look at every domain again; exit status 1 tells of faults", 0, 0, verb_check                  },
         { "reload",  "[UNIT]", "Have web servers load new certificates",                  0, 1, verb_reload                   },
+        { "export",  "NAME",   "Print a domain's certificate with its chain, or its key, too", 1, 1, verb_export               },
         { "metrics", "",       "Print what monitoring wants to know (OpenMetrics)",       0, 0, verb_metrics                  },
         { "revoke",  "NAME",   "Have a domain's certificates revoked",                    1, 1, verb_revoke                   },
         { "archive", "NAME",   "List earlier sets of certificates and keys",              1, 1, verb_archive                  },
@@ -65,6 +66,11 @@ static const Option options[] = {
         { "reason",          0, "REASON", "With revoke: why, for instance keyCompromise" },
         { "reissue",         0, NULL,   "With revoke: get new certificates with new keys at once" },
         { "by-certificate-key", 0, NULL, "With revoke: prove it by the certificate's key" },
+        { "private-key",     0, NULL,   "With export: the private key, too" },
+        { "key",             0, "KEY",  "With export: the certificate for this key, for instance rsa" },
+        { "format",          0, "FORMAT", "With export: pem or pkcs12" },
+        { "password-file",   0, "FILE", "With export: what has the password of PKCS#12 in it" },
+        { "output",          'o', "FILE", "With export: write this file" },
         { "contact",         0, "URI",  "With account register: a contact; may be repeated" },
         { "agree",           0, NULL,   "With account register: agree to the CA's terms of service" },
 };
@@ -130,6 +136,17 @@ static int handle_option(const Option *option, const char *argument, void *userd
                 { "reissue", &c->reissue },
                 { "by-certificate-key", &c->by_certificate_key },
                 { "agree", &c->agree },
+                { "private-key", &c->private_key },
+        };
+        const struct {
+                const char *name;
+                const char **text;
+        } texts[] = {
+                { "reason", &c->reason },
+                { "key", &c->key },
+                { "format", &c->format },
+                { "password-file", &c->password_file },
+                { "output", &c->output },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(flags); i++)
@@ -137,10 +154,11 @@ static int handle_option(const Option *option, const char *argument, void *userd
                         *flags[i].flag = true;
                         return 0;
                 }
-        if (str_equal(option->long_name, "reason")) {
-                c->reason = argument;
-                return 0;
-        }
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++)
+                if (str_equal(option->long_name, texts[i].name)) {
+                        *texts[i].text = argument;
+                        return 0;
+                }
         if (str_equal(option->long_name, "contact"))
                 return add_contact(c, argument);
         if (str_equal(option->long_name, "lines"))
@@ -189,6 +207,8 @@ static bool options_fit(const Mdctl *c, const Verb *verb) {
                 { c->force, "--force is", { verb_renew }, "'mdctl renew'" },
                 { c->no_wait, "--no-wait is", { verb_renew, verb_retry, verb_revoke, verb_rollback, verb_account }, "'mdctl renew', 'retry', 'revoke', 'rollback' and 'account'" },
                 { c->reason || c->reissue || c->by_certificate_key, "--reason, --reissue and --by-certificate-key are", { verb_revoke }, "'mdctl revoke'" },
+                { c->private_key || c->key || c->format || c->password_file || c->output, "--private-key, --key, --format, --password-file and --output are", { verb_export },
+                  "'mdctl export'" },
                 { c->contacts || c->agree, "--contact and --agree are", { verb_account }, "'mdctl account register'" },
         };
 

@@ -32,6 +32,8 @@ typedef struct Mdctl {
         bool force;       /* renew */
         char **contacts;  /* account register */
         bool agree;
+        bool private_key; /* export */
+        const char *key, *format, *password_file, *output;
         const char *reason; /* revoke */
         bool reissue, by_certificate_key;
 } Mdctl;
@@ -42,6 +44,7 @@ int verb_archive(Mdctl *c, char *const *arguments);
 int verb_check(Mdctl *c, char *const *arguments);
 int verb_events(Mdctl *c, char *const *arguments);
 int verb_explain(Mdctl *c, char *const *arguments);
+int verb_export(Mdctl *c, char *const *arguments);
 int verb_hook(Mdctl *c, char *const *arguments);
 int verb_list(Mdctl *c, char *const *arguments);
 int verb_log(Mdctl *c, char *const *arguments);

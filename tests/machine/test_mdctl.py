@@ -189,3 +189,29 @@ def test_host(m):
         result = managed.mdctl(m, *words, check=False)
         assert result.rc == code and result.err and not result.out, result
     m.run("systemctl stop ssh")
+
+
+def test_export(m):
+    """mdctl export prints the chain for everybody, the key for root alone and when asked for; PKCS#12 has both; a file is its owner's."""
+    store = f"{managed.STORE}/domains/example.org"
+    chain, key = m.run(["cat", f"{store}/pubcert.pem"]).out, m.run(["cat", f"{store}/privkey.pem"]).out
+    assert managed.mdctl(m, "export", "www.example.org", user="alice").out == chain
+    assert managed.mdctl(m, "export", "--private-key", "example.org").out == key + chain
+    told = asked(m, "export", "--private-key", "--key=rsa", "example.org")
+    assert told == {"Name": "example.org", "Chain": chain, "PrivateKey": key}, told.keys()
+    refused = managed.mdctl(m, "export", "--private-key", "example.org", user="alice", check=False)
+    assert refused.rc == 4 and "PRIVATE" not in refused.out + refused.err, refused
+    m.write("/root/password", "correct horse\n")
+    m.write("/root/domain.p12", "something else", mode=0o644)
+    managed.mdctl(m, "export", "--private-key", "--format=pkcs12", "--password-file=/root/password", "-o", "/root/domain.p12", "example.org")
+    assert m.run(["stat", "-c", "%a %U", "/root/domain.p12"]).out.strip() == "600 root"
+    read = m.run("openssl pkcs12 -in /root/domain.p12 -noenc -passin file:/root/password").out
+    same = "openssl pkey -pubout -outform DER | sha256sum"
+    assert m.run(same, stdin=read).out == m.run(same, stdin=key).out and read.count("BEGIN CERTIFICATE") == chain.count("BEGIN CERTIFICATE") >= 2, read
+    assert "friendlyName: example.org" in read
+    assert m.run("openssl pkcs12 -in /root/domain.p12 -noenc -passin pass:wrong", check=False).rc != 0
+    for words, code in ((["--format=der"], 2), (["--format=pkcs12"], 2), (["--format=pkcs12", "--private-key"], 2), (["--format=pkcs12", "--password-file=/x"], 2), (["--password-file=/x"], 2), (["--key=P-999"], 1), (["-o", "/nowhere/x"], 1), (["-o", "/root/"], 1)):
+        result = managed.mdctl(m, "export", *words, "example.org", check=False)
+        assert result.rc == code and result.err and not result.out, result
+    noted = m.journal("_SYSTEMD_UNIT=md-manager.service", "MD_NAME=example.org")
+    assert not [e for e in m.journal() if "PRIVATE KEY" in str(e.get("MESSAGE"))], noted
