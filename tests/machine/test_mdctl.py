@@ -215,3 +215,52 @@ def test_export(m):
         assert result.rc == code and result.err and not result.out, result
     noted = m.journal("_SYSTEMD_UNIT=md-manager.service", "MD_NAME=example.org")
     assert not [e for e in m.journal() if "PRIVATE KEY" in str(e.get("MESSAGE"))], noted
+
+
+BASH = r"""source /usr/share/bash-completion/completions/mdctl
+COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+_mdctl
+printf '%s\n' "${COMPREPLY[@]}"
+"""
+
+
+def completed(m, *words, user="alice"):
+    return m.run(["bash", "-c", BASH, "bash", "mdctl", *words], user=user).out.split()
+
+
+def test_completion_bash(m):
+    """bash completes commands, options and their values, and names of domains and accounts from the bus, for any user."""
+    [account] = [e["Id"] for e in asked(m, "account", "list")]
+    for words, expected in ((["sh"], ["show"]), (["show", "exam"], ["example.org"]), (["--no-pager", "log", ""], ["example.org"]), (["account", "show", "ACME"], [account]),
+                            (["list", "--json", "=", "sh"], ["short"]), (["export", "--priv"], ["--private-key"]), (["show", "example.org", ""], []), (["hook", "te"], ["test"]),
+                            (["hook", "test", ""], ["example.org"]), (["hook", "test", "example.org", "rene"], ["renewing", "renewed"]), (["-n", "5", "log", "e"], ["example.org"]),
+                            (["revoke", "--reason", "=", "key"], ["keyCompromise"]), (["reload", "apa"], ["apache2.service"])):
+        assert completed(m, *words) == expected, (words, completed(m, *words))
+
+
+ZSH = r"""
+import os, pty, re, select, sys, time
+pid, fd = pty.fork()
+if pid == 0:
+    os.environ.update(TERM="dumb", PS1="READY> ")
+    os.execvp("zsh", ["zsh", "-f", "-i"])
+def read_until(pattern, seconds=20):
+    text, end = "", time.monotonic() + seconds
+    while not re.search(pattern, text):
+        if not select.select([fd], [], [], max(end - time.monotonic(), 0))[0]:
+            sys.exit(f"no {pattern} in {text!r}")
+        text += os.read(fd, 65536).decode(errors="replace")
+    return text
+os.write(fd, b"PS1='READY> '; fpath=(/usr/share/zsh/site-functions $fpath); autoload -U compinit; compinit -u -D; setopt no_beep; echo DO''NE\n")
+read_until("DONE")
+os.write(fd, sys.argv[1].encode() + b"\t")
+print(read_until(sys.argv[2]))
+"""
+
+
+def test_completion_zsh(m):
+    """zsh, asked on a terminal, completes commands, and names of domains and accounts from the bus."""
+    [account] = [e["Id"] for e in asked(m, "account", "list")]
+    for typed, expected in (("mdctl timel", "timeline"), ("mdctl show exam", r"example\.org"), ("mdctl account show AC", re.escape(account)), ("mdctl hook test example.org insta", "installed"),
+                            ("mdctl list --json=sh", "short")):
+        m.run(["python3", "-c", ZSH, typed, expected], user="alice", env={"HOME": "/home/alice"})
