@@ -17,6 +17,7 @@
 #include "base/strv.h"
 #include "config.h"
 #include "domains.h"
+#include "endpoints.h"
 #include "ocsp.h"
 #include "store-view.h"
 #include "unit.h"
@@ -116,7 +117,8 @@ static int fill(Snapshot *snapshot, const Configuration *c, const char *unit, ap
 
         snapshot->http_reachable = c->domains->http_reachable;
         snapshot->https_reachable = c->domains->https_reachable;
-        return add_domains(snapshot, c->domains);
+        r = endpoints_find(c, p);
+        return r < 0 ? r : add_domains(snapshot, c->domains);
 }
 
 static void tell_failure(const Configuration *c, const char *why) {

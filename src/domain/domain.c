@@ -47,6 +47,7 @@ const DomainMember domain_members[] = {
         SWITCH(NULL, "used-tls", used_tls, false, DOMAIN_MEMBER_ALWAYS),
         LIST(NULL, "hosts", hosts, 0, MANAGED_DOMAIN_TOLD_MAX, domain_text_is_clean),
         LIST(NULL, "origins", origins, 0, MANAGED_DOMAIN_TOLD_MAX, domain_text_is_clean),
+        LIST(NULL, "endpoints", endpoints, 0, MANAGED_DOMAIN_TOLD_MAX, domain_endpoint_is_valid),
         LIST(NULL, "served", served, 0, MANAGED_DOMAIN_SERVED_MAX, domain_fingerprint_is_valid),
 };
 

@@ -66,6 +66,7 @@ typedef struct ManagedDomain {
         char **acme_tls_names; /* names whose virtual host answers acme-tls/1; NULL: none */
         char **hosts;   /* for people, the virtual hosts that use it: "FILE:LINE (ServerName www.example.org)"; NULL: none */
         char **origins; /* for people, where names come from that MDomain does not say: "www.example.org: ServerAlias at FILE:LINE"; NULL: none */
+        char **endpoints; /* where it is served with TLS, and by which name: "ADDRESS:PORT NAME" (domain/endpoint.h); NULL: nowhere */
         char *defined_file; /* where it was configured; NULL: not by Apache */
         unsigned defined_line;
         char *refused;  /* why the server disabled this domain; NULL: it did not */
@@ -84,7 +85,7 @@ enum {
         MANAGED_DOMAIN_WARN_PERCENT = 10,
         MANAGED_DOMAIN_COMMAND_MAX = 256, /* words */
         MANAGED_DOMAIN_FILES_MAX = 64,
-        MANAGED_DOMAIN_TOLD_MAX = 10000,  /* hosts and origins */
+        MANAGED_DOMAIN_TOLD_MAX = 10000,  /* hosts, origins, endpoints */
 };
 
 #define MANAGED_DOMAIN_DNS01_WAIT_USEC ((uint64_t) 2 * 60 * 1000000) /* MDChallengeDns01Wait when it is not set */

@@ -377,6 +377,8 @@ TEST(refused_is_made_printable) {
 static const char *sample(const DomainMember *m) {
         if (m->is_valid == domain_url_is_plausible)
                 return "https://ca.example/dir";
+        if (m->is_valid == domain_endpoint_is_valid)
+                return "*:443 a.org";
         return m->is_valid == domain_fingerprint_is_valid ? FINGERPRINT : "sample";
 }
 
