@@ -48,6 +48,7 @@ static const char *const verb_methods[] = {
         [UNIT_START] = "StartUnit",
         [UNIT_STOP] = "StopUnit",
         [UNIT_RELOAD] = "ReloadUnit",
+        [UNIT_RESTART] = "RestartUnit",
 };
 
 static Watch *find_watch(sd_bus *bus) {

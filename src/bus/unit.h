@@ -7,7 +7,7 @@
 
 #include "base/problem.h"
 
-typedef enum UnitVerb { UNIT_START, UNIT_STOP, UNIT_RELOAD } UnitVerb;
+typedef enum UnitVerb { UNIT_START, UNIT_STOP, UNIT_RELOAD, UNIT_RESTART } UnitVerb;
 
 /* One request to systemd under way. Freed by unit_call_free(), which drops what is still to come. */
 typedef struct UnitCall UnitCall;

@@ -94,6 +94,7 @@ void activation_start(Domain *d) {
         d->job->finished = true;
         d->reload_told = false;
         d->live_since_usec = clock_monotonic_usec();
+        d->seen = false;
         domain_forget_facts(d);
         if (rollback > 0) /* it is the live one now; the one that was live came to the archive */
                 (void) store_archive_remove(m->store, DOMAIN_NAME(d), rollback);
@@ -135,6 +136,7 @@ void activation_check_installed(Domain *d) {
         if (d->job->phase == JOB_PHASE_ACTIVATED)
                 d->job->phase = JOB_PHASE_IDLE;
         d->job->installed_usec = clock_now_usec();
+        d->seen = false;
         event_tell(d, EVENT_INSTALLED, NULL, "%s", is_used_with_tls(d) ? "The server serves the new certificate" : "The new certificate is in place; no virtual host with TLS uses it");
         domain_save_job(d);
 }

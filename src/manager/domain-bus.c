@@ -18,6 +18,7 @@
 #include "manager/reload.h"
 #include "manager/renewal.h"
 #include "manager/rollback.h"
+#include "manager/served.h"
 #include "manager/turns.h"
 
 #define GETTER(name)                                                                                                                          \
@@ -86,6 +87,8 @@ GETTER(get_word) {
                 s = job_phase_to_string(d->job->phase);
         else if (str_equal(property, "Refused"))
                 s = d->config->refused;
+        else if (str_equal(property, "SeenProblem") && served_difference(d->manager->served, d))
+                s = served_difference(d->manager->served, d)->detail;
         else if (str_equal(property, "Account"))
                 s = d->job->account;
         return sd_bus_message_append(reply, "s", str_or(s, ""));
@@ -121,6 +124,8 @@ GETTER(get_time) {
                 t = d->job->last_run_usec;
         else if (str_equal(property, "InstalledUSec"))
                 t = d->job->installed_usec;
+        else if (str_equal(property, "SeenUSec"))
+                t = d->seen ? d->job->seen_usec : 0;
         return sd_bus_message_append(reply, "t", t);
 }
 
@@ -373,6 +378,8 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_PROPERTY("KeyHashes", "a(sss)", get_key_hashes, 0, CHANGES),
         SD_BUS_PROPERTY("Served", "b", get_flag, 0, CHANGES),
         SD_BUS_PROPERTY("InstalledUSec", "t", get_time, 0, CHANGES),
+        SD_BUS_PROPERTY("SeenUSec", "t", get_time, 0, CHANGES),
+        SD_BUS_PROPERTY("SeenProblem", "s", get_word, 0, CHANGES),
         SD_BUS_PROPERTY("Phase", "s", get_word, 0, CHANGES),
         SD_BUS_PROPERTY("Account", "s", get_word, 0, CHANGES),
         SD_BUS_PROPERTY("PersistRecords", "a(sst)", get_persist_records, 0, CHANGES),
@@ -399,9 +406,7 @@ static const sd_bus_vtable vtable[] = {
 static const char *const changing[] = {
         "Names", "Contacts", "CertificateAuthorities", "Servers", "KeySpecs", "DefinedAt", "RenewMode", "Managed", "Refused", "State", "Action", "Reason", "Detail",
         "WaitsFor", "NextUSec", "TimerUnit", "RenewAtUSec", "RenewalInfoStartUSec", "RenewalInfoEndUSec", "ValidUntilUSec", "Certificates", "KeyHashes", "Served",
-        "InstalledUSec", "Phase", "Account", "LastRunUSec", "Errors",
-        "NextUSec", "TimerUnit", "RenewAtUSec", "RenewalInfoStartUSec", "RenewalInfoEndUSec", "ValidUntilUSec", "Certificates", "Served", "InstalledUSec", "Phase", "Account", "PersistRecords", "LastRunUSec", "Errors",
-        "LastProblem", "Job", "Log", NULL,
+        "InstalledUSec", "SeenUSec", "SeenProblem", "Phase", "Account", "PersistRecords", "LastRunUSec", "Errors", "LastProblem", "Job", "Log", NULL,
 };
 
 static int find_domain(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret_found, sd_bus_error *error) {
@@ -475,6 +480,7 @@ static uint64_t hash_state(const Domain *d) {
         h = mix(mix(mix(h, d->job->errors), d->job->last_run_usec), d->job->installed_usec);
         h = mix(mix(mix(h, d->served), d->managed), (uint64_t) (uintptr_t) d->renewal);
         h = mix(h, (uint64_t) domain_waiting_for(d));
+        h = mix(mix(h, d->seen), (uint64_t) (uintptr_t) served_difference(d->manager->served, d));
         h = mix(mix_string(mix_string(h, d->decision.detail), d->job->last ? d->job->last->detail : NULL), d->job->n_log ? d->job->log[0].when_usec : 0);
         for (size_t i = 0; i < d->live.n; i++)
                 h = mix_string(h, d->live.items[i].sha256);

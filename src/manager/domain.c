@@ -26,6 +26,7 @@
 #include "manager/renewal.h"
 #include "manager/reserve.h"
 #include "manager/schedule.h"
+#include "manager/served.h"
 #include "manager/servers.h"
 #include "manager/status.h"
 #include "manager/turns.h"
@@ -51,6 +52,7 @@ static int load_job(Domain *d, const char *name) {
                 return d->job ? 0 : -ENOMEM;
         }
         d->job_kept = r == 0;
+        d->seen = d->job->seen_usec > 0 && d->job->seen_usec >= d->job->installed_usec;
         if (r == STORE_DOMAIN_E_DAMAGED)
                 log_warning("%s: domains/%s/" STORE_FILE_JOB " was damaged; what it knew of earlier attempts is lost.", name, name);
         return r < 0 ? r : 0;
@@ -95,6 +97,7 @@ Domain *domain_free(Domain *d) {
         if (d->config)
                 status_forget(d->manager->shown, d);
         if (d->config && map_get(d->manager->domains, DOMAIN_NAME(d)) == d) {
+                served_forget(d->manager->served, DOMAIN_NAME(d));
                 domain_bus_removed(d);
                 (void) map_remove(d->manager->domains, DOMAIN_NAME(d));
                 d->manager->generation++;
@@ -433,6 +436,7 @@ void domain_evaluate(Domain *d) {
                 domain_save_job(d);
         }
         activation_check_installed(d);
+        served_update(d->manager->served, d);
         if (d->decision.action == DECISION_NOTHING || d->decision.action == DECISION_WAIT)
                 warn_if_expiring(d);
         renewal_info_update(d);

@@ -38,6 +38,7 @@ struct Domain {
         Job *job;
         CertFactsList live; /* facts of domains/NAME/, read again when they may have changed */
         bool live_known;
+        bool seen;   /* … and every listener showed it (manager/served.h) */
         bool served; /* every server that uses it over TLS has handed the live set to its TLS module */
         NextKey next_keys[KEY_SPEC_MAX];
         size_t n_next_keys;

@@ -21,6 +21,7 @@
 #include "manager/revocation.h"
 #include "manager/renewal.h"
 #include "manager/schedule.h"
+#include "manager/served.h"
 #include "manager/servers.h"
 
 /* A time that has passed by this much without anybody acting on it is a fault. */
@@ -215,6 +216,8 @@ char *manager_find_fault(Domain *d) {
                 return str_printf("%u attempt%s failed: %s", d->job->errors, d->job->errors == 1 ? "" : "s", d->job->last->detail);
         if (d->activation_retry && d->job->last)
                 return str_printf("A new certificate cannot be made live: %s", d->job->last->detail);
+        if (served_difference(d->manager->served, d))
+                return strdup(served_difference(d->manager->served, d)->detail);
         if (d->renewal || d->activation_retry || d->decision.action == DECISION_NOTHING)
                 return NULL; /* a running job, or a stated reason */
         if (d->decision.action == DECISION_INSTALL)

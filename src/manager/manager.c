@@ -39,6 +39,7 @@
 #include "manager/renewal-info.h"
 #include "manager/renewal.h"
 #include "manager/schedule.h"
+#include "manager/served.h"
 #include "manager/servers.h"
 #include "manager/staging.h"
 #include "manager/status.h"
@@ -175,6 +176,7 @@ Manager *manager_free(Manager *m) {
         m->schedule = schedule_free(m->schedule); /* early: the timers stay armed while we are away */
         m->renewal_info = renewal_info_free(m->renewal_info);
         m->ocsp = ocsp_free(m->ocsp);
+        m->served = served_free(m->served);
         if (m->tasks)
                 MAP_FOREACH(m->tasks, key, t)
                         t->class->release(t);
@@ -292,6 +294,7 @@ void manager_adopted(Manager *m, bool all) {
         ocsp_update(m->ocsp);
         reload_snapshot_arrived(m);
         courier_kick(m->courier);
+        served_retry(m->served);
         plan_recheck(m);
         if (first)
                 tidy_up(m);
@@ -390,6 +393,8 @@ int manager_start(Manager *m) {
                 r = renewal_info_new(m, &m->renewal_info);
         if (r >= 0)
                 r = ocsp_new(m, &m->ocsp);
+        if (r >= 0)
+                r = served_new(m, &m->served);
         if (r < 0)
                 return log_failure(r, "Cannot watch the servers: %m");
         r = manager_bus_register(m);

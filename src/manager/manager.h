@@ -29,6 +29,7 @@ typedef struct Turns Turns;       /* manager/turns.h */
 typedef struct HookTest HookTest; /* manager/hook-test.h */
 typedef struct Listing Listing;   /* manager/listing.h */
 typedef struct Absence Absence;   /* manager/absence.h */
+typedef struct Served Served;     /* manager/served.h */
 typedef struct Servers Servers;   /* manager/servers.h */
 typedef struct Status Status;     /* manager/status.h */
 
@@ -49,6 +50,7 @@ typedef struct Manager {
         Schedule *schedule;
         RenewalInfo *renewal_info;
         Ocsp *ocsp;
+        Served *served;
 
         Map *domains;  /* name → Domain */
         Map *units;    /* md-renew@….service → Domain, borrowed */

@@ -63,6 +63,10 @@ static int set_value(Settings *c, const char *name, const char *value) {
                 return parse_seconds_usec(value, &c->reload_max_wait_usec);
         if (str_equal(name, "ServedTimeoutSec"))
                 return parse_seconds_usec(value, &c->served_timeout_usec);
+        if (str_equal(name, "VerifyServed"))
+                return parse_boolean(value, &c->verify_served);
+        if (str_equal(name, "RestartIfNotServedSec"))
+                return parse_seconds_usec(value, &c->restart_not_served_usec);
         if (str_equal(name, "StepTimeoutSec"))
                 return parse_seconds_usec(value, &c->step_timeout_usec);
         if (str_equal(name, "RenewalInfoIntervalSec"))
@@ -165,6 +169,7 @@ int settings_load(Settings *ret) {
                 .reload_interval_usec = 10 * USEC_PER_SEC,
                 .reload_max_wait_usec = 20 * USEC_PER_SEC,
                 .served_timeout_usec = 30 * USEC_PER_SEC,
+                .verify_served = true,
                 .step_timeout_usec = 300 * USEC_PER_SEC,
                 .renewal_info_usec = 6 * USEC_PER_HOUR,
                 .certificates_per_week = 5,

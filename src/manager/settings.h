@@ -13,6 +13,8 @@ typedef struct Settings {
         uint64_t reload_interval_usec;   /* ReloadIntervalSec=: least time between two reloads of a unit */
         uint64_t reload_max_wait_usec;   /* ReloadMaxWaitSec=: how long a reload waits for other renewals under way */
         uint64_t served_timeout_usec;    /* ServedTimeoutSec=: after a reload, until the server must have said what it serves */
+        bool verify_served;              /* VerifyServed=: connections to the listeners show whether it does */
+        uint64_t restart_not_served_usec; /* RestartIfNotServedSec=: so long after they showed something else, the unit is restarted; 0: never */
         uint64_t step_timeout_usec;      /* StepTimeoutSec=: how long a CA may take for validation, readiness and issuance, each */
         uint64_t renewal_info_usec;      /* RenewalInfoIntervalSec=: how often a CA is asked when to renew, when it does not say how often */
         unsigned certificates_per_week;  /* CertificatesPerWeek=: the most for one set of names, beyond what short lives need; 0: no limit */

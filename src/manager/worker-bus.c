@@ -14,6 +14,7 @@
 #include "manager/ocsp.h"
 #include "manager/renewal-info.h"
 #include "manager/renewal.h"
+#include "manager/served.h"
 #include "manager/sign.h"
 #include "manager/worker-open.h"
 #include "manager/worker-order.h"
@@ -380,6 +381,9 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("OcspNext", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(tsaybss)", requests), ocsp_worker_next, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("OcspResponse", SD_BUS_ARGS("t", token, "ay", der, "b", by_get), SD_BUS_NO_RESULT, ocsp_worker_response, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("OcspFailed", SD_BUS_ARGS("t", token, "s", problem), SD_BUS_NO_RESULT, ocsp_worker_failed, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ServedNext", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(tasqssas)", looks), served_worker_next, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ServedSeen", SD_BUS_ARGS("t", token, "s", fingerprint, "s", where, "s", why), SD_BUS_NO_RESULT, served_worker_seen,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Progress", SD_BUS_ARGS("s", activity), SD_BUS_NO_RESULT, method_progress, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Close", SD_BUS_ARGS("s", problem), SD_BUS_NO_RESULT, method_close, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,

@@ -14,6 +14,7 @@
 #include "manager/batch.h"
 #include "manager/ocsp.h"
 #include "manager/renewal.h"
+#include "manager/served.h"
 
 enum { OPENS_MAX = 64 }; /* Open() calls that are being looked at */
 
@@ -82,6 +83,11 @@ static void open_for_unit(OpenCall *c, const char *unit) {
         }
         if (str_equal(unit, OCSP_UNIT)) {
                 ocsp_open(m, c->message);
+                open_call_free(c);
+                return;
+        }
+        if (str_equal(unit, SERVED_UNIT)) {
+                served_open(m, c->message);
                 open_call_free(c);
                 return;
         }

@@ -93,6 +93,18 @@ static void print_served(JsonObject *domain) {
                 printf("%*s: %snot the newest certificate, as far as the servers said%s\n", INDENT, "Served", colour_on(COLOUR_WARN), colour_off(COLOUR_WARN));
 }
 
+/* What connections to the listeners showed. */
+static void print_seen(JsonObject *domain) {
+        const char *problem = get_text(domain, "SeenProblem");
+        uint64_t seen = get_number(domain, "SeenUSec");
+        char when[FORMAT_TIME_MAX];
+
+        if (!str_is_empty(problem))
+                printf("%*s: %s%s%s\n", INDENT, "Seen", colour_on(COLOUR_BAD), problem, colour_off(COLOUR_BAD));
+        else if (seen > 0)
+                printf("%*s: %sat every listener%s, %s\n", INDENT, "Seen", colour_on(COLOUR_GOOD), colour_off(COLOUR_GOOD), format_time(when, seen));
+}
+
 static void print_waiting(JsonObject *domain) {
         const char *name = get_text(domain, "Name"), *refused = get_text(domain, "Refused");
 
@@ -245,6 +257,7 @@ int verb_show(Mdctl *c, char *const *arguments) {
         print_list("Names", domain, "Names");
         print_state(domain);
         print_served(domain);
+        print_seen(domain);
         print_next(domain);
         print_certificates(domain);
         print_next_keys(domain);
