@@ -38,6 +38,7 @@ typedef struct Directive {
         Scope scope;
         Effect effect;
         size_t offset;         /* of the member that it sets: of Configuration (EFFECT_SERVER) or Settings */
+        bool is_names;         /* its words are names of domains */
         bool is_command;       /* its words are split as a shell does it: "\\ " is a blank */
         const char *arguments; /* for people */
         const char *instead;   /* an old name: the one to write now */
@@ -61,27 +62,28 @@ static const char *parse_words(cmd_parms *cmd, void *unused, const char *line);
 #define OF_SERVER(member) .offset = offsetof(Configuration, member)
 #define OF_DOMAIN(member) .offset = offsetof(Settings, member)
 #define WORDS(parser, least, most, text) .parse = parser, .min = least, .max = most, .arguments = text
+#define NAMES(parser, text) .parse = parser, .min = 1, .max = ANY_NUMBER, .is_names = true, .arguments = text
 #define COMMAND(parser, text) .parse = parser, .min = 1, .max = ANY_NUMBER, .is_command = true, .arguments = text
 
 /* The table. Another directive is another row. */
 
-#define NAMES "DNS-NAME [DNS-NAME]... [auto|manual]"
+#define SOME_NAMES "DNS-NAME [DNS-NAME]... [auto|manual]"
 
 const command_rec directive_table[] = {
         ROW("MDomain", "Names that share one certificate, which is obtained and renewed",
-            SERVER, WORDS(parse_domain, 1, ANY_NUMBER, NAMES)),
+            SERVER, NAMES(parse_domain, SOME_NAMES)),
         ROW("<MDomain", "The same, with settings of its own inside",
-            SERVER, WORDS(parse_domain_section, 1, ANY_NUMBER, NAMES)),
+            SERVER, NAMES(parse_domain_section, SOME_NAMES)),
         ROW("<MDomainSet", "The same as <MDomain>",
-            SERVER, WORDS(parse_domain_section, 1, ANY_NUMBER, NAMES)),
+            SERVER, NAMES(parse_domain_section, SOME_NAMES)),
         ROW("ManagedDomain", "The old name of MDomain",
-            SERVER, WORDS(parse_domain, 1, ANY_NUMBER, NAMES), .instead = "MDomain"),
+            SERVER, NAMES(parse_domain, SOME_NAMES), .instead = "MDomain"),
         ROW("<ManagedDomain", "The old name of <MDomain>",
-            SERVER, WORDS(parse_domain_section, 1, ANY_NUMBER, NAMES), .instead = "<MDomain>"),
+            SERVER, NAMES(parse_domain_section, SOME_NAMES), .instead = "<MDomain>"),
         ROW("MDMember", "More names, or whether names of virtual hosts with TLS are added by themselves",
-            DOMAIN, WORDS(parse_members, 1, ANY_NUMBER, "DNS-NAME..., or auto|manual")),
+            DOMAIN, NAMES(parse_members, "DNS-NAME..., or auto|manual")),
         ROW("MDMembers", "The same as MDMember",
-            DOMAIN, WORDS(parse_members, 1, ANY_NUMBER, "DNS-NAME..., or auto|manual")),
+            DOMAIN, NAMES(parse_members, "DNS-NAME..., or auto|manual")),
         ROW("MDIgnoreHost", "Whether this virtual host has nothing to do with managed domains",
             SERVER, WORDS(parse_ignore_host, 1, 1, "on|off")),
         ROW("MDBaseServer", "Whether the server outside of virtual hosts is managed, too",
@@ -285,6 +287,30 @@ static const char *check_count(Call *call, const Directive *d, int n) {
                         d->name[0] == '<' ? ">" : "");
 }
 
+static const char *check_text(Call *call, const char *word) {
+        size_t n = strlen(word);
+
+        if (n > MANAGED_DOMAIN_TEXT_MAX)
+                return call_complain(call, "'%.40s...' is too long (%" APR_SIZE_T_FMT " bytes)", word, n);
+        for (size_t step; n > 0; word += step, n -= step) {
+                step = str_utf8_sequence(word, n, NULL);
+                if (step == 0)
+                        return call_complain(call, "the byte 0x%02x in it is not UTF-8, and md-manager could not be told", (unsigned char) *word);
+                if ((unsigned char) *word < ' ' || *word == 0x7f)
+                        return "a control character is in it";
+        }
+        return NULL;
+}
+
+/* What a snapshot cannot hold would be lost or changed on the way. A name of that kind is no name, which concerns its domain alone. */
+static const char *check_words(Call *call, const Directive *d, char **words) {
+        const char *error = NULL;
+
+        for (; *words && !error && !d->is_names; words++)
+                error = check_text(call, *words);
+        return error;
+}
+
 static const char *parse_line(Call *call, const Directive *d, const char *line) {
         const char *error;
         char **words;
@@ -298,9 +324,9 @@ static const char *parse_line(Call *call, const Directive *d, const char *line) 
 
         words = d->is_command ? split_command(call, line, &n) : split_words(call, line, &n);
         error = check_count(call, d, n);
-        if (error)
-                return error;
-        return d->parse(call, words, n);
+        if (!error)
+                error = check_words(call, d, words);
+        return error ? error : d->parse(call, words, n);
 }
 
 /* All directives take the raw line, because httpd cuts lists off silently behind the 64th word. */

@@ -234,7 +234,7 @@ MatchHost *domains_host(const Configuration *c, const server_rec *s) {
 /* Telling */
 
 static void tell_refused(const Configuration *c, const ManagedDomain *d) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, c->base, "%s (%s:%u) is not managed: %s.",
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, c->base, "%.253s (%s:%u) is not managed: %s.",
                      ap_escape_logitem(c->domains->pool, d->name), d->defined_file, d->defined_line, d->refused);
 }
 

@@ -22,7 +22,7 @@ static const char *why_names(const ManagedDomain *d, apr_pool_t *p) {
         STRV_FOREACH(name, d->names)
                 if (!domain_identifier_is_valid(*name))
                         return apr_psprintf(p,
-                                            "'%s' is neither an IP address nor a DNS name that a certificate can have; write letters, digits "
+                                            "'%.253s' is neither an IP address nor a DNS name that a certificate can have; write letters, digits "
                                             "and hyphens (international names in their xn-- form)",
                                             ap_escape_logitem(p, *name));
         return NULL;

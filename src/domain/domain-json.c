@@ -13,10 +13,6 @@
 #include "domain/domain-internal.h"
 #include "domain/name.h"
 
-enum {
-        TEXT_MAX = 4096, /* one URL, path or contact */
-};
-
 #define PROTOCOL_ACME "ACME"
 
 /* To JSON */
@@ -160,7 +156,7 @@ typedef struct Reader {
         })
 
 bool domain_text_is_clean(const char *s) {
-        if (!*s || strnlen(s, TEXT_MAX + 1) > TEXT_MAX)
+        if (!*s || strnlen(s, MANAGED_DOMAIN_TEXT_MAX + 1) > MANAGED_DOMAIN_TEXT_MAX)
                 return false;
         for (; *s; s++)
                 if ((unsigned char) *s < ' ' || *s == 0x7f)
@@ -175,7 +171,7 @@ bool domain_url_is_plausible(const char *s) {
                 rest = str_after_prefix(s, "http://");
         if (!rest)
                 rest = str_after_prefix(s, "file://"); /* "file://localhost/var/run/…": a socket, with protocol "tailscale" */
-        if (!rest || !*rest || *rest == '/' || strnlen(s, TEXT_MAX + 1) > TEXT_MAX)
+        if (!rest || !*rest || *rest == '/' || strnlen(s, MANAGED_DOMAIN_TEXT_MAX + 1) > MANAGED_DOMAIN_TEXT_MAX)
                 return false;
         for (; *rest; rest++)
                 if (*rest <= ' ' || *rest >= 0x7f) /* bytes of UTF-8 are negative, or above it */
@@ -451,7 +447,7 @@ static int read_refused(const Reader *r, ManagedDomain *d) {
 
         if (!s)
                 return json_has(r->o, "refused") ? refuse(r, "member \"refused\" is no text") : 0;
-        text = str_printable(s, strlen(s), TEXT_MAX);
+        text = str_printable(s, strlen(s), MANAGED_DOMAIN_TEXT_MAX);
         if (!text)
                 return -ENOMEM;
         free(d->refused);

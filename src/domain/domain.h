@@ -76,6 +76,7 @@ typedef struct ManagedDomain {
 #define MANAGED_DOMAIN_CA_URL_DEFAULT "https://acme-v02.api.letsencrypt.org/directory"
 
 enum {
+        MANAGED_DOMAIN_TEXT_MAX = 4096,   /* one URL, path, word or contact */
         MANAGED_DOMAIN_NAMES_MAX = 10000, /* MDomain and ServerAlias together */
         MANAGED_DOMAIN_CONTACTS_MAX = 64,
         MANAGED_DOMAIN_CA_URLS_MAX = 16,

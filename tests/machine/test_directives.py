@@ -200,6 +200,23 @@ def test_refused(m):
         assert rc != 0 and f"Syntax error on line {line} of {CASES}/try/case." in said and f"{name}: " in said and why in said, (directive.line(value), why, said)
 
 
+def test_words(m):
+    """What the manager could not be told is refused at its line, and not lost on the way; what is wrong so with a name concerns its domain alone."""
+    latin1 = "\udcfc"
+    wrong = {"a\tb": "a control character is in it", "a\x01b": "a control character is in it", "a\x7fb": "a control character is in it",
+             f"/etc/{latin1}": "the byte 0xfc in it is not UTF-8", f"/{'a' * 4096}": "is too long (4097 bytes)"}
+    lines = ["MDProfile {}", "MDCACertificateFile {}", "MDMessageCmd /bin/true {}", "MDChallengeDns01 /bin/true {}", "MDExternalAccountBinding {} aGVsbG8",
+             "MDPreferredChain {}", "MDCertificateCheck {} https://example.org/", "MDStoreDir {}"]
+    cases = [(line.format(f'"{word}"'), why) for line in lines for word, why in wrong.items()]
+    for (line, why), (rc, said) in zip(cases, try_all(m, [line + "\n" for line, _ in cases])):
+        assert rc != 0 and "Syntax error on line 1 of" in said and f"{line.split()[0]}: " in said and why in said, (line, said)
+    names = [f"m{latin1}ller.example.org", "müller.example.org", "a\x01b.example.org", f"{'a' * 5000}.example.org"]
+    for name, (rc, said) in zip(names, try_all(m, [test_apache.manual(name) for name in names])):
+        assert rc == 0 and "is not managed: '" in said and "is neither an IP address nor a DNS name" in said, (name, said)
+    _, domains = load(m, test_apache.manual("good.example.org") + "".join(map(test_apache.manual, names)) + "MDProfile grün\n", "good.example.org")
+    assert domains["good.example.org"]["profile"] == "grün" and len(domains) == 1 + len(names)
+
+
 def test_places(m):
     """A directive is refused where it cannot stand, and warned about in a virtual host that it would not reach."""
     sections = [("<Location />", "</Location>"), ("<Directory />", "</Directory>"), ("<Files a>", "</Files>")]
