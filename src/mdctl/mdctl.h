@@ -35,7 +35,7 @@ typedef struct Mdctl {
         bool private_key; /* export */
         const char *key, *format, *password_file, *output;
         const char *reason; /* revoke */
-        bool reissue, by_certificate_key;
+        bool reissue, no_reissue, by_certificate_key;
 } Mdctl;
 
 /* 'arguments' are those behind the verb, as many as its row in main.c allows, followed by NULL. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* mdctl revoke: has the CA revoke what a domain serves, and where that is wanted, gets new certificates with new keys first. */
+/* mdctl revoke: has the CA revoke what a domain serves, and gets new certificates with new keys, unless nobody wants them. */
 
 #include "mdctl/mdctl.h"
 
@@ -12,6 +12,11 @@
 #include "mdctl/client.h"
 #include "mdctl/format.h"
 #include "mdctl/job-wait.h"
+
+/* Who gives the names up needs none. */
+static bool is_reissued(const Mdctl *c) {
+        return c->reissue || (!c->no_reissue && !str_equal(c->reason, "cessationOfOperation"));
+}
 
 static int report_end(JobWait *w, const char *name) {
         bool failed = job_wait_failed(w);
@@ -25,7 +30,7 @@ static int report_end(JobWait *w, const char *name) {
                 printf("%s: %sNot revoked%s: %s\n", name, colour_on(COLOUR_BAD), colour_off(COLOUR_BAD), get_text(w->end, "Detail"));
         else
                 printf("%s: %sRevoked%s.%s\n", name, colour_on(COLOUR_GOOD), colour_off(COLOUR_GOOD),
-                       w->mdctl->reissue ? " New certificates with new keys are on their way." : "");
+                       is_reissued(w->mdctl) ? " New certificates with new keys are on their way." : "");
         return r != MDCTL_DONE ? r : failed ? MDCTL_FAILED : MDCTL_DONE;
 }
 
@@ -35,13 +40,17 @@ int verb_revoke(Mdctl *c, char *const *arguments) {
         _auto_free_ char *doing = str_printf("Revoking the certificates of %s", arguments[0]);
         int r;
 
+        if (c->reissue && c->no_reissue) {
+                fprintf(stderr, "--reissue and --no-reissue are not for both at once.\n");
+                return MDCTL_USAGE;
+        }
         if (!doing)
                 return mdctl_oom();
         r = job_wait_subscribe(&w);
         if (r != MDCTL_DONE)
                 return r;
         agent_open(c);
-        r = client_call_manager(c, "Revoke", &reply, "ssbb", arguments[0], str_or(c->reason, ""), (int) c->by_certificate_key, (int) c->reissue);
+        r = client_call_manager(c, "Revoke", &reply, "ssbb", arguments[0], str_or(c->reason, ""), (int) c->by_certificate_key, (int) is_reissued(c));
         agent_close();
         if (r == MDCTL_DONE)
                 r = job_wait_started(&w, reply);

@@ -248,11 +248,11 @@ def test_revoke(m):
     ensure(m)
     serial = serial_of(m, "one.test")
     m.ca.proxy.clear()
-    managed.mdctl(m, "revoke", "--reason=superseded", "one.test")
+    managed.mdctl(m, "revoke", "--reason=superseded", "--no-reissue", "one.test")
     assert m.ca.status_of(serial) == "Revoked"
     [request] = [r for r in m.ca.proxy.requests if r.kind == "revoke"]
     assert request.payload["reason"] == 4 and "kid" in request.protected, request.payload
-    managed.mdctl(m, "revoke", "one.test")
+    managed.mdctl(m, "revoke", "--no-reissue", "one.test")
     result = managed.mdctl(m, "revoke", "--reason=because", "one.test", check=False)
     assert result.rc == 1 and "'because' is no reason" in result.err, str(result)
 
@@ -263,7 +263,7 @@ def test_revoke_by_certificate_key(m):
     renew(m, "one.test")
     serial = serial_of(m, "one.test")
     m.ca.proxy.clear()
-    managed.mdctl(m, "revoke", "--by-certificate-key", "--reason=keyCompromise", "one.test")
+    managed.mdctl(m, "revoke", "--by-certificate-key", "--reason=keyCompromise", "--no-reissue", "one.test")
     [request] = [r for r in m.ca.proxy.requests if r.kind == "revoke"]
     assert m.ca.status_of(serial) == "Revoked" and "jwk" in request.protected and request.payload["reason"] == 1
 
@@ -272,7 +272,7 @@ def test_revoke_by_certificate_key(m):
     managed.check(m)
     assert accounts(m) == {}
     m.ca.proxy.clear()
-    managed.mdctl(m, "revoke", "two.test")
+    managed.mdctl(m, "revoke", "--no-reissue", "two.test")
     [request] = [r for r in m.ca.proxy.requests if r.kind == "revoke"]
     assert m.ca.status_of(serial) == "Revoked" and "jwk" in request.protected
     m.run(f"mv /run/lost-account {managed.STORE}/accounts/{account}")
@@ -288,7 +288,7 @@ def test_revoke_all_keys(m):
         m.ca.proxy.clear()
         if refused:
             m.ca.proxy.rule(kind="revoke", problem="unauthorized", where=lambda r: "kid" in r.protected)
-        managed.mdctl(m, "revoke", "keys.test")
+        managed.mdctl(m, "revoke", "--no-reissue", "keys.test")
         assert len(serials) == 2 and [m.ca.status_of(serial) for serial in serials] == ["Revoked", "Revoked"], serials
         signed = ["kid" if "kid" in r.protected else r.protected["alg"] for r in m.ca.proxy.requests if r.kind == "revoke"]
         assert signed == (["kid", "ES256", "ES384"] if refused else ["kid", "kid"]), signed
@@ -298,13 +298,19 @@ def test_revoke_all_keys(m):
 
 
 def test_reissue(m):
-    """mdctl revoke --reissue: another certificate with another key is served soon after."""
+    """mdctl revoke: another certificate with another key is served soon after; with --no-reissue, or when the names are given up, none is ordered."""
     ensure(m)
+    m.ca.proxy.clear()
+    for words in (["--no-reissue"], ["--reason=cessationOfOperation"]):
+        said = managed.mdctl(m, "revoke", *words, "one.test")
+        assert said.out.strip() == "one.test: Revoked.", said
+        assert managed.show(m, "one.test")["Reason"] != "revoked" and not m.ca.proxy.count("new-order")
+    assert managed.mdctl(m, "revoke", "--reissue", "--no-reissue", "one.test", check=False).rc == 2
     renew(m, "one.test")
     m.wait_for(lambda: managed.show(m, "one.test")["Served"], 60, "the newest certificate to be served")
     before = m.certificate("one.test")
     key = m.read(f"{managed.STORE}/domains/one.test/privkey.pem")
-    managed.mdctl(m, "revoke", "--reissue", "one.test")
+    assert "on their way" in managed.mdctl(m, "revoke", "one.test").out
     managed.wait_served(m, "one.test", 60, other_than=before)
     assert m.read(f"{managed.STORE}/domains/one.test/privkey.pem") != key
 

@@ -197,7 +197,7 @@ def test_activation_delay(m):
     managed.renew(m, name)
     wait_shown(m, name, Reason="activation-delay", Phase="staged")
     cursor = m.cursor()
-    managed.mdctl(m, "revoke", name)
+    managed.mdctl(m, "revoke", "--no-reissue", name)
     managed.wait_event(m, name, "installed", cursor)
     old, cursor = m.certificate(name), m.cursor()
     managed.mdctl(m, "revoke", "--reissue", name)
