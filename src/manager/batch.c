@@ -23,6 +23,7 @@ struct Batch {
         Task *way;       /* only its way to a CA: ca_url and settings; NULL: whatever comes first (somebody started the unit by hand) */
         UnitCall *start; /* ends with the unit; NULL: somebody started it by hand */
         PeerWatch *adopted; /* … and this is its connection */
+        unsigned restarts;
         bool opened;     /* it has asked for something to do */
 };
 
@@ -107,13 +108,19 @@ static size_t count_starting(const Manager *m, const Task *like) {
         return n;
 }
 
+static int start_unit(Batch *b);
+
 /* The unit is gone, or did not come at all. What it had open has noticed by the connection. */
 static void on_unit(UnitCall *call, const char *result, const sd_bus_error *error, void *userdata) {
         Batch *b = userdata;
         Manager *m = b->manager;
-        Task *t = b->opened ? NULL : task_next_for_worker(m, b->way);
         _auto_problem_ Problem *p = NULL;
+        Task *t;
 
+        /* The job merged with the end of a worker that an earlier run of ours had started. */
+        if (!b->opened && result && b->restarts++ == 0 && start_unit(b) >= 0)
+                return;
+        t = b->opened ? NULL : task_next_for_worker(m, b->way);
         if (t)
                 p = result ? problem_new(PROBLEM_TYPE_WORKER, "%s ended without asking for a job (%s); see 'journalctl -u %s'", b->unit, result, b->unit) :
                              problem_from_bus_error(error, PROBLEM_TYPE_WORKER, "Cannot start the worker's unit");
@@ -121,6 +128,11 @@ static void on_unit(UnitCall *call, const char *result, const sd_bus_error *erro
         if (t)
                 task_end(t, p); /* one of them pays for it, and the next one finds out whether it was an accident */
         manager_kick(m);
+}
+
+static int start_unit(Batch *b) {
+        b->start = unit_call_free(b->start);
+        return unit_call_new(b->manager->bus, UNIT_START, b->unit, 0, on_unit, b, &b->start);
 }
 
 /* The first number that is free. */
@@ -164,7 +176,7 @@ bool batch_start(Manager *m, const Task *like) {
                 return false;
         k = batch_new(m, choose_unit(m), like, &b);
         if (k == 0) {
-                k = unit_call_new(m->bus, UNIT_START, b->unit, 0, on_unit, b, &b->start);
+                k = start_unit(b);
                 if (k < 0)
                         batch_free(b);
         }

@@ -146,6 +146,22 @@ def test_by_hand(m):
     wait_installed(m, names, started)
 
 
+def test_manager_killed(m):
+    """The manager dies while a worker for many waits for the CA: its successor waits until that one has gone, and nobody's attempt fails for it."""
+    names = add_many(m, "orphan", PLACES + 2)
+    held = threading.Event()
+    rule = m.ca.proxy.rule(kind="new-order", hold=held)
+    cursor = m.cursor()
+    apache.reload(m)
+    m.wait_for(lambda: rule.used >= PLACES, 30, "requests that are held up")
+    managed.kill(m)
+    m.wait_active("md-manager.service")
+    managed.check(m)        # all are looked at again, and in the queue
+    held.set()
+    wait_installed(m, names, cursor)
+    assert not m.journal("MD_EVENT=errored", after=cursor), [e["MESSAGE"] for e in m.journal("MD_EVENT=errored", after=cursor)]
+
+
 def test_not_started(m):
     """The workers for many cannot be started: one domain after the other says so and is tried again, and in the end all are done."""
     m.write("/run/systemd/system/md-acme-batch@.service.d/broken.conf", "[Service]\nExecStart=\nExecStart=/bin/false\n")
