@@ -11,6 +11,7 @@
 #include "bus/names.h"
 #include "crypto/jws.h"
 #include "crypto/key.h"
+#include "manager/account-doubt.h"
 #include "manager/account-task.h"
 #include "manager/manager-bus.h"
 #include "manager/sign-url.h"
@@ -26,6 +27,7 @@ void account_bus_free(void *listed_account) {
 
         if (!a)
                 return;
+        account_doubt_end(a);
         account_free(a->account);
         free(a->algorithm);
         free(a->path);
@@ -109,6 +111,8 @@ static int put(Manager *m, Account *account) {
         free(a->algorithm);
         a->algorithm = take_ptr(algorithm);
         a->changing_key = changing_key;
+        if (!changing_key)
+                account_doubt_end(a);
         if (is_new && anybody_listens(m))
                 (void) sd_bus_emit_object_added(m->bus, a->path);
         else if (changed)

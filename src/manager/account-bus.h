@@ -13,6 +13,8 @@ typedef struct ListedAccount {
         Account *account;
         char *algorithm;    /* "ES256", …; NULL: its key is missing or damaged */
         bool changing_key;  /* a next key lies there */
+        sd_event_source *doubt; /* … and the CA may hear of it yet; NULL: what it says of it is so (manager/account-doubt.h) */
+        bool next_key_denied;   /* it said that it does not know it */
 } ListedAccount;
 
 int account_bus_register(Manager *m);

@@ -9,6 +9,7 @@
 #include "base/string-util.h"
 #include "manager/account-bus.h"
 #include "manager/account-choice.h"
+#include "manager/account-doubt.h"
 #include "manager/accounts.h"
 #include "manager/domain.h"
 #include "manager/job-bus.h"
@@ -146,7 +147,7 @@ void account_task_recover(Manager *m) {
         ListedAccount *a;
 
         MAP_FOREACH(m->accounts, id, a)
-                if (a->changing_key && a->account->url && str_equal(a->account->status, "valid") && !account_task_find(m, id))
+                if (a->changing_key && !a->next_key_denied && a->account->url && str_equal(a->account->status, "valid") && !account_task_find(m, id))
                         (void) account_task_new(m, a->account, ACCOUNT_UPDATE, NULL, NULL);
 }
 
@@ -191,7 +192,13 @@ static int choose_account(Task *task, Problem **ret_problem) {
                                    t->account, t->account);
                 return -EINVAL;
         }
-        return t->operation == ACCOUNT_KEY_CHANGE ? make_next_key(t, ret_problem) : 0;
+        if (t->operation != ACCOUNT_KEY_CHANGE)
+                return 0;
+        if (account_doubt_is_denied(task->manager, t->account)) {
+                (void) problem_set(ret_problem, PROBLEM_TYPE_SETTING, "A change of the key of account %s was cut off, and may reach the CA yet; try again in some minutes", t->account);
+                return -EBUSY;
+        }
+        return make_next_key(t, ret_problem);
 }
 
 static int describe(Task *task, sd_bus_message *details) {
@@ -275,6 +282,11 @@ static void note_failure(AccountTask *t, const Problem *p) {
                 (void) accounts_set_status(&t->task, "unknown", NULL);
 }
 
+/* What the CA answers it has dealt with. A gateway in front of it may speak for itself. */
+static bool is_answered(const Problem *p) {
+        return p->status >= 400 && p->status < 500;
+}
+
 static void end(Task *task, const Problem *problem) {
         AccountTask *t = account_task_of(task);
         Manager *m = task->manager;
@@ -282,7 +294,7 @@ static void end(Task *task, const Problem *problem) {
         const Problem *why = task->refusal ? task->refusal : problem;
         _auto_problem_ Problem *told = t->did || !why ? NULL : problem_copy(why);
         _auto_free_ char *account = t->account ? strdup(t->account) : NULL;
-        bool recover = t->operation == ACCOUNT_KEY_CHANGE && !t->did && t->is_signed;
+        bool recover = t->operation == ACCOUNT_KEY_CHANGE && !t->did && t->is_signed, doubt = recover && !(problem && is_answered(problem));
 
         if (!t->did && !told)
                 told = problem_new(PROBLEM_TYPE_WORKER, "The worker ended without having done it");
@@ -293,6 +305,8 @@ static void end(Task *task, const Problem *problem) {
         job_bus_ended(task, told);
         release(task);
         account_bus_used(m, account);
+        if (recover && doubt)
+                account_doubt_begin(m, account);
         if (recover)
                 account_task_recover(m);
         manager_kick(m);

@@ -10,6 +10,7 @@
 #include "base/string-util.h"
 #include "manager/account-bus.h"
 #include "manager/account-choice.h"
+#include "manager/account-doubt.h"
 #include "manager/domain.h"
 #include "manager/sign-url.h"
 
@@ -84,7 +85,7 @@ static void forget_choice(Task *t) {
 static void look_up_next_key(Task *t) {
         EVP_PKEY *next = NULL;
 
-        if (!t->account->url || account_key_load(t->manager->store, t->account->id, true, &next) != 0)
+        if (!t->account->url || account_doubt_is_denied(t->manager, t->account->id) || account_key_load(t->manager->store, t->account->id, true, &next) != 0)
                 return;
         EVP_PKEY_free(t->account_key);
         t->account_key = next;
@@ -270,6 +271,10 @@ int accounts_set_status(Task *t, const char *status, Problem **ret_problem) {
 int accounts_rejected(Task *t, Problem **ret_problem) {
         int k;
 
+        if (account_doubt_retract(t->manager, t->account->id)) {
+                log_notice("%s does not accept the old key of account %s any more; it is asked for the new one.", t->ca_url, t->account->id);
+                return accounts_choose(t, ret_problem);
+        }
         log_warning("%s does not accept account %s any more; a new one is registered.", t->ca_url, t->account->id);
         k = accounts_set_status(t, "unknown", ret_problem);
         return k < 0 ? k : accounts_choose(t, ret_problem);
@@ -279,10 +284,21 @@ static bool says_unknown(const Problem *p) {
         return p && (str_equal(p->type, PROBLEM_ACME_PREFIX "accountDoesNotExist") || str_equal(p->type, PROBLEM_ACME_PREFIX "unauthorized"));
 }
 
-void accounts_refused(Task *t, const Problem *problem) {
-        if (!t->account || t->account->url || !t->binding.account_signed || !says_unknown(problem))
-                return;
-        if (t->binding.account_next) {
+/* It comes from the CA, and may be about the key. CAs have many words for a signature that does not fit. */
+static bool may_be_about_key(const Problem *p) {
+        return p && (says_unknown(p) || str_equal(p->type, PROBLEM_ACME_PREFIX "malformed"));
+}
+
+bool accounts_refused(Task *t, const Problem *problem) {
+        if (!t->account)
+                return false;
+        if (t->account->url)
+                return may_be_about_key(problem) && account_doubt_retract(t->manager, t->account->id);
+        if (!t->binding.account_signed || !says_unknown(problem))
+                return false;
+        if (t->binding.account_next && account_doubt_deny(t->manager, t->account->id))
+                log_notice("%s does not know the new key of account %s yet: both are kept for some minutes, in case that the request is on its way.", t->ca_url, t->account->id);
+        else if (t->binding.account_next) {
                 log_notice("%s does not know the new key of account %s: the one that it has goes on counting.", t->ca_url, t->account->id);
                 (void) store_account_drop_next_key(t->manager->store, t->account->id);
                 account_bus_changed(t->manager, t->account->id);
@@ -290,6 +306,7 @@ void accounts_refused(Task *t, const Problem *problem) {
                 log_warning("%s does not take the key of account %s for another directory; the next attempt makes a new one.", t->ca_url, t->account->key_of);
                 (void) accounts_set_status(t, "unknown", NULL);
         }
+        return false;
 }
 
 int accounts_change_key(Task *t, EVP_PKEY *next, Problem **ret_problem) {

@@ -14,11 +14,12 @@ int accounts_take(Task *t, const char *id, Problem **ret_problem);
 /* The CA made or found it. Durable when this returns. */
 int accounts_created(Task *t, const char *url, Problem **ret_problem);
 
-/* The CA does not know it any more: kept for the record with status "unknown"; a new key takes its place. */
+/* The CA does not know it any more: kept for the record with status "unknown"; a new key takes its place. But first the next key, if there is doubt. */
 int accounts_rejected(Task *t, Problem **ret_problem);
 
-/* A task ended with this problem: a key that the CA was asked for, and does not know, is not tried again. */
-void accounts_refused(Task *t, const Problem *problem);
+/* A task ended with this problem: a key that the CA was asked for, and does not know, is not tried again, unless there is doubt (manager/account-doubt.h). True: it
+ * may be only that the CA knows another key by now, for which it is asked the next time. */
+bool accounts_refused(Task *t, const Problem *problem);
 
 /* The directory was read: terms of service that are not those agreed to are noted, for the next accounts_needs_update(). */
 void accounts_note_terms(Task *t);

@@ -19,6 +19,7 @@
 #include "config.h"
 #include "domain/snapshot.h"
 #include "manager/account-bus.h"
+#include "manager/account-doubt.h"
 #include "manager/account-task.h"
 #include "manager/adoption.h"
 #include "manager/batch.h"
@@ -290,6 +291,8 @@ void manager_adopted(Manager *m, bool all) {
 
         m->adopted = true;
         servers_adopted(m->servers, all);
+        if (first)
+                account_doubt_begin_all(m);
         account_task_recover(m); /* before anybody uses these accounts */
         ocsp_update(m->ocsp);
         reload_snapshot_arrived(m);

@@ -310,6 +310,19 @@ static Problem *choose_problem(Renewal *r, const Problem *problem) {
         return told;
 }
 
+/* What the CA says of a key that may not be the account's any more is no fault of anybody's. Takes 'told'. */
+static Problem *check_key(Task *t, const Problem *problem, Problem *told) {
+        Problem *p;
+
+        if (!accounts_refused(t, problem))
+                return told;
+        p = problem_new(PROBLEM_TYPE_WORKER, "%s may know account %s by its new key by now, and is asked for it: %s", t->ca_url, t->account->id, told->detail);
+        if (!p)
+                return told;
+        problem_free(told);
+        return p;
+}
+
 static void end(Task *t, const Problem *problem) {
         Renewal *r = renewal_of(t);
         Domain *d = r->domain;
@@ -321,7 +334,7 @@ static void end(Task *t, const Problem *problem) {
                 (void) sd_bus_reply_method_errorf(r->finalize, BUS_ERROR_REFUSED, "%s", told ? told->detail : "The renewal has ended");
         challenges_tear_down(r);
         if (told) {
-                accounts_refused(t, problem);
+                told = check_key(t, problem, told);
                 count_failure(r, told);
         }
         attempt = d->job->errors;

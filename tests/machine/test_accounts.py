@@ -239,6 +239,50 @@ def test_rollover_and_a_crash(m):
     renew(m, "one.test")
 
 
+def test_rollover_arrives_late(m):
+    """The manager dies while the request for another key is on its way, and asks the CA before it arrives: both keys are kept, and the one that the CA takes in the end counts."""
+    ensure(m)
+    managed.settings(m, StepTimeoutSec=20)
+    account, url = valid(m)["Id"], valid(m)["URL"]
+    before = key_of(m, account)
+    m.ca.proxy.clear()
+    on_its_way = threading.Event()
+    rule = m.ca.proxy.rule(kind="key-change", hold=on_its_way, times=1)
+    managed.mdctl(m, "--no-wait", "account", "rollover", account)
+    m.wait_for(lambda: rule.used, 60, "the request to be on its way")
+    cursor = m.cursor()
+    m.run("systemctl kill --signal=KILL md-manager.service 'md-acme-batch@*.service'")
+    m.wait_journal("_SYSTEMD_UNIT=md-manager.service", after=cursor, deadline=60, where=lambda e: "both are kept" in e["MESSAGE"])
+    assert key_of(m, account) == before and show(m, account)["ChangingKey"]
+    refused = managed.mdctl(m, "account", "rollover", account, check=False)
+    assert refused.rc != 0 and "cut off" in refused.out + refused.err, refused
+    new = key_of(m, account, "account.next")
+    renew(m, "one.test")                            # the old key serves
+    on_its_way.set()
+    m.wait_for(lambda: len(m.ca.proxy.seen("key-change")) == 1 and key_of(m, account) == new, 120, "the new key to count")
+    assert not m.exists(f"{managed.STORE}/accounts/{account}/account.next.pem")
+    renew(m, "one.test")
+    assert valid(m)["URL"] == url and not show(m, account)["ChangingKey"]
+
+
+def test_rollover_never_arrives(m):
+    """… and if it never arrives, the old key goes on counting, and the new one is forgotten when there is no doubt any more."""
+    ensure(m)
+    managed.settings(m, StepTimeoutSec=10)
+    account = valid(m)["Id"]
+    before = key_of(m, account)
+    m.ca.proxy.clear()
+    m.ca.proxy.rule(kind="key-change", drop="before")
+    cursor = m.cursor()
+    assert managed.mdctl(m, "account", "rollover", account, check=False).rc == 1
+    m.wait_journal("_SYSTEMD_UNIT=md-manager.service", after=cursor, deadline=60, where=lambda e: "both are kept" in e["MESSAGE"])
+    assert show(m, account)["ChangingKey"]
+    m.wait_for(lambda: not show(m, account)["ChangingKey"], 60, "the end of the doubt")
+    assert key_of(m, account) == before and not m.exists(f"{managed.STORE}/accounts/{account}/account.next.pem")
+    m.ca.proxy.clear()
+    renew(m, "one.test")
+
+
 def serial_of(m, name):
     return managed.show(m, name)["Certificates"][0][2]
 
