@@ -158,12 +158,20 @@ int key_to_pem(EVP_PKEY *key, Secret **ret) {
         return 0;
 }
 
-/* OpenSSL would ask at the terminal if there were no callback at all. */
-static int refuse_passphrase(char *buffer, int size, int writing, void *userdata) {
-        bool *asked = userdata;
+typedef struct Protection {
+        const Secret *passphrase; /* NULL: nobody is asked for one */
+        bool asked;
+} Protection;
 
-        *asked = true;
-        return -1;
+/* OpenSSL would ask at the terminal if there were no callback at all. */
+static int give_passphrase(char *buffer, int size, int writing, void *userdata) {
+        Protection *p = userdata;
+
+        p->asked = true;
+        if (!p->passphrase || size < 0 || p->passphrase->size > (size_t) size)
+                return -1;
+        memcpy(buffer, p->passphrase->data, p->passphrase->size);
+        return (int) p->passphrase->size;
 }
 
 static bool has_private_part(EVP_PKEY *key) {
@@ -182,10 +190,12 @@ static bool has_private_part(EVP_PKEY *key) {
         return false;
 }
 
-static int refuse_pem(bool asked, Problem **ret_problem) {
+static int refuse_pem(const Protection *p, Problem **ret_problem) {
         _auto_free_ char *errors = openssl_errors();
 
-        if (asked)
+        if (p->asked && p->passphrase)
+                problem_set(ret_problem, PROBLEM_TYPE_STORE, "The private key is protected by another passphrase, or damaged");
+        else if (p->asked)
                 problem_set(ret_problem, PROBLEM_TYPE_STORE,
                             "The private key is protected by a passphrase, and nobody is here to give it");
         else
@@ -193,11 +203,10 @@ static int refuse_pem(bool asked, Problem **ret_problem) {
         return -EBADMSG;
 }
 
-int key_from_pem(const char *pem, size_t size, EVP_PKEY **ret, Problem **ret_problem) {
+static int read_pem(const char *pem, size_t size, Protection *protection, EVP_PKEY **ret, Problem **ret_problem) {
         _auto_error_queue_ int queue = openssl_queue_clear();
         _auto_pkey_ EVP_PKEY *key = NULL;
         _auto_bio_ BIO *bio = NULL;
-        bool asked = false;
 
         assert(pem || size == 0);
         assert(ret);
@@ -209,9 +218,9 @@ int key_from_pem(const char *pem, size_t size, EVP_PKEY **ret, Problem **ret_pro
         bio = BIO_new_mem_buf(pem, (int) size);
         if (!bio)
                 return openssl_failure();
-        key = PEM_read_bio_PrivateKey(bio, NULL, refuse_passphrase, &asked);
+        key = PEM_read_bio_PrivateKey(bio, NULL, give_passphrase, protection);
         if (!key)
-                return refuse_pem(asked, ret_problem);
+                return refuse_pem(protection, ret_problem);
         if (!has_private_part(key)) {
                 problem_set(ret_problem, PROBLEM_TYPE_STORE,
                             "The key is of type %s, or has no private part; RSA, EC, Ed25519 and Ed448 are of use",
@@ -247,6 +256,39 @@ bool key_pem_is_protected(const char *pem, size_t size) {
                 if (str_has_suffix(type, "PRIVATE KEY"))
                         return is_protected(type, header);
         }
+}
+
+int key_from_pem(const char *pem, size_t size, EVP_PKEY **ret, Problem **ret_problem) {
+        Protection protection = { 0 };
+
+        return read_pem(pem, size, &protection, ret, ret_problem);
+}
+
+int key_from_protected_pem(const char *pem, size_t size, const Secret *passphrase, EVP_PKEY **ret, Problem **ret_problem) {
+        Protection protection = { .passphrase = passphrase };
+
+        assert(passphrase);
+
+        return read_pem(pem, size, &protection, ret, ret_problem);
+}
+
+bool key_works(EVP_PKEY *key) {
+        static const unsigned char text[] = "md-manager";
+        _auto_error_queue_ int queue = openssl_queue_clear();
+        _auto_md_ctx_ EVP_MD_CTX *sign = EVP_MD_CTX_new(), *verify = EVP_MD_CTX_new();
+        _auto_openssl_ uint8_t *signature = NULL;
+        size_t n = 0;
+
+        assert(key);
+
+        if (!sign || !verify || EVP_DigestSignInit(sign, NULL, openssl_signing_digest(key), NULL, key) != 1 ||
+            EVP_DigestSign(sign, NULL, &n, text, sizeof(text)) != 1)
+                return false;
+        signature = OPENSSL_malloc(n);
+        if (!signature || EVP_DigestSign(sign, signature, &n, text, sizeof(text)) != 1)
+                return false;
+        return EVP_DigestVerifyInit(verify, NULL, openssl_signing_digest(key), NULL, key) == 1 &&
+                EVP_DigestVerify(verify, signature, n, text, sizeof(text)) == 1;
 }
 
 int key_public_sha256(EVP_PKEY *key, char **ret_hex) {

@@ -26,6 +26,12 @@ int key_from_pem(const char *pem, size_t size, EVP_PKEY **ret, Problem **ret_pro
 /* Whether its first private key is protected by a passphrase. */
 bool key_pem_is_protected(const char *pem, size_t size);
 
+/* The same for keys that are protected by this passphrase (those that are not are read, too). -EBADMSG also for another passphrase. */
+int key_from_protected_pem(const char *pem, size_t size, const Secret *passphrase, EVP_PKEY **ret, Problem **ret_problem);
+
+/* Whether the private half belongs to the public one: signs something and verifies it. For keys that others made. */
+bool key_works(EVP_PKEY *key);
+
 /* SHA-256 of its public half as it stands in certificates (SubjectPublicKeyInfo), lower-case hex: what a TLSA record "3 1 1" holds. */
 int key_public_sha256(EVP_PKEY *key, char **ret_hex);
 

@@ -341,3 +341,44 @@ TEST(hash_of_the_public_half) {
         CHECK_UINT(ERR_peek_error(), 0);
         cert_info_done(&info);
 }
+
+/* As mod_md protects keys of accounts: PKCS#8, and a passphrase of 48 random bytes, NUL bytes and all. */
+TEST(protected) {
+        static const char bytes[48] = "\x80\x00\x01 one\n\xff two";
+        _auto_secret_ Secret *passphrase = secret_new(bytes, sizeof(bytes)), *other = secret_new(bytes, 10), *plain = NULL;
+        _auto_pkey_ EVP_PKEY *key = issue_rsa_key(), *read = NULL, *none = NULL;
+        _auto_bio_ BIO *bio = BIO_new(BIO_s_mem());
+        _auto_problem_ Problem *problem = NULL;
+        char *pem;
+        long n;
+
+        REQUIRE(bio && PEM_write_bio_PKCS8PrivateKey(bio, key, EVP_aes_256_cbc(), (char *) bytes, sizeof(bytes), NULL, NULL) == 1);
+        n = BIO_get_mem_data(bio, &pem);
+        CHECK_INT(key_from_protected_pem(pem, (size_t) n, passphrase, &read, NULL), 0);
+        REQUIRE(read);
+        CHECK(EVP_PKEY_eq(read, key) == 1 && key_works(read));
+        CHECK_INT(key_from_pem(pem, (size_t) n, &none, NULL), -EBADMSG);
+        CHECK_INT(key_from_protected_pem(pem, (size_t) n, other, &none, &problem), -EBADMSG);
+        REQUIRE(problem);
+        CHECK(strstr(problem->detail, "another passphrase"));
+        CHECK_INT(key_from_protected_pem(pem, (size_t) n / 2, passphrase, &none, NULL), -EBADMSG);
+        CHECK(!none);
+        CHECK_UINT(ERR_peek_error(), 0);
+
+        /* One without protection is read, too. */
+        REQUIRE(key_to_pem(key, &plain) == 0);
+        EVP_PKEY_free(take_ptr(read));
+        CHECK_INT(key_from_protected_pem(plain->data, plain->size, passphrase, &read, NULL), 0);
+}
+
+TEST(works) {
+        static const char *const kinds[] = { "P-256", "P-384", "P-521", "Ed25519" };
+
+        for (size_t i = 0; i < ELEMENTSOF(kinds); i++) {
+                _auto_pkey_ EVP_PKEY *key = NULL;
+                KeySpec spec = ec(kinds[i]);
+
+                REQUIRE(key_make(&spec, &key, NULL) == 0);
+                CHECK(key_works(key));
+        }
+}

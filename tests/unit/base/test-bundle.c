@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/bundle.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "lib/test.h"
+
+#define BYTES(s) s, sizeof(s) - 1
+
+TEST(round_trip) {
+        _auto_buffer_ Buffer b = BUFFER_INIT(BUNDLE_SIZE_MAX);
+        _auto_bundle_ Bundle bundle = { 0 };
+        const BundleFile *f;
+
+        CHECK_INT(bundle_append(&b, "md.json", "{}", 2), 0);
+        CHECK_INT(bundle_append(&b, "empty", "", 0), 0);
+        CHECK_INT(bundle_append(&b, "*.example.org/key", "a\0\nb 7 x\n", 9), 0);
+        REQUIRE(bundle_parse(secret_new(b.data, b.size), &bundle) == 0);
+        CHECK_UINT(bundle.n, 3);
+        f = bundle_find(&bundle, "md.json");
+        REQUIRE(f);
+        CHECK_STR(f->data, "{}");
+        f = bundle_find(&bundle, "empty");
+        REQUIRE(f);
+        CHECK_UINT(f->size, 0);
+        CHECK_STR(f->data, "");
+        f = bundle_find(&bundle, "*.example.org/key");
+        REQUIRE(f);
+        CHECK_UINT(f->size, 9);
+        CHECK_MEM(f->data, "a\0\nb 7 x\n", 10);
+        CHECK(!bundle_find(&bundle, "md"));
+}
+
+static const struct {
+        const char *what;
+        const char *data;
+        size_t size;
+        int n; /* files; -1: refused */
+} cases[] = {
+        { "nothing",               BYTES(""),                          0  },
+        { "one",                   BYTES("2 a\nhi\0"),                 1  },
+        { "two",                   BYTES("2 a\nhi\0" "0 b\n\0"),       2  },
+        { "twice",                 BYTES("2 a\nhi\0" "0 a\n\0"),       -1 },
+        { "no size",               BYTES(" a\nhi\0"),                  -1 },
+        { "no digits",             BYTES("x a\nhi\0"),                 -1 },
+        { "negative",              BYTES("-2 a\nhi\0"),                -1 },
+        { "zero in front",         BYTES("02 a\nhi\0"),                -1 },
+        { "hexadecimal",           BYTES("0x2 a\nhi\0"),               -1 },
+        { "too many digits",       BYTES("18446744073709551618 a\nhi\0"), -1 },
+        { "longer than is there",  BYTES("3 a\nhi\0"),                 -1 },
+        { "much longer",           BYTES("1048576 a\nhi\0"),           -1 },
+        { "larger than may be",    BYTES("1048577 a\nhi\0"),           -1 },
+        { "shorter than is there", BYTES("1 a\nhi\0"),                 -1 },
+        { "no NUL byte behind",    BYTES("2 a\nhi"),                   -1 },
+        { "another byte behind",   BYTES("2 a\nhi\n"),                 -1 },
+        { "no name",               BYTES("2 \nhi\0"),                  -1 },
+        { "no line break",         BYTES("2 a"),                       -1 },
+        { "size alone",            BYTES("2"),                         -1 },
+        { "blank in the name",     BYTES("2 a b\nhi\0"),               -1 },
+        { "NUL in the name",       BYTES("2 a\0b\nhi\0"),              -1 },
+        { "escape in the name",    BYTES("2 a\x1b[31m\nhi\0"),         -1 },
+        { "foreign name",          BYTES("2 \xc3\xa4\nhi\0"),          -1 },
+        { "bytes at the end",      BYTES("2 a\nhi\0" "\n"),            -1 },
+};
+
+TEST(parsing) {
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _auto_bundle_ Bundle b = { 0 };
+                int r;
+
+                test_case("%s", cases[i].what);
+                r = bundle_parse(secret_new(cases[i].data, cases[i].size), &b);
+                CHECK_INT(r == 0 ? (int) b.n : -1, cases[i].n);
+                CHECK(r == 0 || !b.bytes);
+        }
+}
+
+TEST(ceilings) {
+        _auto_buffer_ Buffer b = BUFFER_INIT(BUNDLE_SIZE_MAX);
+        _auto_bundle_ Bundle bundle = { 0 };
+        _auto_free_ char *large = calloc(1, BUNDLE_FILE_MAX + 1);
+        char name[BUNDLE_NAME_MAX + 2];
+
+        REQUIRE(large);
+        CHECK_INT(bundle_append(&b, "large", large, BUNDLE_FILE_MAX + 1), BUNDLE_E_INVALID);
+        memset(name, 'a', sizeof(name) - 1);
+        name[sizeof(name) - 1] = '\0';
+        CHECK_INT(bundle_append(&b, name, "", 0), BUNDLE_E_INVALID);
+        CHECK_INT(bundle_append(&b, "a\nb", "", 0), BUNDLE_E_INVALID);
+        for (int i = 0; i < BUNDLE_FILES_MAX; i++) {
+                (void) snprintf(name, sizeof(name), "%d", i);
+                CHECK_INT(bundle_append(&b, name, "x", 1), 0);
+        }
+        CHECK_INT(bundle_parse(secret_new(b.data, b.size), &bundle), 0);
+        bundle_done(&bundle);
+        CHECK_INT(bundle_append(&b, "one-more", "x", 1), 0);
+        CHECK_INT(bundle_parse(secret_new(b.data, b.size), &bundle), BUNDLE_E_INVALID);
+        for (int i = 0; i < BUNDLE_SIZE_MAX / BUNDLE_FILE_MAX - 1; i++)
+                CHECK_INT(bundle_append(&b, "large", large, BUNDLE_FILE_MAX), 0);
+        CHECK_INT(bundle_append(&b, "large", large, BUNDLE_FILE_MAX), BUNDLE_E_INVALID);
+}
