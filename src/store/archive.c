@@ -202,6 +202,21 @@ int store_archive_take(Store *s, int from_fd, const char *name, char ret_entry[s
         return -EEXIST;
 }
 
+int store_archive_staging(Store *s, const char *name) {
+        char entry[STORE_ARCHIVE_ENTRY_SIZE];
+        _auto_close_ int staging_fd = -1;
+        int r;
+
+        assert(s);
+
+        if (!store_name_is_valid(name))
+                return -EINVAL;
+        r = store_open_writable(s, STORE_STAGING, (gid_t) -1, &staging_fd);
+        if (r != 0)
+                return r < 0 ? r : -ENOENT;
+        return store_archive_take(s, staging_fd, name, entry);
+}
+
 bool store_set_has_certificate(int dir_fd) {
         _auto_strv_ char **names = NULL;
 

@@ -2,7 +2,7 @@
 #pragma once
 
 /* Earlier sets of a domain, archive/NAME.N: the number is larger for what came later. What is in one is read by store/domain.h, as set STORE_SET_ARCHIVE of the name
- * that it has here. Only activation adds to the archive. */
+ * that it has here. Activation adds to the archive, and so does who takes over sets from elsewhere. */
 
 #include "store/store.h"
 
@@ -18,6 +18,9 @@ int store_archive_list(Store *s, const char *name, size_t max, ArchivedSet **ret
 
 /* What the set is called in the archive. A name so long that ".N" might not fit is archived under its beginning and a hash. */
 void store_archive_entry(const char *name, uint64_t number, char ret_entry[static STORE_ARCHIVE_ENTRY_SIZE]);
+
+/* The set in the making goes to the archive, without ever having been live here. -ENOENT: there is none. Role MANAGER. */
+int store_archive_staging(Store *s, const char *name);
 
 /* Removes one; not found is done. */
 int store_archive_remove(Store *s, const char *name, uint64_t number);

@@ -170,3 +170,17 @@ TEST(links_are_not_followed) {
         CHECK_UINT(n, 0);
         CHECK(tree_holds(&dir, "elsewhere/pubcert.pem", "precious"));
 }
+
+/* A set from elsewhere comes behind those that are there. */
+TEST(staging_to_archive) {
+        _auto_tmp_dir_ TmpDir dir = tmp_dir_make();
+        _auto_store_ Store *s = tree_open(&dir, STORE_ROLE_MANAGER);
+
+        tree_put(&dir, "archive/" NAME ".3/pubcert.pem", "third");
+        CHECK_INT(store_archive_staging(s, NAME), -ENOENT);
+        CHECK_INT(store_archive_staging(s, "../domains"), -EINVAL);
+        tree_put(&dir, "staging/" NAME "/pubcert.pem", "foreign");
+        CHECK_INT(store_archive_staging(s, NAME), 0);
+        CHECK(tree_holds(&dir, "archive/" NAME ".4/pubcert.pem", "foreign") && tree_holds(&dir, "archive/" NAME ".3/pubcert.pem", "third"));
+        CHECK(!tmp_dir_has(&dir, "staging/" NAME));
+}
