@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "base/string-util.h"
 
 enum { DIGITS_MAX = 7 };
@@ -19,17 +20,17 @@ bool bundle_name_is_valid(const char *name) {
         return true;
 }
 
-int bundle_append(Buffer *b, const char *name, const void *data, size_t size) {
+int bundle_write(int fd, const char *name, const void *data, size_t size) {
+        char header[DIGITS_MAX + BUNDLE_NAME_MAX + 4];
         int r;
 
         if (!bundle_name_is_valid(name) || size > BUNDLE_FILE_MAX)
                 return BUNDLE_E_INVALID;
-        r = buffer_printf(b, "%zu %s\n", size, name);
+        (void) snprintf(header, sizeof(header), "%zu %s\n", size, name);
+        r = fd_write_all(fd, header, strlen(header));
         if (r == 0)
-                r = buffer_append(b, data, size);
-        if (r == 0)
-                r = buffer_append(b, "", 1);
-        return r > 0 ? BUNDLE_E_INVALID : r;
+                r = fd_write_all(fd, data, size);
+        return r == 0 ? fd_write_all(fd, "", 1) : r;
 }
 
 void bundle_done(Bundle *b) {

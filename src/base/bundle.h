@@ -3,7 +3,6 @@
 
 /* Some files in one piece, on their way from who may read them to who understands them: for each "SIZE NAME\n", SIZE bytes, and a NUL byte. */
 
-#include "base/buffer.h"
 #include "base/secret.h"
 
 enum {
@@ -33,8 +32,8 @@ enum {
 
 bool bundle_name_is_valid(const char *name) _pure_;
 
-/* To a buffer with the ceiling BUNDLE_SIZE_MAX, which whoever wrote secrets into it wipes. BUNDLE_E_INVALID: the name or the size cannot be. */
-int bundle_append(Buffer *b, const char *name, const void *data, size_t size);
+/* Writes one behind the others. BUNDLE_E_INVALID: the name or the size cannot be. */
+int bundle_write(int fd, const char *name, const void *data, size_t size);
 
 /* Takes 'bytes', also when it fails. */
 int bundle_parse(Secret *bytes, Bundle *ret);

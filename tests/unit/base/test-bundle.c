@@ -3,21 +3,33 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/cleanup.h"
 #include "lib/test.h"
 
 #define BYTES(s) s, sizeof(s) - 1
 
+static int memory(void) {
+        return memfd_create("test", MFD_CLOEXEC);
+}
+
+static Secret *content(int fd) {
+        off_t size = lseek(fd, 0, SEEK_END);
+        _auto_free_ char *bytes = malloc((size_t) size + 1);
+
+        return bytes && pread(fd, bytes, (size_t) size, 0) == size ? secret_new(bytes, (size_t) size) : NULL;
+}
+
 TEST(round_trip) {
-        _auto_buffer_ Buffer b = BUFFER_INIT(BUNDLE_SIZE_MAX);
+        _auto_close_ int b = memory();
         _auto_bundle_ Bundle bundle = { 0 };
         const BundleFile *f;
 
-        CHECK_INT(bundle_append(&b, "md.json", "{}", 2), 0);
-        CHECK_INT(bundle_append(&b, "empty", "", 0), 0);
-        CHECK_INT(bundle_append(&b, "*.example.org/key", "a\0\nb 7 x\n", 9), 0);
-        REQUIRE(bundle_parse(secret_new(b.data, b.size), &bundle) == 0);
+        CHECK_INT(bundle_write(b, "md.json", "{}", 2), 0);
+        CHECK_INT(bundle_write(b, "empty", "", 0), 0);
+        CHECK_INT(bundle_write(b, "*.example.org/key", "a\0\nb 7 x\n", 9), 0);
+        REQUIRE(bundle_parse(content(b), &bundle) == 0);
         CHECK_UINT(bundle.n, 3);
         f = bundle_find(&bundle, "md.json");
         REQUIRE(f);
@@ -78,26 +90,40 @@ TEST(parsing) {
 }
 
 TEST(ceilings) {
-        _auto_buffer_ Buffer b = BUFFER_INIT(BUNDLE_SIZE_MAX);
+        _auto_close_ int b = memory();
         _auto_bundle_ Bundle bundle = { 0 };
         _auto_free_ char *large = calloc(1, BUNDLE_FILE_MAX + 1);
         char name[BUNDLE_NAME_MAX + 2];
 
         REQUIRE(large);
-        CHECK_INT(bundle_append(&b, "large", large, BUNDLE_FILE_MAX + 1), BUNDLE_E_INVALID);
+        CHECK_INT(bundle_write(b, "large", large, BUNDLE_FILE_MAX + 1), BUNDLE_E_INVALID);
         memset(name, 'a', sizeof(name) - 1);
         name[sizeof(name) - 1] = '\0';
-        CHECK_INT(bundle_append(&b, name, "", 0), BUNDLE_E_INVALID);
-        CHECK_INT(bundle_append(&b, "a\nb", "", 0), BUNDLE_E_INVALID);
-        for (int i = 0; i < BUNDLE_FILES_MAX; i++) {
+        CHECK_INT(bundle_write(b, name, "", 0), BUNDLE_E_INVALID);
+        CHECK_INT(bundle_write(b, "a\nb", "", 0), BUNDLE_E_INVALID);
+        name[BUNDLE_NAME_MAX] = '\0';
+        CHECK_INT(bundle_write(b, name, "", 0), 0);
+        for (int i = 1; i < BUNDLE_FILES_MAX; i++) {
                 (void) snprintf(name, sizeof(name), "%d", i);
-                CHECK_INT(bundle_append(&b, name, "x", 1), 0);
+                CHECK_INT(bundle_write(b, name, "x", 1), 0);
         }
-        CHECK_INT(bundle_parse(secret_new(b.data, b.size), &bundle), 0);
+        CHECK_INT(bundle_parse(content(b), &bundle), 0);
+        CHECK_UINT(bundle.n, BUNDLE_FILES_MAX);
         bundle_done(&bundle);
-        CHECK_INT(bundle_append(&b, "one-more", "x", 1), 0);
-        CHECK_INT(bundle_parse(secret_new(b.data, b.size), &bundle), BUNDLE_E_INVALID);
-        for (int i = 0; i < BUNDLE_SIZE_MAX / BUNDLE_FILE_MAX - 1; i++)
-                CHECK_INT(bundle_append(&b, "large", large, BUNDLE_FILE_MAX), 0);
-        CHECK_INT(bundle_append(&b, "large", large, BUNDLE_FILE_MAX), BUNDLE_E_INVALID);
+        CHECK_INT(bundle_write(b, "one-more", "x", 1), 0);
+        CHECK_INT(bundle_parse(content(b), &bundle), BUNDLE_E_INVALID);
+}
+
+TEST(too_large) {
+        _auto_close_ int b = memory();
+        _auto_bundle_ Bundle bundle = { 0 };
+        _auto_free_ char *large = calloc(1, BUNDLE_FILE_MAX);
+        char name[16];
+
+        REQUIRE(large);
+        for (int i = 0; i < BUNDLE_SIZE_MAX / BUNDLE_FILE_MAX; i++) {
+                (void) snprintf(name, sizeof(name), "%d", i);
+                CHECK_INT(bundle_write(b, name, large, BUNDLE_FILE_MAX), 0);
+        }
+        CHECK_INT(bundle_parse(content(b), &bundle), BUNDLE_E_INVALID);
 }
