@@ -16,6 +16,7 @@
 #include "manager/account-bus.h"
 #include "manager/courier.h"
 #include "manager/domain-bus.h"
+#include "manager/import-bus.h"
 #include "manager/listing.h"
 #include "manager/reload.h"
 #include "manager/revocation.h"
@@ -35,6 +36,7 @@ static const struct {
         [ACTION_RELOAD] = { "org.mdmanager1.reload", "unit" },
         [ACTION_CHECK] = { "org.mdmanager1.check", "domain" },
         [ACTION_REVOKE] = { "org.mdmanager1.revoke", "domain" },
+        [ACTION_IMPORT] = { "org.mdmanager1.import", "source" },
         [ACTION_ACCOUNT] = { "org.mdmanager1.account", "account" },
         [ACTION_ROLLBACK] = { "org.mdmanager1.rollback", "domain" },
         [ACTION_TEST_HOOK] = { "org.mdmanager1.test-hook", "domain" },
@@ -175,6 +177,10 @@ static int method_get_account(sd_bus_message *call, void *userdata, sd_bus_error
 
 static int method_register_account(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         return account_bus_register_new(userdata, call, error);
+}
+
+static int method_import(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        return import_bus_import(userdata, call, error);
 }
 
 static int method_revoke(sd_bus_message *call, void *userdata, sd_bus_error *error) {
@@ -330,6 +336,8 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("GetAccount", SD_BUS_ARGS("s", id), SD_BUS_RESULT("o", account), method_get_account, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("RegisterAccount", SD_BUS_ARGS("s", ca_url, "as", contacts, "b", agreed), SD_BUS_RESULT("o", job), method_register_account,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Import", SD_BUS_ARGS("s", format, "s", kind, "s", name, "h", files, "b", dry_run),
+                                SD_BUS_RESULT("s", result, "s", target, "as", remarks, "as", configuration), method_import, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Revoke", SD_BUS_ARGS("s", name, "s", reason, "b", by_certificate_key, "b", reissue), SD_BUS_RESULT("o", job), method_revoke,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("Event", SD_BUS_ARGS("s", event, "s", domain, "s", detail, "s", problem, "t", when_usec), 0),

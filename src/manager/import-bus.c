@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "manager/import-bus.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/string-util.h"
+#include "bus/error.h"
+#include "bus/names.h"
+#include "manager/import-apply.h"
+#include "manager/manager-bus.h"
+
+#define SEALS (F_SEAL_SHRINK|F_SEAL_GROW|F_SEAL_WRITE)
+
+/* What the files of a call are. One of the three is set. */
+typedef struct Kind {
+        const char *format, *kind;
+        int (*read_account)(const ImportSource *s, ImportAccount *ret, Problem **ret_problem);
+        int (*read_certificate)(const ImportSource *s, ImportCertificate *ret, Problem **ret_problem);
+        int (*apply)(Manager *m, ImportCertificate *c, bool dry_run, ImportReport *report, Problem **ret_problem);
+} Kind;
+
+static const Kind kinds[] = {
+        { "mod_md",  "account",     .read_account = import_mod_md_account },
+        { "mod_md",  "certificate", .read_certificate = import_mod_md_certificate,  .apply = import_apply_certificate },
+        { "mod_md",  "archived",    .read_certificate = import_mod_md_certificate,  .apply = import_apply_archived },
+        { "certbot", "account",     .read_account = import_certbot_account },
+        { "certbot", "certificate", .read_certificate = import_certbot_certificate, .apply = import_apply_certificate },
+        { "acme.sh", "account",     .read_account = import_acme_sh_account },
+        { "acme.sh", "certificate", .read_certificate = import_acme_sh_certificate, .apply = import_apply_certificate },
+};
+
+typedef struct Request {
+        const char *format, *kind, *name;
+        int fd; /* the message's */
+        int dry_run;
+} Request;
+
+static const Kind *find_kind(const Request *q) {
+        for (size_t i = 0; i < ELEMENTSOF(kinds); i++)
+                if (str_equal(kinds[i].format, q->format) && str_equal(kinds[i].kind, q->kind))
+                        return &kinds[i];
+        return NULL;
+}
+
+/* Sealed memory: whoever sent it cannot change it any more, and reading it does not wait for anything. */
+static int read_sealed(int fd, Secret **ret) {
+        _auto_secret_ Secret *bytes = NULL;
+        struct stat st;
+        int seals = fcntl(fd, F_GET_SEALS);
+        size_t done = 0;
+
+        if (seals < 0 || (seals & SEALS) != SEALS || fstat(fd, &st) < 0 || st.st_size < 0 || st.st_size > BUNDLE_SIZE_MAX)
+                return -EBADMSG;
+        bytes = secret_new("", 0);
+        if (!bytes)
+                return -ENOMEM;
+        free(bytes->data);
+        bytes->size = (size_t) st.st_size;
+        bytes->data = calloc(1, bytes->size + 1);
+        if (!bytes->data) {
+                bytes->size = 0;
+                return -ENOMEM;
+        }
+        while (done < bytes->size) {
+                ssize_t n = pread(fd, bytes->data + done, bytes->size - done, (off_t) done);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n <= 0)
+                        return n < 0 ? -errno : -EBADMSG;
+                done += (size_t) n;
+        }
+        *ret = take_ptr(bytes);
+        return 0;
+}
+
+static int read_files(const Request *q, Bundle *ret) {
+        Secret *bytes = NULL;
+        int r = read_sealed(q->fd, &bytes);
+
+        if (r == 0)
+                r = bundle_parse(bytes, ret);
+        return r > 0 ? -EBADMSG : r;
+}
+
+static int run_account(Manager *m, const Kind *kind, const ImportSource *s, const Request *q, ImportReport *report, Problem **ret_problem) {
+        _auto_import_account_ ImportAccount a = { 0 };
+        int r = kind->read_account(s, &a, ret_problem);
+
+        return r == 0 ? import_apply_account(m, &a, q->dry_run, report, ret_problem) : r;
+}
+
+static int run_certificate(Manager *m, const Kind *kind, const ImportSource *s, const Request *q, ImportReport *report, Problem **ret_problem) {
+        _auto_import_certificate_ ImportCertificate c = { 0 };
+        int r = kind->read_certificate(s, &c, ret_problem);
+
+        return r == 0 ? kind->apply(m, &c, q->dry_run, report, ret_problem) : r;
+}
+
+/* What is wrong with the files is no error of the call. */
+static int note_outcome(int r, const Problem *problem, ImportReport *report) {
+        report->result = r == IMPORT_E_NOTHING ? IMPORT_LEFT_OUT : IMPORT_REFUSED;
+        return import_note(&report->remarks, "%s", problem ? problem->detail : "no reason is known");
+}
+
+static int reply(sd_bus_message *call, const ImportReport *report) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r = sd_bus_message_new_method_return(call, &m);
+
+        if (r >= 0)
+                r = sd_bus_message_append(m, "ss", import_result_to_string(report->result), str_or(report->target, ""));
+        if (r >= 0)
+                r = sd_bus_message_append_strv(m, report->remarks);
+        if (r >= 0)
+                r = sd_bus_message_append_strv(m, report->configuration);
+        return r < 0 ? r : sd_bus_send(NULL, m, NULL);
+}
+
+static int run(Manager *m, const Request *q, sd_bus_message *call, sd_bus_error *error) {
+        _auto_import_report_ ImportReport report = { 0 };
+        _auto_bundle_ Bundle files = { 0 };
+        _auto_problem_ Problem *problem = NULL;
+        const ImportSource source = { .name = q->name, .files = &files, .now_usec = clock_now_usec() };
+        const Kind *kind = find_kind(q);
+        int r;
+
+        if (!kind || !bundle_name_is_valid(q->name))
+                return sd_bus_error_set(error, BUS_ERROR_INVALID, "There is no such format, no such kind, or the name is none");
+        r = read_files(q, &files);
+        if (r == -EBADMSG)
+                return sd_bus_error_set(error, BUS_ERROR_INVALID, "The files are no bundle in sealed memory");
+        if (r == 0)
+                r = kind->read_account ? run_account(m, kind, &source, q, &report, &problem) : run_certificate(m, kind, &source, q, &report, &problem);
+        if (r > 0)
+                r = note_outcome(r, problem, &report);
+        if (r < 0 && problem)
+                return bus_error_from_problem(error, r == -EBUSY ? BUS_ERROR_BUSY : BUS_ERROR_FAILED, problem);
+        return r < 0 ? r : reply(call, &report);
+}
+
+int import_bus_import(Manager *m, sd_bus_message *call, sd_bus_error *error) {
+        Request q = { .fd = -1 };
+        int r;
+
+        r = sd_bus_message_read(call, "ssshb", &q.format, &q.kind, &q.name, &q.fd, &q.dry_run);
+        if (r < 0)
+                return r;
+        r = authorize(m, call, ACTION_IMPORT, "", error);
+        return r <= 0 ? (r < 0 ? r : 1) : run(m, &q, call, error);
+}
