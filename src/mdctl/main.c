@@ -51,6 +51,7 @@ static const Verb verbs[] = {
         { "hook",    "COMMAND", "list, test: what hooks are still to be told; run one and show all of it", 1, 3, verb_hook      },
         { "account", "COMMAND", "list, show, register, update, rollover, deactivate: accounts at CAs", 1, 2, verb_account     },
         { "tlsa",    "NAME",   "Print what TLSA records are to hold for a domain's keys", 1, 1, verb_tlsa                     },
+        { "import",  "[DIRECTORY]", "Take over what mod_md, certbot or acme.sh left behind", 0, 1, verb_import                },
         { "version", "",       "Show the versions of mdctl and md-manager",               0, 0, verb_version                  },
 };
 
@@ -63,6 +64,7 @@ static const Option options[] = {
         { "force",           0, NULL,   "With renew: also when nothing is due" },
         { "no-wait",         0, NULL,   "With renew, retry, revoke, rollback, account: do not wait for the end" },
         { "lines",         'n', "N",    "With log and events: so many, the newest (100)" },
+        { "dry-run",         0, NULL,   "With import: only say what would be done" },
         { "reason",          0, "REASON", "With revoke: why, for instance keyCompromise" },
         { "reissue",         0, NULL,   "With revoke: get new certificates with new keys at once; the default, unless the names are given up" },
         { "no-reissue",      0, NULL,   "With revoke: go on with the revoked ones" },
@@ -134,6 +136,7 @@ static int handle_option(const Option *option, const char *argument, void *userd
                 { "no-ask-password", &c->no_ask_password },
                 { "force", &c->force },
                 { "no-wait", &c->no_wait },
+                { "dry-run", &c->dry_run },
                 { "reissue", &c->reissue },
                 { "no-reissue", &c->no_reissue },
                 { "by-certificate-key", &c->by_certificate_key },
@@ -207,6 +210,7 @@ static bool options_fit(const Mdctl *c, const Verb *verb) {
         } rules[] = {
                 { c->lines != LINES_DEFAULT, "--lines is", { verb_log, verb_events }, "'mdctl log' and 'events'" },
                 { c->force, "--force is", { verb_renew }, "'mdctl renew'" },
+                { c->dry_run, "--dry-run is", { verb_import }, "'mdctl import'" },
                 { c->no_wait, "--no-wait is", { verb_renew, verb_retry, verb_revoke, verb_rollback, verb_account }, "'mdctl renew', 'retry', 'revoke', 'rollback' and 'account'" },
                 { c->reason || c->reissue || c->no_reissue || c->by_certificate_key, "--reason, --reissue, --no-reissue and --by-certificate-key are", { verb_revoke }, "'mdctl revoke'" },
                 { c->private_key || c->key || c->format || c->password_file || c->output, "--private-key, --key, --format, --password-file and --output are", { verb_export },

@@ -30,6 +30,7 @@ typedef struct Mdctl {
         bool no_wait;     /* renew, retry, account, revoke, rollback */
         uint32_t lines;   /* log, events: the newest so many */
         bool force;       /* renew */
+        bool dry_run;     /* import */
         char **contacts;  /* account register */
         bool agree;
         bool private_key; /* export */
@@ -46,6 +47,7 @@ int verb_events(Mdctl *c, char *const *arguments);
 int verb_explain(Mdctl *c, char *const *arguments);
 int verb_export(Mdctl *c, char *const *arguments);
 int verb_hook(Mdctl *c, char *const *arguments);
+int verb_import(Mdctl *c, char *const *arguments);
 int verb_list(Mdctl *c, char *const *arguments);
 int verb_log(Mdctl *c, char *const *arguments);
 int verb_metrics(Mdctl *c, char *const *arguments);
