@@ -357,7 +357,7 @@ int job_to_json(const Job *j, JsonObject **ret) {
         if (!o || json_add_string(o, "name", j->name) < 0 || json_add_string(o, "phase", job_phase_to_string(j->phase)) < 0 ||
             json_add_bool(o, "finished", j->finished) < 0 || json_add_time(o, "next-run", usec_round_up(j->next_run_usec)) < 0 ||
             json_add_time(o, "last-run", j->last_run_usec) < 0 || json_add_time(o, "staged", j->staged_usec) < 0 || json_add_time(o, "activated", j->activated_usec) < 0 || json_add_time(o, "installed", j->installed_usec) < 0 ||
-            json_add_time(o, "seen", j->seen_usec) < 0 ||
+            json_add_time(o, "replaced-until", j->replaced_until_usec) < 0 || json_add_time(o, "seen", j->seen_usec) < 0 ||
             (j->asked && json_add_bool(o, "asked", true) < 0) || (j->rollback > 0 && json_add_uint(o, "rollback", j->rollback) < 0) ||
             (j->rolled_back && json_add_bool(o, "rolled-back", true) < 0) || json_add_uint(o, "errors", j->errors) < 0 || last_to_json(j, o) < 0 || json_add_string(o, "ca-url", j->ca_url) < 0 ||
             json_add_string(o, "account", j->account) < 0 || order_to_json(j, o) < 0 ||
@@ -574,6 +574,7 @@ static void read_numbers(Job *j, JsonObject *o) {
         j->staged_usec = json_get_time(o, "staged");
         j->activated_usec = json_get_time(o, "activated");
         j->seen_usec = json_get_time(o, "seen");
+        j->replaced_until_usec = json_get_time(o, "replaced-until");
         j->installed_usec = json_get_time(o, "installed");
 }
 

@@ -3,7 +3,7 @@
 
 /* The job record of a domain, job.json: what is kept between runs. Member names are mod_md's where it has the thing: "name",
  * "finished", "next-run", "last-run", "errors", "last" {problem members, "status-description"}, "challenge-setups" (in mod_md's order.json), "log"
- * {"entries"}; ours: "asked", "ca-url", "account", "order" {"url", "finalize", "authorizations"}, "phase", "activated", "installed", "seen", "staged", "ca-errors", "live" {"ca-url",
+ * {"entries"}; ours: "asked", "ca-url", "account", "order" {"url", "finalize", "authorizations"}, "phase", "activated", "replaced-until", "installed", "seen", "staged", "ca-errors", "live" {"ca-url",
  * "account"}, "revoked", "revoked-keys", "rollback", "rolled-back", "issued", "persist-records" [{"name", "value", "seen", "until"}], "renewal-info" [{"spec", "id", "start", "end", "chosen", "next-poll", "explanation-url"}]. */
 
 #include "base/key-spec.h"
@@ -73,6 +73,7 @@ typedef struct Job {
         size_t n_renewal_info;
         uint64_t staged_usec;    /* when the set in staging was complete */
         uint64_t activated_usec; /* when the live set became live */
+        uint64_t replaced_until_usec; /* until when what servers still serve instead of the live set is good; 0: not known, or they serve it */
         uint64_t installed_usec; /* when a server was last seen serving the newest certificate */
         uint64_t seen_usec;      /* when every listener was seen to show it */
         JobLogEntry *log;        /* newest first, at most JOB_LOG_MAX */
