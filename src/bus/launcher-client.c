@@ -111,6 +111,23 @@ int launcher_arm_timer(sd_bus *bus, const char *domain, uint64_t when_usec, sd_b
         return send_call(bus, m, NULL, ret_slot, handler, userdata);
 }
 
+int launcher_arm_reload(sd_bus *bus, const char *calendar, sd_bus_slot **ret_slot, LauncherHandler handler, void *userdata) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r;
+
+        assert(bus);
+        assert(calendar);
+        assert(handler);
+
+        r = new_message(bus, "ArmReload", &m);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append(m, "s", calendar);
+        if (r < 0)
+                return r;
+        return send_call(bus, m, NULL, ret_slot, handler, userdata);
+}
+
 int launcher_cancel(sd_bus *bus, const char *unit, sd_bus_slot **ret_slot, LauncherHandler handler, void *userdata) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r;

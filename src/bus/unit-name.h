@@ -6,6 +6,7 @@
 #include "base/macro.h"
 
 #define UNIT_RENEW_PREFIX "md-renew@"
+#define UNIT_RELOAD_TIMER "md-reload.timer"
 #define UNIT_HOOK_PREFIX "md-hook-"
 enum { UNIT_NAME_LENGTH_MAX = 255 };
 

@@ -59,6 +59,7 @@ Request *request_free(Request *q) {
         sd_bus_message_unref(q->call);
         free(q->result);
         free(q->domain);
+        free(q->calendar);
         free(q->unit);
         free(q);
         return NULL;

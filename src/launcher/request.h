@@ -26,6 +26,7 @@ struct Request {
         /* a timer */
         char *domain;
         uint64_t when_usec;
+        char *calendar; /* of the timer for reloads; NULL: a domain's */
         unsigned attempts;
 };
 

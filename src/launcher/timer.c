@@ -41,10 +41,25 @@ static int append_elapse(sd_bus_message *m, uint64_t when_usec) {
         return sd_bus_message_append(m, "(sv)", "TimersCalendar", "a(ss)", 1, "OnCalendar", calendar);
 }
 
+/* It elapses again and again. */
+static int append_reload_properties(sd_bus_message *m, const Request *q) {
+        int r;
+
+        r = append_property_string(m, "Description", "Reload of web servers for new certificates (ReloadOnCalendar=)");
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append(m, "(sv)", "TimersCalendar", "a(ss)", 1, "OnCalendar", q->calendar);
+        if (r < 0)
+                return r;
+        return sd_bus_message_append(m, "(sv)", "AccuracyUSec", "t", (uint64_t) USEC_PER_SEC);
+}
+
 static int append_properties(sd_bus_message *m, const Request *q) {
         _auto_free_ char *description = NULL;
         int r;
 
+        if (q->calendar)
+                return append_reload_properties(m, q);
         description = str_printf("Renewal of the certificate of %s", q->domain);
         if (!description)
                 return -ENOMEM;
@@ -228,6 +243,27 @@ int timer_arm(Launcher *l, sd_bus_message *call, const char *domain, uint64_t wh
         return 0;
 }
 
+int timer_arm_reload(Launcher *l, sd_bus_message *call, const char *calendar, sd_bus_error *error) {
+        _cleanup_(request_freep) Request *q = NULL;
+        int r;
+
+        if (str_is_empty(calendar) || strlen(calendar) > TIMER_CALENDAR_MAX)
+                return sd_bus_error_set(error, BUS_ERROR_INVALID, "This is no calendar event.");
+
+        r = request_new(l, call, strdup(UNIT_RELOAD_TIMER), &q);
+        if (r < 0)
+                return r;
+        r = str_replace(&q->calendar, calendar);
+        if (r < 0)
+                return r;
+        r = start(q);
+        if (r < 0)
+                return r;
+
+        take_ptr(q);
+        return 0;
+}
+
 /* Cancel */
 
 static void on_cancelled(UnitCall *job, const char *result, const sd_bus_error *error, void *userdata) {
@@ -243,7 +279,7 @@ static void on_cancelled(UnitCall *job, const char *result, const sd_bus_error *
 static bool is_ours(const char *unit) {
         if (!unit_name_is_valid(unit))
                 return false;
-        return (str_has_prefix(unit, UNIT_RENEW_PREFIX) && str_has_suffix(unit, ".timer")) ||
+        return str_equal(unit, UNIT_RELOAD_TIMER) || (str_has_prefix(unit, UNIT_RENEW_PREFIX) && str_has_suffix(unit, ".timer")) ||
                (str_has_prefix(unit, UNIT_HOOK_PREFIX) && str_has_suffix(unit, ".service"));
 }
 
@@ -252,7 +288,7 @@ int timer_or_hook_cancel(Launcher *l, sd_bus_message *call, const char *unit, sd
         int r;
 
         if (!is_ours(unit))
-                return sd_bus_error_set(error, BUS_ERROR_INVALID, "Only timers " UNIT_RENEW_PREFIX "… and services " UNIT_HOOK_PREFIX "… can be cancelled here.");
+                return sd_bus_error_set(error, BUS_ERROR_INVALID, "Only " UNIT_RELOAD_TIMER ", timers " UNIT_RENEW_PREFIX "… and services " UNIT_HOOK_PREFIX "… can be cancelled here.");
 
         r = request_new(l, call, strdup(unit), &q);
         if (r < 0)

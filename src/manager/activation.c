@@ -55,6 +55,25 @@ static void tell_renewed(Domain *d) {
                 event_tell(d, EVENT_RENEWED, NULL, "A new certificate is in the store, valid until %s", clock_format_utc(until, domain_valid_until_usec(d)));
 }
 
+static bool any_is_revoked(const Domain *d) {
+        for (size_t i = 0; i < d->live.n; i++)
+                if (strv_contains(d->job->revoked, d->live.items[i].sha256))
+                        return true;
+        return false;
+}
+
+/* Until when what the servers have is good, once another set is live: until it ends, or not any more, when it was revoked, does not fit the domain, or is to be replaced
+ * by an earlier one. When they never had the live set, what they have is older. */
+static uint64_t replaced_until(const Domain *d) {
+        uint64_t now = clock_now_usec();
+
+        if (d->live.n == 0)
+                return 0;
+        if (any_is_revoked(d) || d->decision.state == DOMAIN_STATE_INCOMPLETE || d->job->rollback > 0)
+                return now;
+        return d->served ? domain_valid_until_usec(d) : d->job->replaced_until_usec;
+}
+
 void activation_start(Domain *d) {
         Manager *m = d->manager;
         JobPhase before = d->job->phase;
@@ -66,6 +85,7 @@ void activation_start(Domain *d) {
          * before this word is. */
         d->job->phase = JOB_PHASE_ACTIVATED;
         d->job->activated_usec = clock_now_usec();
+        d->job->replaced_until_usec = replaced_until(d);
         d->job->asked = false;
         d->job->rolled_back = rollback > 0;
         domain_save_job(d);
@@ -136,6 +156,7 @@ void activation_check_installed(Domain *d) {
         if (d->job->phase == JOB_PHASE_ACTIVATED)
                 d->job->phase = JOB_PHASE_IDLE;
         d->job->installed_usec = clock_now_usec();
+        d->job->replaced_until_usec = 0;
         d->seen = false;
         event_tell(d, EVENT_INSTALLED, NULL, "%s", is_used_with_tls(d) ? "The server serves the new certificate" : "The new certificate is in place; no virtual host with TLS uses it");
         domain_save_job(d);

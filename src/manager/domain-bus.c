@@ -78,7 +78,7 @@ GETTER(get_word) {
         else if (str_equal(property, "Reason"))
                 s = decision_reason_to_string(d->decision.reason);
         else if (str_equal(property, "Detail"))
-                s = str_or(reload_trouble(d), d->decision.detail);
+                s = str_or(reload_trouble(d), str_or(reload_excuse(d), d->decision.detail));
         else if (str_equal(property, "WaitsFor"))
                 s = problem_class_to_string(domain_waiting_for(d));
         else if (str_equal(property, "RenewMode"))

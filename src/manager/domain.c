@@ -21,6 +21,7 @@
 #include "manager/manager-bus.h"
 #include "manager/ocsp.h"
 #include "manager/next-keys.h"
+#include "manager/reload-unit.h"
 #include "manager/reload.h"
 #include "manager/renewal-info.h"
 #include "manager/renewal.h"
@@ -476,9 +477,9 @@ static bool retry_reloads(Domain *d) {
         if (d->decision.action != DECISION_INSTALL || !reload_trouble(d))
                 return false;
         for (size_t i = 0; i < d->n_servers; i++) {
-                const char *unit = str_or(m->settings.reload_unit, d->servers[i].snapshot->unit);
+                const char *unit;
 
-                if (!domain_is_served_by(d, i) && !str_is_empty(unit) && !str_equal(unit, "none"))
+                for (size_t k = 0; !domain_is_served_by(d, i) && (unit = reload_unit_of(m, d->servers[i].snapshot, k)); k++)
                         any = reload_request_unit(m, unit) >= 0 || any;
         }
         return any;

@@ -18,6 +18,7 @@
 #include "manager/domain-bus.h"
 #include "manager/import-bus.h"
 #include "manager/listing.h"
+#include "manager/reload-unit.h"
 #include "manager/reload.h"
 #include "manager/revocation.h"
 #include "manager/renewal.h"
@@ -226,6 +227,8 @@ char *manager_find_fault(Domain *d) {
                 return strdup(served_difference(d->manager->served, d)->detail);
         if (d->renewal || d->activation_retry || d->decision.action == DECISION_NOTHING)
                 return NULL; /* a running job, or a stated reason */
+        if (d->decision.action == DECISION_INSTALL && reload_excuse(d))
+                return NULL;
         if (d->decision.action == DECISION_INSTALL)
                 return str_printf("The server does not serve the newest certificate yet%s%s", reload_trouble(d) ? ": " : "", str_or(reload_trouble(d), ""));
         if (d->wanted_usec == 0 || usec_add(d->wanted_usec, OVERDUE_USEC) < now)
@@ -265,12 +268,11 @@ static int server_units(Manager *m, const char *only, char ***ret) {
         _auto_strv_ char **units = NULL;
 
         for (size_t i = 0; i < n; i++) {
-                const char *unit = str_or(m->settings.reload_unit, s[i]->unit);
+                const char *unit;
 
-                if (str_is_empty(unit) || str_equal(unit, "none") || strv_contains(units, unit))
-                        continue;
-                if ((str_is_empty(only) || str_equal(unit, only)) && strv_extend(&units, unit) < 0)
-                        return -ENOMEM;
+                for (size_t k = 0; (unit = reload_unit_of(m, s[i], k)); k++)
+                        if (!strv_contains(units, unit) && (str_is_empty(only) || str_equal(unit, only)) && strv_extend(&units, unit) < 0)
+                                return -ENOMEM;
         }
         *ret = take_ptr(units);
         return 0;
@@ -313,6 +315,18 @@ static int method_reload(sd_bus_message *call, void *userdata, sd_bus_error *err
         return reply_units(call, units);
 }
 
+static int method_reload_planned(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        _auto_strv_ char **units = NULL;
+        Manager *m = userdata;
+        int r;
+
+        r = authorize(m, call, ACTION_RELOAD, "", error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        r = reload_strike(m, &units);
+        return r < 0 ? r : reply_units(call, units);
+}
+
 static const sd_bus_vtable vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_PROPERTY("Version", "s", get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
@@ -332,6 +346,7 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("GetFaults", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ss)", faults), method_get_faults, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetPendingHooks", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssubt)", hooks), method_get_pending_hooks, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_ARGS("s", unit), SD_BUS_RESULT("as", units), method_reload, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ReloadPlanned", SD_BUS_NO_ARGS, SD_BUS_RESULT("as", units), method_reload_planned, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListAccounts", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sossssas)", accounts), method_list_accounts, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetAccount", SD_BUS_ARGS("s", id), SD_BUS_RESULT("o", account), method_get_account, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("RegisterAccount", SD_BUS_ARGS("s", ca_url, "as", contacts, "b", agreed), SD_BUS_RESULT("o", job), method_register_account,
@@ -381,7 +396,7 @@ static int tell_status(sd_event_source *source, void *userdata) {
         (void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
         (void) service_notify_status("%zu domain%s, %zu with problems, %zu renewal%s running%s; next: %s%s%s", map_size(m->domains), plural(map_size(m->domains)), m->n_faulty,
                                      map_size(m->tasks), plural(map_size(m->tasks)),
-                                     reload_is_pending(m) ? ", reload pending" : "", next ? DOMAIN_NAME(next) : "nothing", next ? " at " : "",
+                                     reload_waits_for_somebody(m) ? ", reload by hand pending" : reload_is_under_way(m) ? ", reload pending" : "", next ? DOMAIN_NAME(next) : "nothing", next ? " at " : "",
                                      next ? clock_format_utc(when, next->wanted_usec) : "");
         (void) sd_bus_emit_properties_changed(m->bus, BUS_PATH, BUS_INTERFACE_MANAGER, "Domains", "Renewals", "NextRenewalDomain", "NextRenewalUSec",
                                               "ReloadPending", "Reloads", "ReloadCounts", "Complaints", NULL);

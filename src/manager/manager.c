@@ -36,6 +36,7 @@
 #include "manager/listing.h"
 #include "manager/manager-bus.h"
 #include "manager/ocsp.h"
+#include "manager/reload-calendar.h"
 #include "manager/reload.h"
 #include "manager/renewal-info.h"
 #include "manager/renewal.h"
@@ -178,6 +179,7 @@ Manager *manager_free(Manager *m) {
         m->renewal_info = renewal_info_free(m->renewal_info);
         m->ocsp = ocsp_free(m->ocsp);
         m->served = served_free(m->served);
+        m->reload_calendar = reload_calendar_free(m->reload_calendar);
         if (m->tasks)
                 MAP_FOREACH(m->tasks, key, t)
                         t->class->release(t);
@@ -321,6 +323,8 @@ void manager_check(Manager *m) {
         turns_add_all(m->turns);
         servers_look(m->servers);
         absence_look(m->absence);
+        reload_calendar_check(m->reload_calendar);
+        served_retry(m->served);
         status_check(m->shown);
         archive_prune(m);
 }
@@ -398,6 +402,8 @@ int manager_start(Manager *m) {
                 r = ocsp_new(m, &m->ocsp);
         if (r >= 0)
                 r = served_new(m, &m->served);
+        if (r >= 0)
+                r = reload_calendar_new(m, &m->reload_calendar);
         if (r < 0)
                 return log_failure(r, "Cannot watch the servers: %m");
         r = manager_bus_register(m);

@@ -21,6 +21,7 @@ typedef struct Courier Courier;   /* manager/courier.h */
 typedef struct DnsTeardown DnsTeardown;       /* manager/challenge-dns.h */
 typedef struct Domain Domain;     /* manager/domain.h */
 typedef struct Ocsp Ocsp;         /* manager/ocsp.h */
+typedef struct ReloadCalendar ReloadCalendar; /* manager/reload-calendar.h */
 typedef struct Renewal Renewal;   /* manager/renewal.h */
 typedef struct Schedule Schedule; /* manager/schedule.h */
 typedef struct RenewalInfo RenewalInfo; /* manager/renewal-info.h */
@@ -61,6 +62,7 @@ typedef struct Manager {
         Map *accounts; /* id → ListedAccount (manager/account-bus.h) */
         Map *reloads;  /* unit → Reload (manager/reload.h) */
         CaLimits limits; /* CAs that limit us (manager/ca.h) */
+        ReloadCalendar *reload_calendar;
         Courier *courier;
         HookTest *hook_tests; /* under way */
         ChallengeQueue *consents; /* "renewing": renewals that wait for their answer */

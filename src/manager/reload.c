@@ -10,21 +10,20 @@
 #include "base/message-ids.h"
 #include "base/string-util.h"
 #include "bus/error.h"
+#include "domain/reload-plan.h"
 #include "manager/event.h"
 #include "manager/manager-bus.h"
+#include "manager/reload-calendar.h"
+#include "manager/reload-unit.h"
 #include "manager/renewal.h"
 #include "manager/status.h"
-#include "domain/backoff.h"
 
 #define CALL_TIMEOUT_USEC (5 * USEC_PER_MINUTE)
-#define URGENT_INTERVAL_USEC USEC_PER_SEC
-#define URGENT_WAIT_USEC (2 * USEC_PER_SEC)
-#define RETRY_BASE_USEC (10 * USEC_PER_SEC)
-#define RETRY_MAX_USEC USEC_PER_HOUR
 
 static const char *const reload_state_table[_RELOAD_STATE_MAX] = {
         [RELOAD_IDLE] = "idle",
         [RELOAD_WAITING] = "waiting",
+        [RELOAD_PLANNED] = "planned",
         [RELOAD_RUNNING] = "running",
         [RELOAD_PROVING] = "proving",
 };
@@ -69,6 +68,16 @@ static void set_state(Reload *r, ReloadState state) {
         status_changed(r->manager->shown, NULL);
 }
 
+static void become_idle(Reload *r) {
+        r->timer = sd_event_source_disable_unref(r->timer);
+        r->struck = false;
+        set_state(r, RELOAD_IDLE);
+}
+
+static bool is_waiting(const Reload *r) {
+        return r->state == RELOAD_WAITING || r->state == RELOAD_PLANNED;
+}
+
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata);
 
 static void set_timer(Reload *r, uint64_t usec) {
@@ -85,10 +94,11 @@ static bool domain_waits_for(const Domain *d, const char *unit) {
         if (!d->managed || d->served || d->live.n == 0 || d->decision.action != DECISION_INSTALL)
                 return false;
         for (size_t i = 0; i < d->n_servers; i++) {
-                const char *u = str_or(d->manager->settings.reload_unit, d->servers[i].snapshot->unit);
+                const char *u;
 
-                if (str_equal(u, unit) && !domain_is_served_by(d, i))
-                        return true;
+                for (size_t k = 0; (u = reload_unit_of(d->manager, d->servers[i].snapshot, k)); k++)
+                        if (str_equal(u, unit) && !domain_is_served_by(d, i))
+                                return true;
         }
         return false;
 }
@@ -112,6 +122,45 @@ static bool somebody_waits(Reload *r) {
         return false;
 }
 
+/* When what servers have instead is about to end; 0: that is not known. */
+static uint64_t domain_urgent_usec(const Domain *d) {
+        uint64_t until = d->job->replaced_until_usec;
+
+        return until == 0 ? 0 : MAX_OF(usec_sub(until, d->manager->settings.reload_urgent_usec), (uint64_t) 1);
+}
+
+/* Monotonic; 0: it is urgent. */
+static uint64_t urgent_usec(Reload *r) {
+        uint64_t first = UINT64_MAX, now = clock_now_usec();
+        const char *name;
+        Domain *d;
+
+        if (r->urgent || r->forced)
+                return 0;
+        MAP_FOREACH(r->manager->domains, name, d)
+                if (domain_urgent_usec(d) != 0 && domain_waits_for(d, r->unit))
+                        first = MIN_OF(first, domain_urgent_usec(d));
+        return first == UINT64_MAX ? UINT64_MAX : first <= now ? 0 : usec_add(clock_monotonic_usec(), first - now);
+}
+
+/* What was tried at a set time is not tried all day long. */
+static bool is_given_up(const Reload *r, uint64_t delay) {
+        return r->struck && reload_calendar_is_used(r->manager->reload_calendar) &&
+               usec_add(clock_monotonic_usec(), delay) > usec_add(r->struck_usec, RELOAD_PLAN_PATIENCE_USEC);
+}
+
+static void wait_again(Reload *r, uint64_t delay) {
+        if (is_given_up(r, delay)) {
+                r->struck = false;
+                r->failures = 0;
+                set_state(r, RELOAD_WAITING);
+                manager_kick(r->manager); /* for the next one, unless it is urgent by then */
+                return;
+        }
+        set_state(r, RELOAD_WAITING);
+        set_timer(r, delay);
+}
+
 /* Failures are told once, then again only when the words change. */
 static void fail(Reload *r, EventKind kind, const char *type, const char *detail) {
         uint64_t delay;
@@ -119,7 +168,7 @@ static void fail(Reload *r, EventKind kind, const char *type, const char *detail
         if (r->failures < 16)
                 r->failures++;
         r->n_failed++;
-        delay = MIN_OF(RETRY_BASE_USEC << (r->failures - 1), RETRY_MAX_USEC);
+        delay = reload_plan_retry_usec(r->failures);
         if (r->again) /* somebody wants it since: do not sit out a long wait */
                 delay = MIN_OF(delay, r->manager->settings.reload_interval_usec);
         if (!r->last || !str_equal(r->last->detail, detail)) {
@@ -128,8 +177,7 @@ static void fail(Reload *r, EventKind kind, const char *type, const char *detail
                 if (r->last)
                         tell_waiting_domains(r, kind, r->last);
         }
-        set_state(r, RELOAD_WAITING);
-        set_timer(r, delay);
+        wait_again(r, delay);
 }
 
 static void on_job(UnitCall *call, const char *result, const sd_bus_error *error, void *userdata) {
@@ -171,24 +219,36 @@ static void run(Reload *r) {
 }
 
 static void consider_time(Reload *r) {
-        uint64_t now = clock_monotonic_usec();
-        uint64_t interval = MIN_OF(r->manager->settings.reload_interval_usec, r->urgent ? URGENT_INTERVAL_USEC : USEC_INFINITY);
-        uint64_t earliest = r->started_usec == 0 ? 0 : usec_add(r->started_usec, interval);
-        uint64_t wait = MIN_OF(r->manager->settings.reload_max_wait_usec, r->urgent ? URGENT_WAIT_USEC : USEC_INFINITY);
-        uint64_t latest = usec_add(r->wanted_usec, wait);
+        Manager *m = r->manager;
+        uint64_t now = clock_monotonic_usec(), at;
+        ReloadPlan plan = {
+                .interval_usec = m->settings.reload_interval_usec,
+                .max_wait_usec = m->settings.reload_max_wait_usec,
+                .on_calendar = reload_calendar_is_used(m->reload_calendar),
+                .wanted_usec = r->wanted_usec,
+                .started_usec = r->started_usec,
+                .urgent_usec = urgent_usec(r),
+                .busy = task_count_busy(m) > 0, /* reload_kick() when they have ended */
+                .struck = r->struck,
+        };
+        bool planned = plan.on_calendar && !plan.struck && plan.urgent_usec > now;
 
-        if (now < earliest)
-                set_timer(r, earliest - now);
-        else if (task_count_busy(r->manager) > 0 && now < latest)
-                set_timer(r, latest - now); /* or reload_kick() when they have ended */
-        else
+        at = reload_plan_at(&plan, now);
+        if (at <= now) {
                 run(r);
+                return;
+        }
+        if ((r->state == RELOAD_PLANNED) != planned)
+                set_state(r, planned ? RELOAD_PLANNED : RELOAD_WAITING);
+        r->timer = sd_event_source_disable_unref(r->timer);
+        if (at != UINT64_MAX)
+                set_timer(r, at - now);
 }
 
 /* Runs it now, or sets the timer for the moment when it may. */
 static void consider(Reload *r) {
         if (!r->forced && !somebody_waits(r)) { /* somebody else reloaded it meanwhile */
-                set_state(r, RELOAD_IDLE);
+                become_idle(r);
                 return;
         }
         consider_time(r);
@@ -204,11 +264,11 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
                 fail(r, EVENT_SERVED_DIFFERS, PROBLEM_TYPE_SERVED, str_or(detail, "Out of memory"));
                 return 0;
         }
-        if (r->state != RELOAD_WAITING)
+        if (!is_waiting(r))
                 return 0;
         if (r->failures > 0 && !somebody_waits(r)) { /* somebody else reloaded it meanwhile */
                 r->failures = 0;
-                set_state(r, RELOAD_IDLE);
+                become_idle(r);
                 return 0;
         }
         if (r->failures > 0)
@@ -234,7 +294,8 @@ static int request(Manager *m, const char *unit, bool urgent, bool forced) {
                 break;
 
         case RELOAD_WAITING:
-                if (urgent)
+        case RELOAD_PLANNED:
+                if (urgent || r->state == RELOAD_PLANNED)
                         manager_kick(m);
                 if (r->failures > 1) { /* there is more to lose now: do not sit out a long wait */
                         r->failures = 1;
@@ -258,25 +319,31 @@ static bool is_for(const Reload *r, const Domain *d) {
         return (r->state == RELOAD_RUNNING || r->state == RELOAD_PROVING) && d->live_since_usec < r->started_usec;
 }
 
+/* Of one server. False: nobody but people can reload it. */
+static bool request_server(Domain *d, const DomainServer *server) {
+        Manager *m = d->manager;
+        const char *unit;
+        size_t k;
+
+        for (k = 0; (unit = reload_unit_of(m, server->snapshot, k)); k++) {
+                const Reload *under_way = map_get(m->reloads, unit);
+
+                if (!under_way || !is_for(under_way, d))
+                        (void) request(m, unit, !server->view->served, false);
+        }
+        return k > 0;
+}
+
 void reload_request(Domain *d) {
         Manager *m = d->manager;
         bool reachable = false;
 
-        for (size_t i = 0; i < d->n_servers; i++) {
-                const char *unit = str_or(m->settings.reload_unit, d->servers[i].snapshot->unit);
-                const ManagedDomain *view = d->servers[i].view;
-                const Reload *under_way;
-
-                if (domain_is_served_by(d, i) || str_is_empty(unit) || str_equal(unit, "none"))
-                        continue;
-                reachable = true;
-                under_way = map_get(m->reloads, unit);
-                if (!under_way || !is_for(under_way, d))
-                        (void) request(m, unit, !view->served, false);
-        }
+        for (size_t i = 0; i < d->n_servers; i++)
+                if (!domain_is_served_by(d, i))
+                        reachable = request_server(d, &d->servers[i]) || reachable;
         if (!reachable && !d->reload_told) {
                 _auto_problem_ Problem *p = problem_new(PROBLEM_TYPE_RELOAD, "The new certificate waits for a reload of the server by hand: %s",
-                                                        str_equal(m->settings.reload_unit, "none") ? "ReloadUnit=none" : "the server runs in no systemd unit");
+                                                        reload_is_by_hand(m) ? "ReloadUnit=none" : "the server runs in no systemd unit");
 
                 d->reload_told = true;
                 if (p)
@@ -293,8 +360,26 @@ void reload_kick(Manager *m) {
         Reload *r;
 
         MAP_FOREACH(m->reloads, unit, r)
-                if (r->state == RELOAD_WAITING && r->failures == 0)
+                if (is_waiting(r) && r->failures == 0)
                         consider(r);
+}
+
+int reload_strike(Manager *m, char ***ret_units) {
+        _auto_strv_ char **units = NULL;
+        const char *unit;
+        Reload *r;
+
+        MAP_FOREACH(m->reloads, unit, r) {
+                if (r->state == RELOAD_IDLE)
+                        continue;
+                r->struck = true;
+                r->struck_usec = clock_monotonic_usec();
+                if (r->state == RELOAD_PLANNED && strv_extend(&units, unit) < 0)
+                        return -ENOMEM;
+        }
+        manager_kick(m);
+        *ret_units = take_ptr(units);
+        return 0;
 }
 
 void reload_snapshot_arrived(Manager *m) {
@@ -306,12 +391,12 @@ void reload_snapshot_arrived(Manager *m) {
                         continue;
                 if (somebody_waits(r) && !(r->state == RELOAD_PROVING && r->again)) /* 'again': it may wait for what came too late for this one */
                         continue;
-                if (r->state == RELOAD_WAITING && r->failures == 0)
+                if (is_waiting(r) && r->failures == 0)
                         continue; /* wanted by somebody else than a domain */
                 r->timer = sd_event_source_disable_unref(r->timer);
                 r->failures = 0;
                 r->last = problem_free(r->last);
-                set_state(r, RELOAD_IDLE);
+                become_idle(r);
                 if (r->forced || (r->again && somebody_waits(r)))
                         (void) request(m, r->unit, r->urgent, r->forced);
         }
@@ -327,7 +412,45 @@ const char *reload_trouble(const Domain *d) {
         return NULL;
 }
 
+static bool is_planned_for(const Domain *d) {
+        const char *unit;
+        Reload *r;
+
+        MAP_FOREACH(d->manager->reloads, unit, r)
+                if (r->state == RELOAD_PLANNED && domain_waits_for(d, unit))
+                        return true;
+        return false;
+}
+
+/* Not when what is served meanwhile is about to end, or there is nothing. */
+const char *reload_excuse(const Domain *d) {
+        uint64_t urgent = domain_urgent_usec(d);
+
+        if (d->decision.action != DECISION_INSTALL || (urgent != 0 && urgent <= clock_now_usec()))
+                return NULL;
+        if (is_planned_for(d))
+                return "The newest certificate is served after the next reload that ReloadOnCalendar= plans";
+        for (size_t i = 0; i < d->n_servers; i++)
+                if (!domain_is_served_by(d, i) && !d->servers[i].view->served)
+                        return NULL;
+        return d->reload_told ? "The newest certificate is served when somebody reloads the server" : NULL;
+}
+
+bool reload_waits_for_somebody(const Manager *m) {
+        const char *name;
+        Domain *d;
+
+        MAP_FOREACH(m->domains, name, d)
+                if (d->reload_told && d->managed && !d->served && d->decision.action == DECISION_INSTALL)
+                        return true;
+        return false;
+}
+
 bool reload_is_pending(const Manager *m) {
+        return reload_is_under_way(m) || reload_waits_for_somebody(m);
+}
+
+bool reload_is_under_way(const Manager *m) {
         const char *unit;
         Reload *r;
 

@@ -18,6 +18,7 @@
 #include "manager/domain.h"
 #include "manager/listing.h"
 #include "manager/reading.h"
+#include "manager/reload-unit.h"
 #include "manager/reload.h"
 #include "manager/turns.h"
 #include "store/domain.h"
@@ -320,7 +321,7 @@ static int on_believe(sd_event_source *source, uint64_t usec, void *userdata) {
         Servers *s = userdata;
 
         s->believe = sd_event_source_disable_unref(s->believe);
-        s->believed = !reload_is_pending(s->manager); /* until they have been looked at */
+        s->believed = !reload_is_under_way(s->manager); /* until they have been looked at */
         if (s->believed)
                 servers_look(s);
         else
@@ -328,24 +329,24 @@ static int on_believe(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
-static void ask_again(Servers *s, const Snapshot *gone, const char *unit) {
+static void ask_again(Servers *s, const Snapshot *gone) {
         LogField fields[] = { { "MD_EVENT", "store-damaged" } };
+        const char *unit;
 
         log_full(LOG_WARNING, 0, MESSAGE_STORE_DAMAGED, fields, ELEMENTSOF(fields),
                  "%s/" STORE_SERVERS "/%s.json is gone. What it said counts for now; %s is reloaded to have it written again.", store_path(s->manager->store),
-                 gone->id, unit);
-        (void) reload_request_unit(s->manager, unit);
+                 gone->id, reload_unit_of(s->manager, gone, 1) ? "every unit of ReloadUnit=" : reload_unit_of(s->manager, gone, 0));
+        for (size_t i = 0; (unit = reload_unit_of(s->manager, gone, i)); i++)
+                (void) reload_request_unit(s->manager, unit);
         believe_later(s);
 }
 
 /* True: it counts although it is not there. */
 static bool keep_vanished(Servers *s, const Snapshot *gone, char ***vanished) {
-        const char *unit = str_or(s->manager->settings.reload_unit, gone->unit);
-
-        if (s->believed || str_is_empty(unit) || str_equal(unit, "none"))
+        if (s->believed || !reload_unit_of(s->manager, gone, 0))
                 return false;
         if (!strv_contains(s->vanished, gone->id))
-                ask_again(s, gone, unit);
+                ask_again(s, gone);
         return strv_extend(vanished, gone->id) >= 0;
 }
 

@@ -48,6 +48,22 @@ static int read_interval(const char *value, uint64_t *ret) {
         return 0;
 }
 
+/* None: NULL. "none" stands alone. */
+static int read_words(const char *value, char ***ret) {
+        _auto_strv_ char **parts = strv_split(value, " "), **words = NULL;
+
+        if (!parts)
+                return -ENOMEM;
+        STRV_FOREACH(word, parts)
+                if (!str_is_empty(*word) && strv_extend(&words, *word) < 0)
+                        return -ENOMEM;
+        if (strv_contains(words, "none") && strv_length(words) > 1)
+                return -EINVAL;
+        strv_free(*ret);
+        *ret = take_ptr(words);
+        return 0;
+}
+
 static int set_value(Settings *c, const char *name, const char *value) {
         if (str_equal(name, "StoreDir"))
                 return value[0] == '/' ? str_replace(&c->store_dir, value) : -EINVAL;
@@ -56,7 +72,11 @@ static int set_value(Settings *c, const char *name, const char *value) {
         if (str_equal(name, "MaxTimers"))
                 return read_unsigned(value, 1, 1000, &c->max_timers);
         if (str_equal(name, "ReloadUnit"))
-                return str_replace(&c->reload_unit, str_is_empty(value) ? NULL : value);
+                return read_words(value, &c->reload_units);
+        if (str_equal(name, "ReloadOnCalendar"))
+                return str_replace(&c->reload_on_calendar, str_is_empty(value) ? NULL : value);
+        if (str_equal(name, "ReloadUrgentSec"))
+                return parse_seconds_usec(value, &c->reload_urgent_usec);
         if (str_equal(name, "ReloadIntervalSec"))
                 return parse_seconds_usec(value, &c->reload_interval_usec);
         if (str_equal(name, "ReloadMaxWaitSec"))
@@ -168,6 +188,7 @@ int settings_load(Settings *ret) {
                 .max_timers = 50,
                 .reload_interval_usec = 10 * USEC_PER_SEC,
                 .reload_max_wait_usec = 20 * USEC_PER_SEC,
+                .reload_urgent_usec = USEC_PER_DAY,
                 .served_timeout_usec = 30 * USEC_PER_SEC,
                 .verify_served = true,
                 .step_timeout_usec = 300 * USEC_PER_SEC,
@@ -207,6 +228,7 @@ int settings_load(Settings *ret) {
 
 void settings_done(Settings *c) {
         free(c->store_dir);
-        free(c->reload_unit);
+        strv_free(c->reload_units);
+        free(c->reload_on_calendar);
         *c = (Settings){ 0 };
 }

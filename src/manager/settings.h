@@ -9,7 +9,9 @@ typedef struct Settings {
         char *store_dir;                 /* StoreDir= */
         unsigned max_renewals;           /* MaxConcurrentRenewals=: workers at a time */
         unsigned max_timers;             /* MaxTimers=: nearest renewals that have a timer of their own */
-        char *reload_unit;               /* ReloadUnit=: instead of the unit that the server says it runs in; "none": never reload; NULL: the server's */
+        char **reload_units;             /* ReloadUnit=: instead of the unit that the server says it runs in; "none": never reload; NULL: the server's */
+        char *reload_on_calendar;        /* ReloadOnCalendar=: reloads that are not urgent wait for these times; NULL: for none */
+        uint64_t reload_urgent_usec;     /* ReloadUrgentSec=: one is urgent when what is served ends within this time */
         uint64_t reload_interval_usec;   /* ReloadIntervalSec=: least time between two reloads of a unit */
         uint64_t reload_max_wait_usec;   /* ReloadMaxWaitSec=: how long a reload waits for other renewals under way */
         uint64_t served_timeout_usec;    /* ServedTimeoutSec=: after a reload, until the server must have said what it serves */
