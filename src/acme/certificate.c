@@ -2,6 +2,7 @@
 #include "acme/certificate.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "acme/link.h"
@@ -25,19 +26,83 @@ static int check(const AcmePost *post, const AcmeAnswer *answer, Problem **ret_p
         return why ? acme_client_bad_answer(post->url, what, why, ret_problem) : -ENOMEM;
 }
 
-static int download(AcmeClient *c, const char *url, AcmeAnswer *answer, char ***chains, Problem **ret_problem) {
+static int download_once(AcmeClient *c, const char *url, AcmeAnswer *answer, Problem **ret_problem) {
         AcmePost post = { .kind = ACME_REQUEST_POST_AS_GET, .url = url, .accept = TYPE_PEM_CHAIN };
-        char *pem;
         int r;
 
         r = acme_client_post(c, &post, answer, ret_problem);
         if (r != 0)
                 return r < 0 ? r : -EREMOTEIO;
-        r = check(&post, answer, ret_problem);
+        return check(&post, answer, ret_problem);
+}
+
+static bool is_alone(const char *pem) {
+        const char *first = strstr(pem, PEM_BEGIN);
+
+        return first && !strstr(first + 1, PEM_BEGIN);
+}
+
+/* Who issued what this answer has; NULL: the CA does not say. */
+static int find_issuer(const AcmeAnswer *answer, const char *url, char **ret) {
+        _auto_strv_ char **issuers = NULL;
+        int r;
+
+        r = acme_link_targets(answer->links, "up", url, 1, &issuers);
+        *ret = r == 0 && issuers && !str_equal(issuers[0], url) ? strdup(issuers[0]) : NULL;
+        return r;
+}
+
+/* Something that is no PEM ends the chain: roots come in many forms, and nobody needs them. */
+static int add_issuer(AcmeClient *c, char **pem, char **url, Problem **ret_problem) {
+        _auto_free_ char *from = take_ptr(*url);
+        _auto_acme_answer_ AcmeAnswer answer = {};
+        AcmePost post = { .kind = ACME_REQUEST_POST_AS_GET, .url = from, .accept = TYPE_PEM_CHAIN };
+        _auto_problem_ Problem *why = NULL;
+        char *longer;
+        int r;
+
+        r = acme_client_post(c, &post, &answer, ret_problem);
+        if (r != 0)
+                return r < 0 ? r : -EREMOTEIO;
+        if (check(&post, &answer, &why) < 0)
+                return 0;
+        if (strlen(*pem) + answer.body.size >= ACME_BODY_MAX)
+                return acme_client_bad_answer(from, "a certificate chain", "it is larger than anything that belongs there", ret_problem);
+        longer = str_printf("%s%s%s", *pem, str_has_suffix(*pem, "\n") ? "" : "\n", answer.body.data);
+        if (!longer)
+                return -ENOMEM;
+        free(*pem);
+        *pem = longer;
+        return is_alone(answer.body.data) ? find_issuer(&answer, from, url) : 0;
+}
+
+/* CAs that send certificates one by one name the issuer of each (RFC 8555 section 7.4.2). */
+static int add_issuers(AcmeClient *c, const AcmeAnswer *answer, const char *from, char **pem, Problem **ret_problem) {
+        _auto_free_ char *url = NULL;
+        int r;
+
+        if (!is_alone(*pem))
+                return 0;
+        r = find_issuer(answer, from, &url);
+        for (unsigned n = 0; r == 0 && url && n < ACME_CHAIN_LENGTH_MAX; n++) {
+                acme_client_set_activity(c, "downloading the issuer of the certificate");
+                r = add_issuer(c, pem, &url, ret_problem);
+        }
+        return r;
+}
+
+static int download(AcmeClient *c, const char *url, AcmeAnswer *answer, char ***chains, Problem **ret_problem) {
+        _auto_free_ char *pem = NULL;
+        int r;
+
+        r = download_once(c, url, answer, ret_problem);
         if (r < 0)
                 return r;
         pem = buffer_take(&answer->body, NULL);
-        return pem ? strv_consume(chains, pem) : -ENOMEM;
+        if (!pem)
+                return -ENOMEM;
+        r = add_issuers(c, answer, url, &pem, ret_problem);
+        return r < 0 ? r : strv_consume(chains, take_ptr(pem));
 }
 
 /* The certificate is there: no alternate is worth failing for. */

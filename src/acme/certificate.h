@@ -5,7 +5,12 @@
 
 #include "acme/client.h"
 
-enum { ACME_ALTERNATES_MAX = 15 };
+enum {
+        ACME_ALTERNATES_MAX = 15,
+        ACME_CHAIN_LENGTH_MAX = 10, /* of a certificate that comes without them */
+};
 
-/* The chain that the CA chose, and after it the alternates that it offers when they are wanted. One of these that cannot be had is left out. */
+/* A certificate that comes alone gets the issuers that the CA names by links (rel="up").
+ *
+ * The chain that the CA chose, and after it the alternates that it offers when they are wanted. One of these that cannot be had is left out. */
 int acme_certificate_download(AcmeClient *c, const char *url, bool want_alternates, char ***ret_chains, Problem **ret_problem);

@@ -246,9 +246,11 @@ static int script_check_challenge(void *userdata, const AcmeChallengeCheck *chec
 static int script_deliver(void *userdata, char *const *chains, Problem **ret_problem) {
         _auto_free_ char *n = NULL;
 
-        CHECK_STR(chains[0], SCRIPT_CHAIN);
+        CHECK(str_has_prefix(chains[0], SCRIPT_CHAIN));
         if (strv_length(chains) > 1)
                 n = str_printf("%zu", strv_length(chains));
+        else if (strlen(chains[0]) > strlen(SCRIPT_CHAIN))
+                n = str_printf("%zu certificates", strlen(chains[0]) / strlen(SCRIPT_CHAIN));
         return record(userdata, ret_problem, "deliver", n);
 }
 

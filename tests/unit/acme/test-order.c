@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "acme/certificate.h"
 #include "acme/problem.h"
 #include "way.h"
 
@@ -139,7 +140,7 @@ TEST(other_chains) {
         static const ScriptLine lines[] = {
                 OPENING, SAY_NEW_ORDER("ready"), SAY_VALID_AT_ONCE,
                 SAY_CHAIN_WITH("Link: <" CA "dir>;rel=\"index\"\nLink: <" CA "cert/1>;rel=alternate\n"
-                               "Link: <1/alt/1>; rel=\"alternate\", </cert/1/alt/2>; title=\"x, y\"; rel=\"up alternate\"\nLink: </cert/1/alt/3>;rel=alternate"),
+                               "Link: <1/alt/1>; rel=\"alternate\", </cert/1/alt/2>; title=\"x, y\"; rel=\"next alternate\"\nLink: </cert/1/alt/3>;rel=alternate"),
                 SAY_ALTERNATE("cert/1/alt/1", 200), SAY_ALTERNATE("cert/1/alt/2", 404), SAY_ALTERNATE("cert/1/alt/3", 200),
         };
 
@@ -156,6 +157,62 @@ TEST(other_chains_are_left_alone_when_nobody_wants_them) {
         RUN(lines, ACCOUNT);
         CHECK_INT(r, 0);
         CHECK(str_has_suffix(text(&s.calls), "deliver\n"));
+}
+
+#define LEAF_AND(links) { "POST post-as-get " CA "cert/1", 200, "Content-Type: application/pem-certificate-chain\n" links, SCRIPT_CHAIN }
+#define ISSUER(path, links, body) { "POST post-as-get " CA path, 200, "Content-Type: application/pem-certificate-chain\n" links, body }
+
+TEST(issuers_one_by_one) {
+        static const ScriptLine lines[] = {
+                OPENING, SAY_NEW_ORDER("ready"), SAY_VALID_AT_ONCE, LEAF_AND("Link: </issuer/1>;rel=\"up\""),
+                ISSUER("issuer/1", "Link: <2>;rel=up", SCRIPT_CHAIN), ISSUER("issuer/2", "Link: <" CA "issuer/3>; rel=up", SCRIPT_CHAIN),
+                { "POST post-as-get " CA "issuer/3", 200, "Content-Type: application/pkcs7-mime", "0\x82" },
+        };
+
+        RUN(lines, ACCOUNT);
+        CHECK_INT(r, 0);
+        CHECK(str_has_suffix(text(&s.calls), "deliver 3 certificates\n"));
+}
+
+TEST(issuers_in_one) {
+        static const ScriptLine lines[] = {
+                OPENING, SAY_NEW_ORDER("ready"), SAY_VALID_AT_ONCE, LEAF_AND("Link: </issuer/1>;rel=\"up\""),
+                ISSUER("issuer/1", "Link: </issuer/2>;rel=up", SCRIPT_CHAIN SCRIPT_CHAIN),
+        };
+
+        RUN(lines, ACCOUNT);
+        CHECK_INT(r, 0);
+        CHECK(str_has_suffix(text(&s.calls), "deliver 3 certificates\n"));
+}
+
+TEST(issuers_in_a_circle) {
+        static ScriptLine lines[5 + ACME_CHAIN_LENGTH_MAX] = {
+                OPENING, SAY_NEW_ORDER("ready"), SAY_VALID_AT_ONCE, LEAF_AND("Link: </issuer/0>;rel=\"up\""),
+        };
+        static char requests[ACME_CHAIN_LENGTH_MAX][64], links[ACME_CHAIN_LENGTH_MAX][64];
+        size_t n = 0;
+
+        while (n < ELEMENTSOF(lines) && lines[n].request)
+                n++;
+        for (unsigned i = 0; i < ACME_CHAIN_LENGTH_MAX && n < ELEMENTSOF(lines); i++) {
+                (void) snprintf(requests[i], sizeof(requests[i]), "POST post-as-get " CA "issuer/%u", i % 2);
+                (void) snprintf(links[i], sizeof(links[i]), "Link: </issuer/%u>;rel=up", (i + 1) % 2);
+                lines[n++] = (ScriptLine) { requests[i], 200, links[i], SCRIPT_CHAIN };
+        }
+        RUN(lines, ACCOUNT);
+        CHECK_INT(r, 0);
+        CHECK(str_has_suffix(text(&s.calls), "deliver 11 certificates\n"));
+}
+
+TEST(issuers_that_cannot_be_had) {
+        static const ScriptLine lines[] = {
+                OPENING, SAY_NEW_ORDER("ready"), SAY_VALID_AT_ONCE, LEAF_AND("Link: </issuer/1>;rel=\"up\""),
+                { "POST post-as-get " CA "issuer/1", 404, "", "" },
+        };
+
+        RUN(lines, ACCOUNT);
+        CHECK(r < 0);
+        CHECK(p && str_equal(p->activity, "downloading the issuer of the certificate"));
 }
 
 TEST(a_chain_under_another_name) {
