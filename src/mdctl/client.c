@@ -189,15 +189,23 @@ int client_list_domains(Mdctl *c, JsonObject **ret) {
         return *ret ? MDCTL_DONE : client_tell_answer(-EBADMSG);
 }
 
-int client_run_until(Mdctl *c, const bool *done) {
-        int r;
+int client_run_until_time(Mdctl *c, const bool *done, uint64_t timeout_usec) {
+        uint64_t until = usec_add(clock_monotonic_usec(), timeout_usec);
 
         while (!*done) {
-                r = sd_bus_process(c->bus, NULL);
+                int r = sd_bus_process(c->bus, NULL);
+                uint64_t now = clock_monotonic_usec();
+
+                if (r == 0 && now >= until)
+                        return 0;
                 if (r == 0)
-                        r = sd_bus_wait(c->bus, UINT64_MAX);
+                        r = sd_bus_wait(c->bus, until == USEC_INFINITY ? UINT64_MAX : until - now);
                 if (r < 0 && r != -EINTR)
                         return r;
         }
         return 0;
+}
+
+int client_run_until(Mdctl *c, const bool *done) {
+        return client_run_until_time(c, done, USEC_INFINITY);
 }

@@ -40,3 +40,5 @@ int client_list_domains(Mdctl *c, JsonObject **ret);
 
 /* Dispatches what comes until *done; -ECONNRESET and the like: the bus is gone. */
 int client_run_until(Mdctl *c, const bool *done);
+/* The same, for so long at most: *done says what it was. */
+int client_run_until_time(Mdctl *c, const bool *done, uint64_t timeout_usec);

@@ -19,6 +19,7 @@
 
 enum {
         RETRIES_MAX = 100,
+        NAMES_MAX = 1000,
         LINES_DEFAULT = 100,
 };
 
@@ -48,6 +49,7 @@ static const Verb verbs[] = {
         { "revoke",  "NAME",   "Have a domain's certificates revoked",                    1, 1, verb_revoke                   },
         { "archive", "NAME",   "List earlier sets of certificates and keys",              1, 1, verb_archive                  },
         { "rollback", "NAME [SET]", "Put an earlier set back, and wait until it is served", 1, 2, verb_rollback               },
+        { "domain",  "COMMAND", "list, add, update, remove: domains that no virtual host serves", 1, NAMES_MAX, verb_domain    },
         { "hook",    "COMMAND", "list, test: what hooks are still to be told; run one and show all of it", 1, 3, verb_hook      },
         { "account", "COMMAND", "list, show, register, update, rollover, deactivate: accounts at CAs", 1, 2, verb_account     },
         { "tlsa",    "NAME",   "Print what TLSA records are to hold for a domain's keys", 1, 1, verb_tlsa                     },
@@ -62,7 +64,7 @@ static const Option options[] = {
         { "no-legend",       0, NULL,   "Do not print headers and footers" },
         { "no-ask-password", 0, NULL,   "Do not ask for passwords" },
         { "force",           0, NULL,   "With renew: also when nothing is due" },
-        { "no-wait",         0, NULL,   "With renew, retry, revoke, rollback, account: do not wait for the end" },
+        { "no-wait",         0, NULL,   "With renew, retry, revoke, rollback, account, domain: do not wait" },
         { "lines",         'n', "N",    "With log and events: so many, the newest (100)" },
         { "dry-run",         0, NULL,   "With import: only say what would be done" },
         { "reason",          0, "REASON", "With revoke: why, for instance keyCompromise" },
@@ -74,6 +76,7 @@ static const Option options[] = {
         { "format",          0, "FORMAT", "With export: pem or pkcs12" },
         { "password-file",   0, "FILE", "With export: what has the password of PKCS#12 in it" },
         { "output",          'o', "FILE", "With export: write this file" },
+        { "directive",       0, "TEXT", "With domain add and update: a directive; may be repeated" },
         { "contact",         0, "URI",  "With account register: a contact; may be repeated" },
         { "agree",           0, NULL,   "With account register: agree to the CA's terms of service" },
 };
@@ -166,6 +169,8 @@ static int handle_option(const Option *option, const char *argument, void *userd
                 }
         if (str_equal(option->long_name, "contact"))
                 return add_contact(c, argument);
+        if (str_equal(option->long_name, "directive"))
+                return strv_extend(&c->directives, argument);
         if (str_equal(option->long_name, "lines"))
                 return set_lines(c, argument);
         if (str_equal(option->long_name, "host"))
@@ -205,14 +210,16 @@ static bool options_fit(const Mdctl *c, const Verb *verb) {
         const struct {
                 bool given;
                 const char *options;
-                int (*verbs[5])(Mdctl *c, char *const *arguments);
+                int (*verbs[6])(Mdctl *c, char *const *arguments);
                 const char *fit;
         } rules[] = {
                 { c->lines != LINES_DEFAULT, "--lines is", { verb_log, verb_events }, "'mdctl log' and 'events'" },
                 { c->force, "--force is", { verb_renew }, "'mdctl renew'" },
                 { c->dry_run, "--dry-run is", { verb_import }, "'mdctl import'" },
-                { c->no_wait, "--no-wait is", { verb_renew, verb_retry, verb_revoke, verb_rollback, verb_account }, "'mdctl renew', 'retry', 'revoke', 'rollback' and 'account'" },
                 { c->reason || c->reissue || c->no_reissue || c->by_certificate_key, "--reason, --reissue, --no-reissue and --by-certificate-key are", { verb_revoke }, "'mdctl revoke'" },
+                { c->no_wait, "--no-wait is", { verb_renew, verb_retry, verb_revoke, verb_rollback, verb_account, verb_domain },
+                  "'mdctl renew', 'retry', 'revoke', 'rollback', 'account' and 'domain'" },
+                { c->directives, "--directive is", { verb_domain }, "'mdctl domain'" },
                 { c->private_key || c->key || c->format || c->password_file || c->output, "--private-key, --key, --format, --password-file and --output are", { verb_export },
                   "'mdctl export'" },
                 { c->contacts || c->agree, "--contact and --agree are", { verb_account }, "'mdctl account register'" },
@@ -255,6 +262,7 @@ static int run(Mdctl *c, int n, char *const *words) {
         agent_close();
         pager_close();
         c->contacts = strv_free(c->contacts);
+        c->directives = strv_free(c->directives);
         sd_bus_flush_close_unref(c->bus);
         return r;
 }

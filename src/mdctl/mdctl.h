@@ -33,6 +33,7 @@ typedef struct Mdctl {
         bool dry_run;     /* import */
         char **contacts;  /* account register */
         bool agree;
+        char **directives; /* domain add, update */
         bool private_key; /* export */
         const char *key, *format, *password_file, *output;
         const char *reason; /* revoke */
@@ -43,6 +44,7 @@ typedef struct Mdctl {
 int verb_account(Mdctl *c, char *const *arguments);
 int verb_archive(Mdctl *c, char *const *arguments);
 int verb_check(Mdctl *c, char *const *arguments);
+int verb_domain(Mdctl *c, char *const *arguments);
 int verb_events(Mdctl *c, char *const *arguments);
 int verb_explain(Mdctl *c, char *const *arguments);
 int verb_export(Mdctl *c, char *const *arguments);

@@ -264,3 +264,41 @@ def test_completion_zsh(m):
     for typed, expected in (("mdctl timel", "timeline"), ("mdctl show exam", r"example\.org"), ("mdctl account show AC", re.escape(account)), ("mdctl hook test example.org insta", "installed"),
                             ("mdctl list --json=sh", "short")):
         m.run(["python3", "-c", ZSH, typed, expected], user="alice", env={"HOME": "/home/alice"})
+
+
+def domain(m, *words, code=0, **more):
+    result = managed.mdctl(m, "domain", *words, check=False, **more)
+    assert result.rc == code, result
+    return result
+
+
+def test_domain(m):
+    """mdctl domain adds, changes and removes domains that no virtual host serves: by files that Apache includes, taken up before it returns, put back when refused."""
+    path = "/etc/md-manager/domains.d/mail.example.org.conf"
+    cursor = m.cursor()
+    added = domain(m, "add", "mail.example.org", "imap.example.org")
+    assert path in added.out and "taken it up" in added.out, added
+    assert managed.show(m, "mail.example.org")["DefinedAt"].startswith(f"{path}:")
+    managed.wait_event(m, "mail.example.org", "installed", cursor)
+    assert "imap.example.org" in m.run("openssl x509 -noout -ext subjectAltName", stdin=managed.mdctl(m, "export", "mail.example.org").out).out
+    [entry] = [e for e in asked(m, "domain", "list") if e["OwnFile"]]
+    assert entry["Names"] == ["mail.example.org", "imap.example.org"] and entry["RenewMode"] == "always", entry
+    m.write(path, m.read(path).replace("</MDomain>", "    # by hand\n    MDRenewWindow 20d\n</MDomain>"))
+    domain(m, "update", "mail.example.org", "mail.example.org", "smtp.example.org", "--directive=MDPrivateKeys P-256")
+    shown = managed.show(m, "mail.example.org")
+    assert shown["Names"] == ["mail.example.org", "smtp.example.org"] and shown["KeySpecs"] == ["p-256"] and "MDRenewWindow 20d" in m.read(path) and "# by hand" in m.read(path), shown
+    before = m.read(path)
+    refused = domain(m, "update", "mail.example.org", "--directive=MDRenewWindow nonsense", code=1)
+    assert "put back" in refused.err and m.read(path) == before and m.active("apache2"), refused
+    assert domain(m, "update", "mail.example.org", "--directive=MDPrivateKeys P-256", code=3).err
+    domain(m, "update", "mail.example.org", "--directive=MDPrivateKeys")
+    assert managed.show(m, "mail.example.org")["KeySpecs"] == ["rsa"]
+    for words, code, text in ((["add", "mail.example.org"], 1, path), (["add", "example.org"], 1, "example.org.conf"), (["remove", "example.org"], 1, "change it there"),
+                              (["remove", "nobody.example"], 1, "no domain"), (["add", "a b"], 2, "no name"), (["add", "x>\nServerName y"], 2, "no name"),
+                              (["add", "x.example.org", "--directive=ServerName y"], 2, "no directive"), (["add", "x.example.org", "--directive=MDProfile a\nMDProfile b"], 2, "no directive"),
+                              (["list", "--directive=MDProfile a"], 2, "Write:"), (["update", "mail.example.org"], 2, "Say what"), (["frobnicate"], 2, "frobnicate")):
+        result = domain(m, *words, code=code)
+        assert text in result.err, (text, result)
+    domain(m, "add", "other.example.org", code=4, user="alice")
+    removed = domain(m, "remove", "mail.example.org")
+    assert "taken it up" in removed.out and not m.exists(path) and not managed.is_known(m, "mail.example.org"), removed
