@@ -121,13 +121,18 @@ static int check_words(const Mdctl *c, char *const *names) {
         return MDCTL_DONE;
 }
 
-static int change(const Mdctl *c, Snippet *s, char *const *names) {
-        int r = 0;
+/* Each once: whoever repeats the first among all names means the same. */
+static int set_names(Snippet *s, char *const *names) {
+        s->names = strv_free(s->names);
+        STRV_FOREACH(name, names)
+                if (!strv_contains(s->names, *name) && strv_extend(&s->names, *name) < 0)
+                        return -ENOMEM;
+        return 0;
+}
 
-        if (names && names[0]) {
-                strv_free(s->names);
-                s->names = strv_copy(names);
-        }
+static int change(const Mdctl *c, Snippet *s, char *const *names) {
+        int r = names ? set_names(s, names) : 0;
+
         STRV_FOREACH(line, c->directives)
                 if (r == 0)
                         r = snippet_set(s, *line);

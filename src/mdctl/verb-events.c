@@ -39,6 +39,7 @@ static const struct {
         { MESSAGE_OCSP_RENEWED, "ocsp-renewed" },
         { MESSAGE_OCSP_ERRORED, "ocsp-errored" },
         { MESSAGE_HOOK_FAILED, "hook-failed" },
+        { MESSAGE_ROLLED_BACK, "rolled-back" },
 };
 
 static const Column columns[] = { { "WHEN" }, { "DOMAIN" }, { "EVENT" }, { "WHAT", .shrinks = true } };

@@ -290,7 +290,7 @@ def test_domain(m):
     before = m.read(path)
     refused = domain(m, "update", "mail.example.org", "--directive=MDRenewWindow nonsense", code=1)
     assert "put back" in refused.err and m.read(path) == before and m.active("apache2"), refused
-    assert domain(m, "update", "mail.example.org", "--directive=MDPrivateKeys P-256", code=3).err
+    assert domain(m, "update", "mail.example.org", "smtp.example.org", "--directive=MDPrivateKeys P-256", code=3).err
     domain(m, "update", "mail.example.org", "--directive=MDPrivateKeys")
     assert managed.show(m, "mail.example.org")["KeySpecs"] == ["rsa"]
     for words, code, text in ((["add", "mail.example.org"], 1, path), (["add", "example.org"], 1, "example.org.conf"), (["remove", "example.org"], 1, "change it there"),
