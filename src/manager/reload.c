@@ -297,7 +297,7 @@ static int request(Manager *m, const char *unit, bool urgent, bool forced) {
         case RELOAD_PLANNED:
                 if (urgent || r->state == RELOAD_PLANNED)
                         manager_kick(m);
-                if (r->failures > 1) { /* there is more to lose now: do not sit out a long wait */
+                if (r->failures > (forced ? 0U : 1U)) { /* there is more to lose now, or somebody has mended it: do not sit out a long wait */
                         r->failures = 1;
                         set_timer(r, m->settings.reload_interval_usec);
                 }
