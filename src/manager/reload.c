@@ -266,7 +266,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         }
         if (!is_waiting(r))
                 return 0;
-        if (r->failures > 0 && !somebody_waits(r)) { /* somebody else reloaded it meanwhile */
+        if (r->failures > 0 && !r->forced && !somebody_waits(r)) { /* somebody else reloaded it meanwhile */
                 r->failures = 0;
                 become_idle(r);
                 return 0;
