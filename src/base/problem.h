@@ -37,6 +37,7 @@ typedef struct Problem {
 #define PROBLEM_TYPE_SERVED PROBLEM_OURS_PREFIX "served-differs"
 #define PROBLEM_TYPE_VETO PROBLEM_OURS_PREFIX "renewal-vetoed"               /* the command of MDMessageCmd did not want it */
 #define PROBLEM_TYPE_OCSP PROBLEM_OURS_PREFIX "ocsp-response-refused"        /* what a responder sent is not to be believed, or does not help */
+#define PROBLEM_TYPE_CRL PROBLEM_OURS_PREFIX "crl-refused"                  /* the same of a list of revoked certificates */
 #define PROBLEM_TYPE_INTERNAL PROBLEM_OURS_PREFIX "internal"
 
 /* Copies what it is given; the formatted detail is made printable. NULL: out of memory. */

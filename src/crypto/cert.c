@@ -12,6 +12,7 @@
 #include "base/string-util.h"
 #include "base/strv.h"
 #include "crypto/digest.h"
+#include "crypto/ocsp.h"
 #include "crypto/san.h"
 
 enum {
@@ -31,7 +32,9 @@ void cert_info_done(CertInfo *i) {
         free(i->sha256);
         free(i->key_sha256);
         free(i->ari_id);
+        free(i->ocsp_id);
         free(i->ocsp_url);
+        free(i->crl_url);
         free(i->issuer_name);
         free(i->issuer_url);
         *i = (CertInfo){ 0 };
@@ -208,6 +211,47 @@ static int read_ocsp_url(X509 *cert, char **ret) {
         return r;
 }
 
+/* *ret stays as it is when that is no URL of ours. */
+static int take_http_url(const GENERAL_NAME *name, char **ret) {
+        const ASN1_IA5STRING *text = name->d.uniformResourceIdentifier;
+        _auto_free_ char *url = NULL;
+
+        if (name->type != GEN_URI)
+                return 0;
+        url = strndup((const char *) ASN1_STRING_get0_data(text), (size_t) ASN1_STRING_length(text));
+        if (!url)
+                return -ENOMEM;
+        if (strlen(url) == (size_t) ASN1_STRING_length(text) && is_http_url(url))
+                *ret = take_ptr(url);
+        return 0;
+}
+
+/* A list for some reasons only, or one that somebody else signs, says too little. */
+static bool is_whole(const DIST_POINT *point) {
+        return point->distpoint && point->distpoint->type == 0 && !point->reasons && !point->CRLissuer;
+}
+
+/* RFC 5280 section 4.2.1.13. */
+static int read_crl_url(X509 *cert, char **ret) {
+        CRL_DIST_POINTS *points;
+        void *extension;
+        int r;
+
+        r = get_extension(cert, NID_crl_distribution_points, &extension);
+        if (r < 0 || !extension)
+                return r;
+        points = extension;
+        for (int i = 0; r == 0 && !*ret && i < sk_DIST_POINT_num(points); i++) {
+                const DIST_POINT *point = sk_DIST_POINT_value(points, i);
+                const GENERAL_NAMES *names = is_whole(point) ? point->distpoint->name.fullname : NULL;
+
+                for (int k = 0; r == 0 && !*ret && names && k < sk_GENERAL_NAME_num(names); k++)
+                        r = take_http_url(sk_GENERAL_NAME_value(names, k), ret);
+        }
+        CRL_DIST_POINTS_free(points);
+        return r;
+}
+
 /* RFC 5280 section 4.2.2.1, id-ad-caIssuers: the first http URL. */
 static int read_issuer_url(X509 *cert, char **ret) {
         AUTHORITY_INFO_ACCESS *access;
@@ -220,16 +264,9 @@ static int read_issuer_url(X509 *cert, char **ret) {
         access = extension;
         for (int i = 0; r == 0 && !*ret && i < sk_ACCESS_DESCRIPTION_num(access); i++) {
                 const ACCESS_DESCRIPTION *d = sk_ACCESS_DESCRIPTION_value(access, i);
-                _auto_free_ char *url = NULL;
 
-                if (OBJ_obj2nid(d->method) != NID_ad_ca_issuers || d->location->type != GEN_URI)
-                        continue;
-                url = strndup((const char *) ASN1_STRING_get0_data(d->location->d.uniformResourceIdentifier),
-                              (size_t) ASN1_STRING_length(d->location->d.uniformResourceIdentifier));
-                if (!url)
-                        r = -ENOMEM;
-                else if (is_http_url(url))
-                        *ret = take_ptr(url);
+                if (OBJ_obj2nid(d->method) == NID_ad_ca_issuers)
+                        r = take_http_url(d->location, ret);
         }
         AUTHORITY_INFO_ACCESS_free(access);
         return r;
@@ -293,6 +330,8 @@ static int read_extensions(X509 *cert, CertInfo *i) {
         if (r == 0)
                 r = read_ocsp_url(cert, &i->ocsp_url);
         if (r == 0)
+                r = read_crl_url(cert, &i->crl_url);
+        if (r == 0)
                 r = read_issuer_url(cert, &i->issuer_url);
         if (r == 0)
                 r = read_must_staple(cert, &i->must_staple);
@@ -318,6 +357,8 @@ int cert_info_read(X509 *cert, CertInfo *ret) {
                 r = read_serial(cert, &i.serial);
         if (r == 0)
                 r = cert_sha256(cert, &i.sha256);
+        if (r == 0)
+                r = ocsp_certificate_id(cert, &i.ocsp_id);
         if (r == 0)
                 r = read_extensions(cert, &i);
         if (r == 0)

@@ -37,7 +37,9 @@ typedef struct CertInfo {
         char *sha256;      /* lower-case hex */
         char *key_sha256;  /* of its public key, as key_public_sha256() */
         char *ari_id;      /* RFC 9773 section 4.1; NULL without authority key identifier */
+        char *ocsp_id;     /* its SHA-1 in lower-case hex: see ocsp_certificate_id() */
         char *ocsp_url;    /* first one; NULL: none */
+        char *crl_url;     /* where the list of all that its issuer revoked can be had, the first one by HTTP; NULL: none */
         char *issuer_name; /* the issuer's whole name: "/C=US/O=Let's Encrypt/CN=E5", all of it printable ASCII */
         char *issuer_url;  /* where the issuer's certificate can be had; NULL: it does not say */
         uint64_t not_before_usec, not_after_usec;

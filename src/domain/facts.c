@@ -16,6 +16,9 @@ void cert_facts_done(CertFacts *f) {
         free(f->issuer);
         free(f->issuer_name);
         free(f->issuer_url);
+        free(f->ocsp_id);
+        free(f->ocsp_url);
+        free(f->crl_url);
         free(f->ari_id);
         free(f->serial);
         free(f->sha256);

@@ -16,6 +16,8 @@ typedef struct CertFacts {
         char *issuer_url;    /* where the issuer's certificate can be had; NULL: not said */
         char *ari_id;        /* RFC 9773 section 4.1; NULL: it can have none */
         char *serial;        /* hex */
+        char *ocsp_id;       /* SHA-1 of the DER, lower-case hex: by which OCSP responses are kept; NULL: not known */
+        char *ocsp_url, *crl_url; /* where it can be asked whether it is revoked: a responder, a list; NULL: nowhere */
         char *sha256;        /* fingerprint of the DER, lower-case hex */
         char *key_sha256;    /* of its public key; NULL: not known */
         uint64_t not_before_usec, not_after_usec;

@@ -46,6 +46,9 @@ static int facts_from_info(CertInfo *info, const char *spec, bool key_matches, u
         f.issuer_url = take_ptr(info->issuer_url);
         f.ari_id = take_ptr(info->ari_id);
         f.serial = take_ptr(info->serial);
+        f.ocsp_id = take_ptr(info->ocsp_id);
+        f.ocsp_url = take_ptr(info->ocsp_url);
+        f.crl_url = take_ptr(info->crl_url);
         f.sha256 = take_ptr(info->sha256);
         f.key_sha256 = take_ptr(info->key_sha256);
         f.not_before_usec = info->not_before_usec;

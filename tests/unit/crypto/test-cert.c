@@ -219,6 +219,45 @@ TEST(ocsp_urls) {
         }
 }
 
+TEST(crl_urls) {
+        static const struct {
+                const char *what, *points, *url;
+        } cases[] = {
+                { "one", "URI:http://crl.example/1", "http://crl.example/1" },
+                { "the first by HTTP", "URI:ldap://crl.example/1,URI:https://crl.example/2", "https://crl.example/2" },
+                { "none by HTTP", "URI:ldap://crl.example/1", NULL },
+                { "with a blank", "URI:http://crl example/1", NULL },
+                { "for some reasons only", "part", NULL },
+                { "signed by somebody else", "other", NULL },
+                { "garbled", "DER:040100", "garbled" },
+        };
+        static const char config[] = "[part]\nfullname=URI:http://crl.example/1\nreasons=keyCompromise\n"
+                                     "[other]\nfullname=URI:http://crl.example/1\nCRLissuer=dirName:who\n[who]\nCN=Somebody\n";
+        _auto_bio_ BIO *bio = BIO_new_mem_buf(config, -1);
+        _auto_pkey_ EVP_PKEY *key = issue_key();
+        CONF *conf = NCONF_new(NULL);
+        X509V3_CTX context;
+
+        REQUIRE(NCONF_load_bio(conf, bio, NULL) == 1);
+        X509V3_set_ctx(&context, NULL, NULL, NULL, NULL, 0);
+        X509V3_set_nconf(&context, conf);
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                X509_EXTENSION *e = X509V3_EXT_nconf_nid(conf, &context, NID_crl_distribution_points, cases[i].points);
+                _auto_x509_ X509 *cert = issue(&(Issue){ .key = key });
+                _auto_info_ CertInfo info = { 0 };
+
+                test_case("%s", cases[i].what);
+                REQUIRE(e && X509_add_ext(cert, e, -1) == 1);
+                X509_EXTENSION_free(e);
+                if (!CHECK_INT(cert_info_read(cert, &info), cases[i].url && strcmp(cases[i].url, "garbled") == 0 ? -EBADMSG : 0) || !info.ocsp_id)
+                        continue;
+                CHECK_STR(info.crl_url, cases[i].url);
+                CHECK_UINT(strlen(info.ocsp_id), 40);
+        }
+        NCONF_free(conf);
+        CHECK_UINT(ERR_peek_error(), 0);
+}
+
 TEST(nul_byte_in_a_name) {
         _auto_pkey_ EVP_PKEY *key = issue_key();
         _auto_general_names_ GENERAL_NAMES *san = sk_GENERAL_NAME_new_null();
