@@ -186,7 +186,7 @@ static bool begin_look(OcspStapling *stapling, OcspCert *cert, uint64_t now, Sto
         bool looks;
 
         (void) apr_thread_mutex_lock(stapling->lock);
-        looks = !cert->looking && cert->look_usec <= now;
+        looks = !cert->looking && ocsp_schedule_look_is_due(cert->look_usec, now);
         if (looks) {
                 cert->looking = true;
                 *ret_mark = cert->mark;

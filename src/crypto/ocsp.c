@@ -62,7 +62,7 @@ static int make_id(X509 *issuer, const char *serial, OCSP_CERTID **ret) {
         return *ret ? 0 : openssl_failure();
 }
 
-int ocsp_request_make(X509 *issuer, const char *serial, void **ret_der, size_t *ret_size) {
+int ocsp_request_make(X509 *issuer, const char *serial, bool with_nonce, void **ret_der, size_t *ret_size) {
         _auto_error_queue_ int queue = openssl_queue_clear();
         _cleanup_(cleanup_ocsp_request) OCSP_REQUEST *request = OCSP_REQUEST_new();
         _cleanup_(cleanup_ocsp_certid) OCSP_CERTID *id = NULL;
@@ -80,7 +80,7 @@ int ocsp_request_make(X509 *issuer, const char *serial, void **ret_der, size_t *
         if (!request || !OCSP_request_add0_id(request, id))
                 return openssl_failure();
         id = NULL;
-        if (OCSP_request_add1_nonce(request, NULL, NONCE_SIZE) != 1)
+        if (with_nonce && OCSP_request_add1_nonce(request, NULL, NONCE_SIZE) != 1)
                 return openssl_failure();
         n = i2d_OCSP_REQUEST(request, &der);
         if (n <= 0)
@@ -123,29 +123,7 @@ static int check_nonce(OCSP_BASICRESP *basic, const void *request_der, size_t re
         return r == 0 || r == 3 ? refuse(ret_problem, "The OCSP response has another nonce than the request: it answers an older one") : 0;
 }
 
-/* The issuer is where trust begins; OpenSSL looks whether it signed itself or has a responder do it (RFC 6960 section 4.2.2.2). */
-static int check_signature(OCSP_BASICRESP *basic, X509 *issuer, uint64_t now_usec, Problem **ret_problem) {
-        _cleanup_(cleanup_x509_store) X509_STORE *store = X509_STORE_new();
-        STACK_OF(X509) *certs = sk_X509_new_null(); /* borrows */
-        _auto_free_ char *why = NULL;
-        int r;
-
-        if (!store || !certs || X509_STORE_add_cert(store, issuer) != 1 || sk_X509_push(certs, issuer) <= 0) {
-                sk_X509_free(certs);
-                return openssl_failure();
-        }
-        X509_VERIFY_PARAM_set_time(X509_STORE_get0_param(store), (time_t) (now_usec / USEC_PER_SEC));
-        (void) X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);
-        ERR_clear_error();
-        r = OCSP_basic_verify(basic, certs, store, 0);
-        sk_X509_free(certs);
-        if (r == 1)
-                return 0;
-        why = openssl_errors();
-        return why ? refuse(ret_problem, "The OCSP response is not signed by the issuer of the certificate, nor by one whom it allows to: %s", why) : -ENOMEM;
-}
-
-static int read_time(const ASN1_GENERALIZEDTIME *t, uint64_t *ret_usec) {
+static int read_time(const ASN1_TIME *t, uint64_t *ret_usec) {
         struct tm tm = { 0 };
         time_t seconds;
 
@@ -158,13 +136,58 @@ static int read_time(const ASN1_GENERALIZEDTIME *t, uint64_t *ret_usec) {
         return 0;
 }
 
+/* OpenSSL believes these hashes to this day. */
+static bool is_forgeable(const OCSP_BASICRESP *basic) {
+        const ASN1_OBJECT *algorithm = NULL;
+        int digest = NID_undef;
+
+        X509_ALGOR_get0(&algorithm, NULL, NULL, OCSP_resp_get0_tbs_sigalg(basic));
+        return OBJ_find_sigid_algs(OBJ_obj2nid(algorithm), &digest, NULL) == 1 && (digest == NID_md5 || digest == NID_md4 || digest == NID_md2);
+}
+
+/* From then on nobody believes what it signed. */
+static uint64_t signer_ends_usec(OCSP_BASICRESP *basic, STACK_OF(X509) *certs) {
+        X509 *signer = NULL;
+        uint64_t end;
+
+        if (OCSP_resp_get0_signer(basic, &signer, certs) != 1 || read_time(X509_get0_notAfter(signer), &end) < 0)
+                return UINT64_MAX;
+        return end;
+}
+
+/* The issuer is where trust begins; OpenSSL looks whether it signed itself or has a responder do it (RFC 6960 section 4.2.2.2). */
+static int check_signature(OCSP_BASICRESP *basic, X509 *issuer, uint64_t now_usec, uint64_t *ret_end_usec, Problem **ret_problem) {
+        _cleanup_(cleanup_x509_store) X509_STORE *store = X509_STORE_new();
+        STACK_OF(X509) *certs = sk_X509_new_null(); /* borrows */
+        _auto_free_ char *why = NULL;
+        int r;
+
+        if (!store || !certs || X509_STORE_add_cert(store, issuer) != 1 || sk_X509_push(certs, issuer) <= 0) {
+                sk_X509_free(certs);
+                return openssl_failure();
+        }
+        X509_VERIFY_PARAM_set_time(X509_STORE_get0_param(store), (time_t) (now_usec / USEC_PER_SEC));
+        (void) X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);
+        ERR_clear_error();
+        r = is_forgeable(basic) ? 0 : OCSP_basic_verify(basic, certs, store, 0);
+        *ret_end_usec = signer_ends_usec(basic, certs);
+        sk_X509_free(certs);
+        if (r == 1)
+                return 0;
+        why = openssl_errors();
+        return why ? refuse(ret_problem, "The OCSP response is not signed by the issuer of the certificate, nor by one whom it allows to: %s", why) : -ENOMEM;
+}
+
+/* a->until_usec: when the signer's certificate ends. */
 static int check_times(const ASN1_GENERALIZEDTIME *from, const ASN1_GENERALIZEDTIME *until, uint64_t now_usec, OcspAnswer *a, Problem **ret_problem) {
+        uint64_t next = 0;
         char text[CLOCK_HUMAN_MAX];
 
-        if (read_time(from, &a->from_usec) < 0 || (until && read_time(until, &a->until_usec) < 0))
+        if (read_time(from, &a->from_usec) < 0 || (until && read_time(until, &next) < 0))
                 return refuse(ret_problem, "The OCSP response has no readable times");
         if (!until)
-                a->until_usec = usec_add(a->from_usec, WITHOUT_END_USEC);
+                next = usec_add(a->from_usec, WITHOUT_END_USEC);
+        a->until_usec = MIN_OF(a->until_usec, next);
         if (a->until_usec <= a->from_usec)
                 return refuse(ret_problem, "The OCSP response ends before it begins");
         if (a->from_usec > usec_add(now_usec, SKEW_USEC))
@@ -184,6 +207,8 @@ static int read_status(OCSP_BASICRESP *basic, X509 *issuer, const char *serial, 
                 return r;
         if (OCSP_resp_find_status(basic, id, &status, &reason, &revoked_at, &from, &until) != 1)
                 return refuse(ret_problem, "The OCSP response is about another certificate");
+        if (OCSP_resp_find(basic, id, OCSP_resp_find(basic, id, -1)) >= 0)
+                return refuse(ret_problem, "The OCSP response says more than one thing about the certificate");
         if (status != V_OCSP_CERTSTATUS_GOOD && status != V_OCSP_CERTSTATUS_REVOKED)
                 return refuse(ret_problem, "The OCSP responder does not know the certificate");
         a->revoked = status == V_OCSP_CERTSTATUS_REVOKED;
@@ -209,7 +234,7 @@ int ocsp_response_verify(const void *der, size_t size, const void *request, size
         if (r == 0 && request)
                 r = check_nonce(basic, request, request_size, ret_problem);
         if (r == 0)
-                r = check_signature(basic, issuer, now_usec, ret_problem);
+                r = check_signature(basic, issuer, now_usec, &a.until_usec, ret_problem);
         if (r == 0)
                 r = read_status(basic, issuer, serial, now_usec, &a, ret_problem);
         if (r < 0)

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "domain/backoff.h"
 
+#define ASK_MAX_USEC (7 * USEC_PER_DAY)
 #define RETRY_MAX_USEC USEC_PER_HOUR
 #define SAID_MAX_USEC USEC_PER_DAY
 #define LOOK_MAX_USEC USEC_PER_HOUR
@@ -23,13 +24,17 @@ uint64_t ocsp_schedule_refresh_usec(const Window *window, uint64_t from_usec, ui
 
         begin = window_begin_usec(window_is_set(window) ? window : &third, from_usec, until_usec);
         begin = MAX_OF(begin, usec_add(now_usec, usec_sub(until_usec, now_usec) / 3));
-        return usec_add(begin, part_of(usec_sub(until_usec, begin) / 10, random));
+        return MIN_OF(usec_add(begin, part_of(usec_sub(until_usec, begin) / 10, random)), usec_add(now_usec, ASK_MAX_USEC - part_of(ASK_MAX_USEC / 10, random)));
 }
 
 uint64_t ocsp_schedule_retry_usec(uint64_t base_usec, unsigned errors, uint64_t said_usec, uint64_t now_usec, uint32_t random) {
         uint64_t delay = MIN_OF(backoff_delay_usec(base_usec, errors, random), RETRY_MAX_USEC), said = MIN_OF(usec_sub(said_usec, now_usec), SAID_MAX_USEC);
 
         return usec_add(now_usec, MAX_OF(delay, said));
+}
+
+bool ocsp_schedule_look_is_due(uint64_t look_usec, uint64_t now_usec) {
+        return look_usec <= now_usec || look_usec > now_usec + LOOK_MAX_USEC + LOOK_MIN_USEC;
 }
 
 uint64_t ocsp_schedule_look_usec(uint64_t refresh_usec, uint64_t until_usec, uint64_t now_usec) {

@@ -143,7 +143,7 @@ int ocsp_item_ask(OcspItem *i, uint64_t token) {
         int r;
 
         ocsp_item_forget_request(i);
-        r = ocsp_request_make(i->issuer, i->serial, &i->request, &i->request_size);
+        r = ocsp_request_make(i->issuer, i->serial, true, &i->request, &i->request_size);
         if (r == 0)
                 i->token = token;
         return r;

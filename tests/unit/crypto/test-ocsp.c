@@ -57,6 +57,8 @@ typedef struct Answer {
         X509 *signer;
         EVP_PKEY *key;
         bool without_certs;
+        bool twice;                /* it says that it is revoked, too */
+        const char *digest;        /* NULL: SHA-256 */
 } Answer;
 
 static OCSP_CERTID *make_id(X509 *issuer, const char *serial) {
@@ -83,11 +85,13 @@ static uint8_t *respond(const Ca *ca, const Answer *a, const void *request, size
         uint8_t *der = NULL;
 
         (void) OCSP_basic_add1_status(basic, id, a->status, a->reason, revoked, from, until);
+        if (a->twice)
+                (void) OCSP_basic_add1_status(basic, id, V_OCSP_CERTSTATUS_REVOKED, 0, revoked, from, until);
         if (a->wrong_nonce)
                 (void) OCSP_basic_add1_nonce(basic, NULL, 16);
         else if (!a->without_nonce)
                 (void) OCSP_copy_nonce(basic, asked);
-        (void) OCSP_basic_sign(basic, a->signer ? a->signer : ca->cert, a->key ? a->key : ca->key, EVP_sha256(), NULL, a->without_certs ? OCSP_NOCERTS : 0);
+        (void) OCSP_basic_sign(basic, a->signer ? a->signer : ca->cert, a->key ? a->key : ca->key, a->digest ? EVP_get_digestbyname(a->digest) : EVP_sha256(), NULL, a->without_certs ? OCSP_NOCERTS : 0);
         response = OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic);
         *ret_size = (size_t) i2d_OCSP_RESPONSE(response, &der);
         OCSP_RESPONSE_free(response);
@@ -105,7 +109,7 @@ static int ask(const Ca *ca, const Answer *a, OcspAnswer *ret, Problem **ret_pro
         _auto_openssl_ uint8_t *der = NULL;
         size_t size, request_size;
 
-        if (ocsp_request_make(ca->cert, "7A01", &request, &request_size) != 0)
+        if (ocsp_request_make(ca->cert, "7A01", true, &request, &request_size) != 0)
                 return -EIO;
         der = respond(ca, a, request, request_size, &size);
         return ocsp_response_verify(der, size, request, request_size, ca->cert, "7A01", NOW, ret, ret_problem);
@@ -157,6 +161,8 @@ TEST(revoked) {
 
 TEST(refused) {
         _cleanup_(ca_done) Ca ca = make_ca("CA"), other = make_ca("CA"), stranger = make_ca("stranger");
+        _auto_pkey_ EVP_PKEY *rsa_key = issue_rsa_key();
+        _auto_x509_ X509 *rsa = issue(&(Issue){ .key = rsa_key, .issuer = ca.cert, .issuer_key = ca.key, .serial_hex = "09", .subject = "responder", .change = allow_ocsp });
         const struct {
                 const char *what;
                 Answer answer;
@@ -175,6 +181,8 @@ TEST(refused) {
                 { "expired", { .status = V_OCSP_CERTSTATUS_GOOD, .from = NOW - 2 * HOUR, .until = NOW } },
                 { "expired without end", { .status = V_OCSP_CERTSTATUS_GOOD, .from = NOW - 12 * HOUR, .until = NONE } },
                 { "from the future", { .status = V_OCSP_CERTSTATUS_GOOD, .from = NOW + HOUR, .until = NOW + 2 * HOUR } },
+                { "with two opinions", { GOOD, .twice = true } },
+                { "signed with what can be forged", { GOOD, .digest = "MD5", .signer = rsa, .key = rsa_key } },
                 { "ends before it begins", { .status = V_OCSP_CERTSTATUS_GOOD, .from = NOW + HOUR / 60, .until = NOW + 1000000 } },
         };
 
@@ -201,6 +209,18 @@ TEST(expired_delegate) {
         X509_free(old);
 }
 
+/* Nobody believes a responder whose own certificate ran out. */
+TEST(delegate_that_ends_sooner) {
+        _cleanup_(ca_done) Ca ca = make_ca("CA");
+        _auto_x509_ X509 *brief = issue(&(Issue){ .key = ca.responder_key, .issuer = ca.cert, .issuer_key = ca.key, .serial_hex = "08", .subject = "brief",
+                                                  .change = allow_ocsp, .not_after_usec = NOW + HOUR / 2 });
+        Answer answer = { GOOD, .signer = brief, .key = ca.responder_key };
+        OcspAnswer a = { 0 };
+
+        REQUIRE(ask(&ca, &answer, &a, NULL) == 0);
+        CHECK_UINT(a.until_usec, NOW + HOUR / 2);
+}
+
 TEST(torn) {
         _cleanup_(ca_done) Ca ca = make_ca("CA");
         _auto_free_ void *request = NULL;
@@ -209,7 +229,7 @@ TEST(torn) {
         size_t size, request_size;
         OcspAnswer a;
 
-        REQUIRE(ocsp_request_make(ca.cert, "7A01", &request, &request_size) == 0);
+        REQUIRE(ocsp_request_make(ca.cert, "7A01", true, &request, &request_size) == 0);
         der = respond(&ca, &answer, request, request_size, &size);
         REQUIRE(ocsp_response_verify(der, size, request, request_size, ca.cert, "7A01", NOW, &a, NULL) == 0);
         for (size_t n = 0; n < size; n++)
@@ -236,21 +256,23 @@ TEST(errors_of_responders) {
         size_t request_size;
         OcspAnswer a;
 
-        REQUIRE(ocsp_request_make(ca.cert, "7A01", &request, &request_size) == 0);
+        REQUIRE(ocsp_request_make(ca.cert, "7A01", true, &request, &request_size) == 0);
         CHECK_INT(ocsp_response_verify(try_later, sizeof(try_later), request, request_size, ca.cert, "7A01", NOW, &a, &p), -EBADMSG);
         CHECK(p && strstr(p->detail, "trylater"));
 }
 
 TEST(requests) {
         _cleanup_(ca_done) Ca ca = make_ca("CA");
-        _auto_free_ void *a = NULL, *b = NULL;
+        _auto_free_ void *a = NULL, *b = NULL, *c = NULL, *d = NULL;
         _auto_free_ char *id = NULL;
-        size_t a_size, b_size;
+        size_t a_size, b_size, c_size, d_size;
 
-        CHECK_INT(ocsp_request_make(ca.cert, "", &a, &a_size), -EINVAL);
-        CHECK_INT(ocsp_request_make(ca.cert, "7G", &a, &a_size), -EINVAL);
-        REQUIRE(ocsp_request_make(ca.cert, "7A01", &a, &a_size) == 0 && ocsp_request_make(ca.cert, "7A01", &b, &b_size) == 0);
+        CHECK_INT(ocsp_request_make(ca.cert, "", true, &a, &a_size), -EINVAL);
+        CHECK_INT(ocsp_request_make(ca.cert, "7G", true, &a, &a_size), -EINVAL);
+        REQUIRE(ocsp_request_make(ca.cert, "7A01", true, &a, &a_size) == 0 && ocsp_request_make(ca.cert, "7A01", true, &b, &b_size) == 0);
         CHECK(a_size == b_size && a_size < OCSP_REQUEST_BYTES_MAX && memcmp(a, b, a_size) != 0); /* by the nonce */
         REQUIRE(ocsp_certificate_id(ca.leaf, &id) == 0);
         CHECK_UINT(strlen(id), 40);
+        REQUIRE(ocsp_request_make(ca.cert, "7A01", false, &c, &c_size) == 0 && ocsp_request_make(ca.cert, "7A01", false, &d, &d_size) == 0);
+        CHECK(c_size == d_size && c_size < a_size && memcmp(c, d, c_size) == 0);
 }

@@ -32,6 +32,14 @@ TEST(refresh) {
         }
 }
 
+TEST(refresh_of_what_counts_for_years) {
+        uint64_t first = ocsp_schedule_refresh_usec(&(Window){ 0 }, NOW, NOW + 3650 * USEC_PER_DAY, NOW, UINT32_MAX),
+                 last = ocsp_schedule_refresh_usec(&(Window){ 0 }, NOW, NOW + 3650 * USEC_PER_DAY, NOW, 0);
+
+        CHECK_UINT(last, NOW + 7 * USEC_PER_DAY);
+        CHECK(first < last && first >= NOW + 6 * USEC_PER_DAY);
+}
+
 TEST(refresh_of_what_has_ended) {
         CHECK(ocsp_schedule_refresh_usec(&(Window){ 0 }, NOW - USEC_PER_HOUR, NOW - USEC_PER_MINUTE, NOW, 0) <= NOW);
 }
@@ -80,4 +88,12 @@ TEST(look) {
                 test_case("%s", cases[i].what);
                 CHECK_UINT(ocsp_schedule_look_usec(NOW + cases[i].refresh, cases[i].until > 0 ? NOW + cases[i].until : 0, NOW), NOW + cases[i].expected);
         }
+}
+
+TEST(look_is_due) {
+        CHECK(ocsp_schedule_look_is_due(0, NOW));
+        CHECK(ocsp_schedule_look_is_due(NOW, NOW));
+        CHECK(!ocsp_schedule_look_is_due(NOW + 1, NOW));
+        CHECK(!ocsp_schedule_look_is_due(NOW + USEC_PER_HOUR, NOW));
+        CHECK(ocsp_schedule_look_is_due(NOW + USEC_PER_DAY, NOW)); /* the clock was set back */
 }
