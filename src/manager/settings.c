@@ -99,6 +99,8 @@ static int set_value(Settings *c, const char *name, const char *value) {
                 return read_unsigned(value, 0, 1000, &c->archive_keep);
         if (str_equal(name, "ArchiveMaxAgeSec"))
                 return parse_seconds_usec(value, &c->archive_age_usec);
+        if (str_equal(name, "RevocationCheck"))
+                return parse_boolean(value, &c->revocation_check);
         return -ENOENT;
 }
 
@@ -197,6 +199,7 @@ int settings_load(Settings *ret) {
                 .forget_servers_usec = 7 * USEC_PER_DAY,
                 .archive_keep = 5,
                 .archive_age_usec = 90 * USEC_PER_DAY,
+                .revocation_check = true,
         };
         int r;
 

@@ -19,7 +19,8 @@
  *   outbox/NAME/            md-manager        0700   outbox.json 0600: events that hooks are still to be told (domain/outbox.h)
  *   challenges/NAME/        md-manager:httpd  2750   acme-http-01.txt 0640: one key authorization a line;
  *                                                    acme-tls-alpn-01-privkey[.SPEC].pem, acme-tls-alpn-01-pubcert[.SPEC].pem 0640
- *   ocsp/                   md-manager:httpd  2750
+ *   ocsp/NAME/              md-manager:httpd  2750   ocsp-ID.json, ocsp-ID.staple 0640 (store/ocsp.h)
+ *   crls/                   md-manager        0700   SHA256.crl 0600: lists of revoked certificates (store/crl.h)
  *   status/                 md-manager:httpd  2750   NAME.json 0640: what the status pages show of a domain (store/status.h); .manager.json
  *
  * The manager can write where it owns, never in '.': directories that root made stay where they are. */
@@ -34,6 +35,7 @@
 #define STORE_TMP "tmp"
 #define STORE_CHALLENGES "challenges"
 #define STORE_OCSP "ocsp"
+#define STORE_CRLS "crls"
 #define STORE_STATUS "status"
 #define STORE_OUTBOX "outbox"
 #define STORE_LOCK "lock"

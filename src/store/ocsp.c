@@ -114,27 +114,43 @@ static int write_staple(int dir_fd, const char *id, const StoreStaple *staple) {
         return file_replace_at(dir_fd, file_name(id, SUFFIX_STAPLE, file), data, (size_t) n + staple->size, &public_file);
 }
 
-int store_ocsp_write(Store *s, const char *name, const char *id, const StoreStaple *staple) {
+typedef int (*Replace)(int dir_fd, const char *name, const void *data, size_t size, const FileMode *mode);
+
+static int write_json(Store *s, const char *name, const char *id, const StoreStaple *staple, Replace replace, int *ret_fd) {
         _auto_free_ char *text = NULL;
-        _auto_close_ int fd = -1;
         char file[FILE_MAX];
+        int r;
+
+        if (!id_is_valid(id) || staple->size > STORE_STAPLE_MAX)
+                return -EINVAL;
+        r = open_for_writing(s, name, ret_fd);
+        if (r != 0)
+                return r;
+        text = format(staple);
+        return text ? replace(*ret_fd, file_name(id, SUFFIX_JSON, file), text, strlen(text), &public_file) : -ENOMEM;
+}
+
+int store_ocsp_write(Store *s, const char *name, const char *id, const StoreStaple *staple) {
+        _auto_close_ int fd = -1;
         int r;
 
         assert(s);
         assert(staple);
 
-        if (!id_is_valid(id) || staple->size > STORE_STAPLE_MAX)
-                return -EINVAL;
-        r = open_for_writing(s, name, &fd);
-        if (r != 0)
-                return r;
-        text = format(staple);
-        if (!text)
-                return -ENOMEM;
-        r = file_replace_at(fd, file_name(id, SUFFIX_JSON, file), text, strlen(text), &public_file);
-        if (r < 0 || !staple->der)
+        /* What one of them says after a crash is in the other, too: one that is waited for is enough. */
+        r = write_json(s, name, id, staple, staple->der ? file_replace_derived_at : file_replace_at, &fd);
+        if (r != 0 || !staple->der)
                 return r;
         return write_staple(fd, id, staple);
+}
+
+int store_ocsp_write_attempt(Store *s, const char *name, const char *id, const StoreStaple *staple) {
+        _auto_close_ int fd = -1;
+
+        assert(s);
+        assert(staple);
+
+        return write_json(s, name, id, staple, file_replace_derived_at, &fd);
 }
 
 /* Reading */
@@ -179,15 +195,12 @@ static int read_json(const char *text, size_t size, StoreStaple *ret) {
         return 0;
 }
 
-int store_ocsp_read(Store *s, const char *name, const char *id, StoreStaple *ret) {
+static int read_file(Store *s, const char *name, const char *id, StoreStaple *ret) {
         _auto_free_ char *text = NULL;
         _auto_close_ int fd = -1;
         char file[FILE_MAX];
         size_t size = 0;
         int r;
-
-        assert(s);
-        assert(ret);
 
         if (!id_is_valid(id))
                 return STORE_OCSP_E_NOT_FOUND;
@@ -270,6 +283,17 @@ int store_ocsp_read_staple(Store *s, const char *name, const char *id, StoreOcsp
                 return r < 0 ? r : STORE_OCSP_E_NOT_FOUND;
         r = parse_staple(data, size, ret);
         return r == -EBADMSG ? STORE_OCSP_E_NOT_FOUND : r;
+}
+
+int store_ocsp_read(Store *s, const char *name, const char *id, StoreStaple *ret) {
+        StoreOcspMark mark = { 0 };
+        int r;
+
+        assert(s);
+        assert(ret);
+
+        r = read_file(s, name, id, ret);
+        return r == STORE_OCSP_E_NOT_FOUND ? store_ocsp_read_staple(s, name, id, &mark, ret) : r;
 }
 
 /* Cleaning up */

@@ -35,9 +35,12 @@ typedef struct StoreStaple {
 void store_staple_done(StoreStaple *s);
 #define _auto_staple_ _cleanup_(store_staple_done)
 
-/* Role MANAGER. The directory is made when it is missing. -EINVAL: 'name' or 'id' is none. */
+/* Role MANAGER; children read. The directory is made when it is missing. -EINVAL: 'name' or 'id' is none. */
 int store_ocsp_ensure(Store *s, const char *name);
 int store_ocsp_write(Store *s, const char *name, const char *id, const StoreStaple *staple);
+/* Only what is known of attempts changed: children are not told, and nobody waits for the disk. */
+int store_ocsp_write_attempt(Store *s, const char *name, const char *id, const StoreStaple *staple);
+/* When "ocsp-ID.json" is of no use, what children staple is; whether it is "revoked" is not known of that. */
 int store_ocsp_read(Store *s, const char *name, const char *id, StoreStaple *ret);
 
 /* Removes what was last written before 'older_usec', but for those that 'is_used' says are; then directories that are empty. Negative: the first failure, the

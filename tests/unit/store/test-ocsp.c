@@ -74,6 +74,37 @@ TEST(failures_alone_leave_the_response) {
         store_staple_done(&found);
 }
 
+TEST(attempts_do_not_touch_what_children_read) {
+        _auto_tmp_dir_ TmpDir dir = tmp_dir_make();
+        _auto_store_ Store *s = tree_open(&dir, STORE_ROLE_MANAGER);
+        StoreStaple staple = example("der"), found = { 0 };
+        StoreOcspMark mark = { 0 };
+
+        REQUIRE(store_ocsp_write(s, "other", ID, &staple) == 0);
+        REQUIRE(store_ocsp_read_staple(s, "other", ID, &mark, &found) == 0);
+        store_staple_done(&found);
+        staple.errors = 7;
+        staple.next_usec = NOW + 1000000;
+        REQUIRE(store_ocsp_write_attempt(s, "other", ID, &staple) == 0);
+        CHECK_INT(store_ocsp_read_staple(s, "other", ID, &mark, &found), STORE_OCSP_UNCHANGED);
+        REQUIRE(store_ocsp_read(s, "other", ID, &found) == 0);
+        CHECK(found.errors == 7 && found.next_usec == staple.next_usec && found.size == 3);
+        store_staple_done(&found);
+        CHECK_INT(store_ocsp_write_attempt(s, "other", "x", &staple), -EINVAL);
+}
+
+TEST(one_of_two_files_is_enough) {
+        _auto_tmp_dir_ TmpDir dir = tmp_dir_make();
+        _auto_store_ Store *s = tree_open(&dir, STORE_ROLE_MANAGER);
+        StoreStaple staple = example("der"), found = { 0 };
+
+        REQUIRE(store_ocsp_write(s, "other", ID, &staple) == 0);
+        tree_put(&dir, "ocsp/other/ocsp-" ID ".json", "");
+        REQUIRE(store_ocsp_read(s, "other", ID, &found) == 0);
+        CHECK(found.size == 3 && found.until_usec == staple.until_usec && found.next_usec == staple.next_usec);
+        store_staple_done(&found);
+}
+
 TEST(what_is_torn_is_not_there) {
         static const struct {
                 const char *what, *json, *staple;

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/crl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/strv.h"
+#include "base/string-util.h"
+#include "store/internal.h"
+
+#define SUFFIX ".crl"
+
+enum {
+        KEY_LENGTH = 64,
+        FILE_MAX = KEY_LENGTH + sizeof(SUFFIX),
+};
+
+static bool key_is_valid(const char *key) {
+        return strlen(key) == KEY_LENGTH && strspn(key, "0123456789abcdef") == KEY_LENGTH;
+}
+
+int store_crl_read(Store *s, const char *key, void **ret_data, size_t *ret_size) {
+        _auto_close_ int fd = -1;
+        char file[FILE_MAX], *data = NULL;
+        int r;
+
+        assert(s);
+        assert(key);
+
+        if (!key_is_valid(key))
+                return -EINVAL;
+        r = store_open_dir(s, STORE_CRLS, &fd);
+        if (r != 0)
+                return r < 0 ? r : STORE_CRL_E_NOT_FOUND;
+        (void) snprintf(file, sizeof(file), "%s" SUFFIX, key);
+        r = file_read_at(fd, file, STORE_CRL_MAX, &data, ret_size);
+        if (r != 0)
+                return r < 0 ? r : STORE_CRL_E_NOT_FOUND;
+        *ret_data = data;
+        return 0;
+}
+
+int store_crl_write(Store *s, const char *key, const void *data, size_t size) {
+        _auto_close_ int fd = -1;
+        char file[FILE_MAX];
+        int r;
+
+        assert(s);
+        assert(key);
+
+        if (!key_is_valid(key) || size > STORE_CRL_MAX)
+                return -EINVAL;
+        r = store_open_writable(s, STORE_CRLS, (gid_t) -1, &fd);
+        if (r != 0)
+                return r < 0 ? r : STORE_CRL_E_NOT_FOUND;
+        (void) snprintf(file, sizeof(file), "%s" SUFFIX, key);
+        return file_replace_at(fd, file, data, size, &STORE_PRIVATE_FILE);
+}
+
+static bool key_of_file(const char *file, char key[static KEY_LENGTH + 1]) {
+        if (strlen(file) != KEY_LENGTH + strlen(SUFFIX) || !str_has_suffix(file, SUFFIX))
+                return false;
+        memcpy(key, file, KEY_LENGTH);
+        key[KEY_LENGTH] = '\0';
+        return key_is_valid(key);
+}
+
+int store_crl_prune(Store *s, bool (*is_used)(const char *key, void *userdata), void *userdata) {
+        _auto_strv_ char **files = NULL;
+        _auto_close_ int fd = -1;
+        int r, first;
+
+        assert(s);
+        assert(is_used);
+
+        r = store_open_writable(s, STORE_CRLS, (gid_t) -1, &fd);
+        if (r != 0)
+                return r < 0 ? r : STORE_CRL_E_NOT_FOUND;
+        first = store_remove_temporaries(fd);
+        r = dir_list(fd, &files);
+        if (r != 0)
+                return r < 0 ? r : -ENOTDIR;
+        STRV_FOREACH(file, files) {
+                char key[KEY_LENGTH + 1];
+
+                if (!key_of_file(*file, key) || is_used(key, userdata))
+                        continue;
+                r = file_remove_at(fd, *file);
+                if (r < 0 && first == 0)
+                        first = r;
+        }
+        return first;
+}
