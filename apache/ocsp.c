@@ -181,6 +181,10 @@ static void child_init(apr_pool_t *p, server_rec *s) {
         apr_pool_cleanup_register(p, stapling, forget_responses, apr_pool_cleanup_null);
 }
 
+static const char *directory_of(const OcspCert *cert) {
+        return cert->domain ? cert->domain->name : STORE_OCSP_OTHER;
+}
+
 /* One thread looks at the disk; others hand out meanwhile what there is. */
 static bool begin_look(OcspStapling *stapling, OcspCert *cert, uint64_t now, StoreOcspMark *ret_mark) {
         bool looks;
@@ -202,7 +206,7 @@ static void look(OcspStapling *stapling, OcspCert *cert, uint64_t now) {
 
         if (!begin_look(stapling, cert, now, &mark))
                 return;
-        r = store_view_read_staple(stapling->store, cert->domain ? cert->domain->name : STORE_OCSP_OTHER, cert->id, &mark, &found);
+        r = store_view_read_staple(stapling->store, directory_of(cert), cert->id, &mark, &found);
         (void) apr_thread_mutex_lock(stapling->lock);
         cert->mark = mark;
         if (r == STORE_VIEW_DONE) {
@@ -235,6 +239,35 @@ static int get_response(server_rec *s, conn_rec *connection, const char *id, apr
                 copy(NULL, 0, userdata);
         (void) apr_thread_mutex_unlock(stapling->lock);
         return OK;
+}
+
+static void show(const OcspStapling *stapling, const OcspCert *cert, uint64_t now, apr_pool_t *p, OcspShown *ret) {
+        _auto_staple_ StoreStaple known = { 0 };
+
+        *ret = (OcspShown){ .domain = directory_of(cert), .id = cert->id, .url = cert->url, .status = "unknown" };
+        if (!stapling->store || store_view_read_ocsp(stapling->store, directory_of(cert), cert->id, &known) != STORE_VIEW_DONE)
+                return;
+        if (known.der && known.until_usec > now) {
+                ret->status = known.revoked ? "revoked" : "good";
+                ret->from_usec = known.from_usec;
+                ret->until_usec = known.until_usec;
+        }
+        ret->refresh_usec = known.next_usec;
+        ret->errors = known.errors;
+        if (known.last) {
+                ret->problem = apr_pstrdup(p, known.last->type);
+                ret->problem_detail = apr_pstrdup(p, known.last->detail);
+        }
+}
+
+const apr_array_header_t *ocsp_show(const Configuration *c, apr_pool_t *p) {
+        int n = c->ocsp ? c->ocsp->order->nelts : 0;
+        apr_array_header_t *all = apr_array_make(p, n > 0 ? n : 1, sizeof(OcspShown));
+        uint64_t now = clock_now_usec();
+
+        for (int i = 0; i < n; i++)
+                show(c->ocsp, APR_ARRAY_IDX(c->ocsp->order, i, const OcspCert *), now, p, apr_array_push(all));
+        return all;
 }
 
 void ocsp_register(void) {

@@ -88,6 +88,20 @@ static bool is_certificate(const char *key, JsonObject *cert) {
         return !str_equal(key, "valid") && json_object_is_type(cert, json_type_object);
 }
 
+/* What its OCSP responder or CRL says. */
+static void put_revocation(const Detail *d, JsonObject *cert) {
+        JsonObject *ocsp = json_get_object(cert, "ocsp"), *known = ocsp ? ocsp : json_get_object(cert, "crl"), *last = json_get_object(known, "last");
+
+        if (!known)
+                return;
+        put_text(d, ocsp ? "OCSP" : "CRL", json_get_string(known, "status"));
+        put_when(d, "Counts until", json_get_time(json_get_object(known, "valid"), "until"));
+        put_when(d, "Asked again", json_get_time(known, "renewal"));
+        put_text(d, "Responder", ocsp ? json_get_string(known, "url") : NULL);
+        put_text(d, "List", ocsp ? NULL : json_get_string(known, "url"));
+        put_text(d, "Failure", json_get_string(last, "detail"));
+}
+
 static void put_certificate(const Detail *d, const char *key, JsonObject *cert) {
         JsonObject *valid = json_get_object(cert, "valid");
         uint64_t from = json_get_time(valid, "from"), until = json_get_time(valid, "until");
@@ -103,6 +117,7 @@ static void put_certificate(const Detail *d, const char *key, JsonObject *cert) 
         put_text(d, "Issuer", str_or(json_get_string(cert, "issuer"), json_get_string(cert, "issuer-name")));
         put_text(d, "Serial", json_get_string(cert, "serial"));
         put_text(d, "SHA-256", json_get_string(cert, "sha256-fingerprint"));
+        put_revocation(d, cert);
         put(d->r, "</dl></section>\n");
 }
 

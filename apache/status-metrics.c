@@ -21,6 +21,16 @@ static const char *state_word(int64_t state) {
         return state >= 0 && state < (int64_t) ELEMENTSOF(words) ? words[state] : "unknown";
 }
 
+static void add_revocation(JsonObject *cert, MetricsCertificate *c) {
+        JsonObject *ocsp = json_get_object(cert, "ocsp"), *known = ocsp ? ocsp : json_get_object(cert, "crl");
+
+        if (!known)
+                return;
+        c->status = str_or(json_get_string(known, "status"), "unknown");
+        c->status_until_usec = json_get_time(json_get_object(known, "valid"), "until");
+        (void) json_get_uint(known, "errors", &c->status_errors);
+}
+
 static void add_certificates(request_rec *r, JsonObject *certs, MetricsDomain *d) {
         apr_array_header_t *list = apr_array_make(r->pool, 2, sizeof(MetricsCertificate));
 
@@ -29,8 +39,12 @@ static void add_certificates(request_rec *r, JsonObject *certs, MetricsDomain *d
         json_object_object_foreach(certs, key, cert) {
                 JsonObject *valid = json_get_object(cert, "valid");
 
-                if (!str_equal(key, "valid") && json_object_is_type(cert, json_type_object) && valid)
-                        APR_ARRAY_PUSH(list, MetricsCertificate) = (MetricsCertificate){ key, json_get_time(valid, "from"), json_get_time(valid, "until") };
+                if (!str_equal(key, "valid") && json_object_is_type(cert, json_type_object) && valid) {
+                        MetricsCertificate c = { .key = key, .from_usec = json_get_time(valid, "from"), .until_usec = json_get_time(valid, "until") };
+
+                        add_revocation(cert, &c);
+                        APR_ARRAY_PUSH(list, MetricsCertificate) = c;
+                }
         }
         d->certificates = (const MetricsCertificate *) list->elts;
         d->n_certificates = (size_t) list->nelts;

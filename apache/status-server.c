@@ -12,6 +12,7 @@
 #include "base/string-util.h"
 #include "domain/decision.h"
 #include "domains.h"
+#include "ocsp.h"
 #include "status-data.h"
 #include "status-write.h"
 
@@ -373,29 +374,33 @@ static void write_domains_text(const Output *o, const apr_array_header_t *all) {
         }
 }
 
-/* Staplings: what the manager tells as "ocsp" of a certificate. */
+/* Staplings: every certificate that this server staples. */
 
-typedef struct Stapling {
-        const char *domain, *id, *status, *responder;
-        uint64_t from_usec, until_usec, refresh_usec;
-} Stapling;
+static void stapling_activity_html(const Output *o, const OcspShown *s) {
+        char full[CLOCK_RFC822_MAX];
 
-static void collect_staplings(const StatusFacts *f, apr_array_header_t *staplings) {
-        JsonObject *certs = json_get_object(f->json, "cert");
-
-        if (!certs)
-                return;
-        json_object_object_foreach(certs, key, cert) {
-                JsonObject *ocsp = is_certificate(key, cert) ? json_get_object(cert, "ocsp") : NULL, *valid = json_get_object(ocsp, "valid");
-
-                if (ocsp)
-                        APR_ARRAY_PUSH(staplings, Stapling) = (Stapling){
-                                .domain = f->name, .id = json_get_string(cert, "sha256-fingerprint"),
-                                .status = str_or(json_get_string(ocsp, "status"), "unknown"), .responder = json_get_string(ocsp, "responder"),
-                                .from_usec = json_get_time(valid, "from"), .until_usec = json_get_time(valid, "until"),
-                                .refresh_usec = json_get_time(ocsp, "refresh-at"),
-                        };
+        if (s->errors > 0) {
+                put(o->r, "Error[");
+                put_html(o->r, s->problem);
+                put(o->r, "]: ");
+                put_html(o->r, s->problem_detail);
+                put(o->r, "<br>");
         }
+        if (s->refresh_usec != 0) {
+                put(o->r, "Refresh ");
+                put_day(o->r, s->refresh_usec, clock_format_rfc822(full, s->refresh_usec));
+        }
+}
+
+static void stapling_activity_text(const Output *o, const OcspShown *s) {
+        if (s->errors > 0) {
+                line(o, "ActivityLastProblem", s->problem);
+                line(o, "ActivityLastDetail", s->problem_detail);
+                if (s->errors > 1)
+                        line_number(o, "ActivityRetries", s->errors - 1);
+        }
+        if (s->refresh_usec > o->now_usec)
+                line_number(o, "ActivityRefresh", (s->refresh_usec - o->now_usec) / USEC_PER_SEC);
 }
 
 static void write_staplings_html(const Output *o, const apr_array_header_t *all) {
@@ -405,8 +410,7 @@ static void write_staplings_html(const Output *o, const apr_array_header_t *all)
                 return;
         write_table_head(o, "Managed Staplings", "md_ocsp_status", names, ELEMENTSOF(names));
         for (int i = 0; i < all->nelts; i++) {
-                const Stapling *s = &APR_ARRAY_IDX(all, i, Stapling);
-                char full[CLOCK_RFC822_MAX];
+                const OcspShown *s = &APR_ARRAY_IDX(all, i, OcspShown);
 
                 putf(o->r, "<tr class=\"%s\"><td>", i % 2 ? "odd" : "even");
                 put_html(o->r, s->domain);
@@ -417,13 +421,9 @@ static void write_staplings_html(const Output *o, const apr_array_header_t *all)
                 put(o->r, "</td><td>");
                 put_valid_html(o, s->from_usec, s->until_usec);
                 put(o->r, "</td><td>");
-                if (s->responder)
-                        put_link(o->r, s->responder, url_host(o->r->pool, s->responder));
+                put_link(o->r, s->url, url_host(o->r->pool, s->url));
                 put(o->r, "</td><td>");
-                if (s->refresh_usec != 0) {
-                        put(o->r, "Refresh ");
-                        put_day(o->r, s->refresh_usec, clock_format_rfc822(full, s->refresh_usec));
-                }
+                stapling_activity_html(o, s);
                 put(o->r, "</td></tr>\n");
         }
         put(o->r, "</tbody>\n</table>\n");
@@ -434,7 +434,7 @@ static void write_staplings_text(const Output *o, const apr_array_header_t *all)
         Output row = *o;
 
         for (int i = 0; i < all->nelts; i++) {
-                const char *status = APR_ARRAY_IDX(all, i, Stapling).status;
+                const char *status = APR_ARRAY_IDX(all, i, OcspShown).status;
 
                 *(str_equal(status, "good") ? &good : str_equal(status, "revoked") ? &revoked : &unknown) += 1;
         }
@@ -444,40 +444,36 @@ static void write_staplings_text(const Output *o, const apr_array_header_t *all)
         line_number(&row, "Renew", revoked);
         line_number(&row, "Errored", unknown);
         for (int i = 0; i < all->nelts; i++) {
-                const Stapling *s = &APR_ARRAY_IDX(all, i, Stapling);
+                const OcspShown *s = &APR_ARRAY_IDX(all, i, OcspShown);
 
                 row.prefix = apr_psprintf(o->r->pool, "ManagedStapling[%d]", i);
                 line(&row, "Domain", s->domain);
                 line(&row, "CertificateID", s->id);
                 line(&row, "OCSPStatus", s->status);
                 put_valid_text(&row, "StaplingValid", s->from_usec, s->until_usec);
-                if (s->responder) {
-                        line(&row, "ResponderName", url_host(o->r->pool, s->responder));
-                        line(&row, "ResponderURL", s->responder);
-                }
-                if (s->refresh_usec > o->now_usec)
-                        line_number(&row, "ActivityRefresh", (s->refresh_usec - o->now_usec) / USEC_PER_SEC);
+                line(&row, "ResponderName", url_host(o->r->pool, s->url));
+                line(&row, "ResponderURL", s->url);
+                stapling_activity_text(&row, s);
         }
 }
 
 int status_server(request_rec *r, int flags) {
         Output o = { .r = r, .c = server_configuration(r->server), .now_usec = clock_now_usec(), .prefix = "" };
-        apr_array_header_t *staplings;
-        const apr_array_header_t *all;
+        bool managed = o.c->domains && o.c->domains->all->nelts > 0;
+        const apr_array_header_t *all, *staplings;
 
-        if (!o.c->domains || o.c->domains->all->nelts == 0 || !o.c->server_status)
+        if (!o.c->server_status || (!managed && !ocsp_is_used(o.c)))
                 return DECLINED;
         all = status_data_all_facts(r);
         if (!all)
                 return DECLINED;
-        staplings = apr_array_make(r->pool, 1, sizeof(Stapling));
-        for (int i = 0; i < all->nelts; i++)
-                collect_staplings(&APR_ARRAY_IDX(all, i, StatusFacts), staplings);
+        staplings = ocsp_show(o.c, r->pool);
         if (flags & AP_STATUS_SHORT) {
                 write_domains_text(&o, all);
                 write_staplings_text(&o, staplings);
         } else {
-                write_domains_html(&o, all);
+                if (managed)
+                        write_domains_html(&o, all);
                 write_staplings_html(&o, staplings);
         }
         return OK;

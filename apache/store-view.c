@@ -321,6 +321,10 @@ int store_view_read_staple(StoreView *v, const char *name, const char *id, Store
         return r == 0 ? STORE_VIEW_DONE : STORE_VIEW_E_NOT_FOUND;
 }
 
+int store_view_read_ocsp(StoreView *v, const char *name, const char *id, StoreStaple *ret) {
+        return store_ocsp_read(v->store, name, id, ret) == 0 ? STORE_VIEW_DONE : STORE_VIEW_E_NOT_FOUND;
+}
+
 /* Status */
 
 struct StoreViewStatus {

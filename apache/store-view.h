@@ -74,6 +74,9 @@ int store_view_stat_challenges(StoreView *v, apr_pool_t *p, const char **ret_pat
 /* An OCSP response, unless it is the one of *mark (store/ocsp.h): STORE_VIEW_UNCHANGED. The caller releases it. */
 int store_view_read_staple(StoreView *v, const char *name, const char *id, StoreOcspMark *mark, StoreStaple *ret);
 
+/* What the manager knows of the response and of asking for it. The caller releases it. */
+int store_view_read_ocsp(StoreView *v, const char *name, const char *id, StoreStaple *ret);
+
 typedef struct StoreViewAnswer {
         const char *cert_pem;
         const Secret *key_pem;

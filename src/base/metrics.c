@@ -52,12 +52,10 @@ typedef struct Label {
         const char *name, *value; /* name NULL: there is none */
 } Label;
 
-static void begin_sample(const Writer *w, const char *name, Label a, Label b) {
-        const Label labels[] = { a, b };
-
+static void begin_labelled(const Writer *w, const char *name, const Label *labels, size_t n) {
         say(w, name);
         say(w, "{");
-        for (size_t i = 0; i < ELEMENTSOF(labels) && labels[i].name; i++) {
+        for (size_t i = 0; i < n && labels[i].name; i++) {
                 say(w, i > 0 ? "," : "");
                 say(w, labels[i].name);
                 say(w, "=\"");
@@ -65,6 +63,12 @@ static void begin_sample(const Writer *w, const char *name, Label a, Label b) {
                 say(w, "\"");
         }
         say(w, "} ");
+}
+
+static void begin_sample(const Writer *w, const char *name, Label a, Label b) {
+        const Label labels[] = { a, b };
+
+        begin_labelled(w, name, labels, ELEMENTSOF(labels));
 }
 
 static void say_number(const Writer *w, uint64_t value) {
@@ -148,6 +152,41 @@ static void write_certificates(const Writer *w, const Metrics *m) {
         }
 }
 
+static void write_revocation(const Writer *w, const MetricsDomain *d, const MetricsCertificate *c) {
+        static const char *const states[] = { "good", "revoked", "unknown" };
+
+        for (size_t i = 0; i < ELEMENTSOF(states); i++) {
+                const Label labels[] = { LABEL_DOMAIN(d), { "key", c->key }, { "md_revocation_status", states[i] } };
+
+                begin_labelled(w, "md_revocation_status", labels, ELEMENTSOF(labels));
+                say_number(w, str_equal(c->status, states[i]));
+        }
+}
+
+static void write_status_number(const Writer *w, const MetricsDomain *d, const MetricsCertificate *c, const char *name, uint64_t value) {
+        begin_sample(w, name, LABEL_DOMAIN(d), (Label){ "key", c->key });
+        say_number(w, value);
+}
+
+#define FOREACH_CHECKED(m, d, c)                                                                                 \
+        for (const MetricsDomain *d = (m)->domains; d < (m)->domains + (m)->n_domains; d++)                      \
+                for (const MetricsCertificate *c = d->certificates; c < d->certificates + d->n_certificates; c++) \
+                        if (c->status)
+
+/* What responders (OCSP) and lists (CRL) say. */
+static void write_statuses(const Writer *w, const Metrics *m) {
+        begin_family(w, "md_revocation_status", "stateset", NULL, "What the certificate's OCSP responder or CRL says.");
+        FOREACH_CHECKED(m, d, c)
+                write_revocation(w, d, c);
+        begin_family(w, "md_revocation_status_expiry_timestamp_seconds", "gauge", "seconds", "Until when the OCSP response or CRL counts.");
+        FOREACH_CHECKED(m, d, c)
+                if (c->status_until_usec > 0)
+                        write_status_number(w, d, c, "md_revocation_status_expiry_timestamp_seconds", c->status_until_usec / USEC_PER_SEC);
+        begin_family(w, "md_revocation_status_consecutive_failures", "gauge", NULL, "Attempts to get an OCSP response or CRL that failed since one went well.");
+        FOREACH_CHECKED(m, d, c)
+                write_status_number(w, d, c, "md_revocation_status_consecutive_failures", c->status_errors);
+}
+
 static void write_reloads(const Writer *w, const Metrics *m) {
         begin_family(w, "md_reloads", "counter", NULL, "Reloads of a web server that went well, since md-manager was started.");
         for (size_t i = 0; i < m->n_reloads; i++) {
@@ -169,6 +208,7 @@ void metrics_write(const Metrics *m, MetricsSink sink, void *userdata) {
         begin_sample(&w, "md_manager_info", (Label){ "version", m->version }, NO_LABEL);
         say(&w, "1\n");
         write_certificates(&w, m);
+        write_statuses(&w, m);
         write_times(&w, m);
         write_states(&w, m);
         write_reloads(&w, m);

@@ -8,6 +8,8 @@
 typedef struct MetricsCertificate {
         const char *key; /* name of its key: "rsa", "secp384r1" */
         uint64_t from_usec, until_usec;
+        const char *status;  /* whether it is revoked: "good", "revoked", "unknown"; NULL: nobody is asked */
+        uint64_t status_until_usec, status_errors; /* until when that counts; attempts to ask that failed */
 } MetricsCertificate;
 
 /* Times that are 0 are not told. */

@@ -22,8 +22,8 @@ static const struct {
         [EVENT_ROLLED_BACK] = { "rolled-back", .hook = true },
         [EVENT_CHALLENGE_SETUP] = { "challenge-setup" },
         [EVENT_CHALLENGE_TEARDOWN] = { "challenge-teardown" },
-        [EVENT_OCSP_RENEWED] = { "ocsp-renewed", .interval_usec = USEC_PER_DAY },
-        [EVENT_OCSP_ERRORED] = { "ocsp-errored", .interval_usec = USEC_PER_HOUR },
+        [EVENT_OCSP_RENEWED] = { "ocsp-renewed", .hook = true, .interval_usec = USEC_PER_DAY },
+        [EVENT_OCSP_ERRORED] = { "ocsp-errored", .hook = true, .interval_usec = USEC_PER_HOUR },
 };
 
 static bool is_kind(EventKind kind) {

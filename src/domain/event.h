@@ -19,7 +19,7 @@ typedef enum EventKind {
         EVENT_ROLLED_BACK,    /* an earlier set is live again: somebody wanted that */
         EVENT_CHALLENGE_SETUP, /* of hooks that a challenge waits for (launcher/challenge-hook.h) */
         EVENT_CHALLENGE_TEARDOWN,
-        EVENT_OCSP_RENEWED, /* from here on: no part of the manager tells them yet */
+        EVENT_OCSP_RENEWED, /* of what is stapled */
         EVENT_OCSP_ERRORED,
         _EVENT_KIND_MAX,
 } EventKind;

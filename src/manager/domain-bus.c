@@ -15,6 +15,7 @@
 #include "manager/hook-test.h"
 #include "manager/manager-bus.h"
 #include "manager/next-keys.h"
+#include "manager/ocsp.h"
 #include "manager/reload.h"
 #include "manager/renewal.h"
 #include "manager/rollback.h"
@@ -139,7 +140,7 @@ GETTER(get_window) {
 GETTER(get_flag) {
         Domain *d = userdata;
 
-        return sd_bus_message_append(reply, "b", (int) (str_equal(property, "Managed") ? d->managed : d->served && d->live.n > 0));
+        return sd_bus_message_append(reply, "b", (int) (str_equal(property, "Managed") ? d->managed : str_equal(property, "Stapling") ? d->config->stapling : d->served && d->live.n > 0));
 }
 
 GETTER(get_errors) {
@@ -164,6 +165,20 @@ GETTER(get_certificates) {
         Domain *d = userdata;
 
         return domain_bus_append_certificates(reply, &d->live);
+}
+
+GETTER(get_revocation) {
+        Domain *d = userdata;
+        int r = sd_bus_message_open_container(reply, 'a', "(ssssbtttus)");
+
+        for (size_t i = 0; r >= 0 && i < d->live.n; i++) {
+                OcspKnown k = ocsp_known(d->manager->ocsp, d, &d->live.items[i]);
+
+                if (k.source)
+                        r = sd_bus_message_append(reply, "(ssssbtttus)", str_or(d->live.items[i].spec, ""), k.source, k.status, k.url, (int) k.offered, k.from_usec, k.until_usec,
+                                                  k.next_usec, (uint32_t) k.errors, k.last ? k.last->detail : "");
+        }
+        return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
 GETTER(get_key_hashes) {
@@ -375,6 +390,8 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_PROPERTY("RenewalInfoEndUSec", "t", get_window, 0, CHANGES),
         SD_BUS_PROPERTY("ValidUntilUSec", "t", get_time, 0, CHANGES),
         SD_BUS_PROPERTY("Certificates", "a(ssstts)", get_certificates, 0, CHANGES),
+        SD_BUS_PROPERTY("Stapling", "b", get_flag, 0, CHANGES),
+        SD_BUS_PROPERTY("Revocation", "a(ssssbtttus)", get_revocation, 0, CHANGES),
         SD_BUS_PROPERTY("KeyHashes", "a(sss)", get_key_hashes, 0, CHANGES),
         SD_BUS_PROPERTY("Served", "b", get_flag, 0, CHANGES),
         SD_BUS_PROPERTY("InstalledUSec", "t", get_time, 0, CHANGES),
@@ -406,7 +423,8 @@ static const sd_bus_vtable vtable[] = {
 static const char *const changing[] = {
         "Names", "Contacts", "CertificateAuthorities", "Servers", "KeySpecs", "DefinedAt", "RenewMode", "Managed", "Refused", "State", "Action", "Reason", "Detail",
         "WaitsFor", "NextUSec", "TimerUnit", "RenewAtUSec", "RenewalInfoStartUSec", "RenewalInfoEndUSec", "ValidUntilUSec", "Certificates", "KeyHashes", "Served",
-        "InstalledUSec", "SeenUSec", "SeenProblem", "Phase", "Account", "PersistRecords", "LastRunUSec", "Errors", "LastProblem", "Job", "Log", NULL,
+        "InstalledUSec", "SeenUSec", "SeenProblem", "Stapling", "Revocation", "Phase", "Account", "PersistRecords", "LastRunUSec", "Errors", "LastProblem", "Job",
+        "Log", NULL,
 };
 
 static int find_domain(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret_found, sd_bus_error *error) {
@@ -479,7 +497,7 @@ static uint64_t hash_state(const Domain *d) {
         h = mix(mix(mix(h, d->wanted_usec), d->armed_usec), (uint64_t) d->job->phase);
         h = mix(mix(mix(h, d->job->errors), d->job->last_run_usec), d->job->installed_usec);
         h = mix(mix(mix(h, d->served), d->managed), (uint64_t) (uintptr_t) d->renewal);
-        h = mix(h, (uint64_t) domain_waiting_for(d));
+        h = mix(mix(h, (uint64_t) domain_waiting_for(d)), d->checked);
         h = mix(mix(h, d->seen), (uint64_t) (uintptr_t) served_difference(d->manager->served, d));
         h = mix(mix_string(mix_string(h, d->decision.detail), d->job->last ? d->job->last->detail : NULL), d->job->n_log ? d->job->log[0].when_usec : 0);
         for (size_t i = 0; i < d->live.n; i++)

@@ -173,6 +173,7 @@ static void read_live(Domain *d) {
         cert_facts_list_done(&d->live);
         d->live = facts;
         d->live_known = true;
+        ocsp_learn(d->manager->ocsp, d);
 }
 
 void domain_learn_facts(Domain *d) {

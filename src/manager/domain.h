@@ -59,6 +59,7 @@ struct Domain {
         bool job_touched; /* somebody changed job.json, perhaps ourselves */
         bool faulty;      /* is counted among those with problems */
         int inotify_wd; /* watches domains/NAME/; -1: none */
+        unsigned checked; /* counts what is learnt of whether its certificates are revoked */
         uint64_t told; /* a hash of what the bus was told last */
         uint64_t shown; /* a hash of what the status pages show; 0: not known */
 };

@@ -33,6 +33,8 @@ static const struct {
         [EVENT_RENEWAL_INFO] = { MESSAGE_RENEWAL_INFO, "renewal-info", LOG_NOTICE },
         [EVENT_ROLLED_BACK] = { MESSAGE_ROLLED_BACK, "rolled-back", LOG_NOTICE },
         [EVENT_STORE_DAMAGED] = { MESSAGE_STORE_DAMAGED, "store-error", LOG_WARNING },
+        [EVENT_OCSP_RENEWED] = { MESSAGE_OCSP_RENEWED, "ocsp-renewed", LOG_INFO },
+        [EVENT_OCSP_ERRORED] = { MESSAGE_OCSP_ERRORED, "ocsp-error", LOG_WARNING },
 };
 
 /* The CA that it is about, as far as that is known: with several of them it is not always the first. */

@@ -11,6 +11,7 @@
 #include "base/string-util.h"
 #include "domain/reason.h"
 #include "manager/challenge-type.h"
+#include "manager/ocsp.h"
 #include "manager/reload.h"
 
 enum {
@@ -163,7 +164,28 @@ static void explain_configuration(Explanation *e, const Domain *d) {
 
 /* --- What is live, and served --- */
 
-static void explain_certificate(Explanation *e, const ReasonSlot *s) {
+/* Who says that it is not revoked. */
+static void explain_status(Explanation *e, const Domain *d, const char *name, const CertFacts *f) {
+        OcspKnown k = ocsp_known(d->manager->ocsp, d, f);
+        const char *who = str_equal(k.source, "crl") ? "list of revoked certificates" : "OCSP responder";
+        char when[CLOCK_HUMAN_MAX];
+
+        if (!k.source) {
+                explain_add(e, "certificate", name, 0, "nobody is asked whether it is revoked%s", f->ocsp_url || f->crl_url ? " (RevocationCheck=)" : ": it names neither responder nor list");
+                return;
+        }
+        if (k.until_usec > 0)
+                explain_add(e, "certificate", name, k.until_usec, "the %s %s says that it is %s, which %s until %s", who, k.url, k.status, k.offered ? "is stapled" : "counts",
+                            clock_format_utc(when, k.until_usec));
+        else
+                explain_add(e, "certificate", name, 0, "nothing is known from the %s %s", who, k.url);
+        if (k.last)
+                explain_add(e, "certificate", name, 0, "%u attempt%s to ask it failed: %s", k.errors, k.errors == 1 ? "" : "s", k.last->detail);
+        if (k.next_usec > 0)
+                explain_add(e, "certificate", name, k.next_usec, "it is asked again at %s", clock_format_utc(when, k.next_usec));
+}
+
+static void explain_certificate(Explanation *e, const Domain *d, const ReasonSlot *s) {
         const CertFacts *f = s->cert;
         char when[CLOCK_HUMAN_MAX];
 
@@ -180,13 +202,14 @@ static void explain_certificate(Explanation *e, const ReasonSlot *s) {
                 explain_add(e, "certificate", s->name, 0, "its private key is missing or belongs to another one");
         if (strv_contains(s->job->revoked, f->sha256))
                 explain_add(e, "certificate", s->name, 0, "revoked");
+        explain_status(e, d, s->name, f);
 }
 
 static void explain_live(Explanation *e, const Domain *d) {
         for (size_t i = 0; i < key_specs_count(&d->config->keys); i++) {
                 ReasonSlot s = reason_slot(d->config, &d->live, d->job, i, 0);
 
-                explain_certificate(e, &s);
+                explain_certificate(e, d, &s);
         }
         if (d->live.n > 0 && d->job->live_ca_url)
                 explain_add(e, "certificate", "source", 0, "%s, with account %s", d->job->live_ca_url, str_or(d->job->live_account, "unknown"));

@@ -18,6 +18,7 @@
 #include "manager/domain-bus.h"
 #include "manager/import-bus.h"
 #include "manager/listing.h"
+#include "manager/ocsp.h"
 #include "manager/reload-unit.h"
 #include "manager/reload.h"
 #include "manager/revocation.h"
@@ -81,6 +82,19 @@ static int get_next(sd_bus *bus, const char *path, const char *interface, const 
         if (str_equal(property, "NextRenewalDomain"))
                 return sd_bus_message_append(reply, "s", d ? DOMAIN_NAME(d) : "");
         return sd_bus_message_append(reply, "t", d ? d->wanted_usec : (uint64_t) 0);
+}
+
+static int get_staplings(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        Manager *m = userdata;
+        OcspCounts c = ocsp_count(m->ocsp);
+
+        return sd_bus_message_append(reply, "(uuuuu)", c.offered, c.good, c.revoked, c.unknown, c.failing);
+}
+
+static int get_next_ocsp(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        Manager *m = userdata;
+
+        return sd_bus_message_append(reply, "t", ocsp_next_usec(m->ocsp));
 }
 
 static int get_reload_pending(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata,
@@ -209,6 +223,17 @@ static int method_revoke(sd_bus_message *call, void *userdata, sd_bus_error *err
         return bus_error_from_problem(error, r == -EINVAL ? BUS_ERROR_INVALID : r == -ENOENT ? BUS_ERROR_NOTHING_TO_DO : r == -EBUSY ? BUS_ERROR_BUSY : BUS_ERROR_FAILED, p);
 }
 
+/* Browsers refuse a certificate that demands stapling and comes without. */
+static char *find_status_fault(Domain *d, uint64_t now_usec) {
+        for (size_t i = 0; d->config->stapling && i < d->live.n; i++) {
+                OcspKnown k = ocsp_known(d->manager->ocsp, d, &d->live.items[i]);
+
+                if (d->live.items[i].must_staple && str_equal(k.source, "ocsp") && str_equal(k.status, "unknown") && k.last)
+                        return str_printf("There is no OCSP response for its certificate, which demands stapling: %s", k.last->detail);
+        }
+        return challenge_persist_find_fault(d, now_usec);
+}
+
 char *manager_find_fault(Domain *d) {
         uint64_t now = clock_now_usec(), until = domain_valid_until_usec(d);
         char when[CLOCK_HUMAN_MAX];
@@ -233,7 +258,7 @@ char *manager_find_fault(Domain *d) {
                 return str_printf("The server does not serve the newest certificate yet%s%s", reload_trouble(d) ? ": " : "", str_or(reload_trouble(d), ""));
         if (d->wanted_usec == 0 || usec_add(d->wanted_usec, OVERDUE_USEC) < now)
                 return str_printf("Nothing will happen to it: no timer is armed, no job is running, and there is no reason for that");
-        return challenge_persist_find_fault(d, now);
+        return find_status_fault(d, now);
 }
 
 static int method_check(sd_bus_message *call, void *userdata, sd_bus_error *error) {
@@ -335,6 +360,8 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_PROPERTY("Renewals", "u", get_renewals, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("NextRenewalDomain", "s", get_next, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("NextRenewalUSec", "t", get_next, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Staplings", "(uuuuu)", get_staplings, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
+        SD_BUS_PROPERTY("NextOcspUSec", "t", get_next_ocsp, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("ReloadPending", "b", get_reload_pending, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Reloads", "a(ssus)", get_reloads, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("ReloadCounts", "a(stt)", get_reload_counts, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
@@ -399,7 +426,7 @@ static int tell_status(sd_event_source *source, void *userdata) {
                                      reload_waits_for_somebody(m) ? ", reload by hand pending" : reload_is_under_way(m) ? ", reload pending" : "", next ? DOMAIN_NAME(next) : "nothing", next ? " at " : "",
                                      next ? clock_format_utc(when, next->wanted_usec) : "");
         (void) sd_bus_emit_properties_changed(m->bus, BUS_PATH, BUS_INTERFACE_MANAGER, "Domains", "Renewals", "NextRenewalDomain", "NextRenewalUSec",
-                                              "ReloadPending", "Reloads", "ReloadCounts", "Complaints", NULL);
+                                              "NextOcspUSec", "Staplings", "ReloadPending", "Reloads", "ReloadCounts", "Complaints", NULL);
         return 0;
 }
 

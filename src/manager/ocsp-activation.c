@@ -18,46 +18,16 @@
 #define WAIT_MAX_USEC USEC_PER_HOUR
 #define LOOK_USEC USEC_PER_MINUTE
 
-static int make_item(Ocsp *o, Domain *d, const CertChain *chain, const char *id, const CertInfo *info, OcspItem **ret) {
-        const SnapshotStapling stapling = {
-                .id = (char *) id,
-                .domain = DOMAIN_NAME(d),
-                .serial = info->serial,
-                .url = info->ocsp_url,
-                .proxy_url = d->config->proxy_url,
-                .proxy_ca_file = d->config->proxy_ca_file,
-        };
-        OcspItem *i;
-        int r;
-
-        r = ocsp_item_new(o->manager, &stapling, chain->certs[1], &i);
-        if (r < 0)
-                return r;
-        r = map_put(o->items, i->id, i);
-        if (r < 0) {
-                ocsp_item_free(i);
-                return r;
-        }
-        if (d->n_servers > 0) {
-                i->window = d->servers[0].snapshot->staple_renew;
-                i->retry_delay_usec = d->servers[0].snapshot->retry_delay_usec;
-        }
-        *ret = i;
-        return 0;
-}
-
 /* True: its response is there, or it needs none. */
 static bool is_ready(Ocsp *o, Domain *d, const CertChain *chain, const CertInfo *info) {
-        _auto_free_ char *id = NULL;
         OcspItem *i;
-        int r;
+        int r = 0;
 
         if (!info->must_staple || !info->ocsp_url || chain->n < 2)
                 return true;
-        r = ocsp_certificate_id(chain->certs[0], &id);
-        i = r == 0 ? map_get(o->items, id) : NULL;
-        if (r == 0 && !i)
-                r = make_item(o, d, chain, id, info, &i);
+        i = map_get(o->items, info->ocsp_id);
+        if (!i)
+                r = ocsp_add_own(o, &(OcspOwnCert){ .domain = d, .id = info->ocsp_id, .serial = info->serial, .url = info->ocsp_url, .issuer = chain->certs[1] }, &i);
         if (r < 0) {
                 (void) log_failure(r, "%s: Cannot ask for the OCSP response of the new certificate: %m", DOMAIN_NAME(d));
                 return true;

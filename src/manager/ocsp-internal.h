@@ -4,12 +4,16 @@
 /* What ocsp.c and the files beside it share. */
 
 #include "bus/unit.h"
+#include "manager/crl-item.h"
 #include "manager/ocsp-item.h"
 #include "manager/ocsp.h"
 
 struct Ocsp {
         Manager *manager;
         Map *items; /* id → OcspItem */
+        Map *crls;  /* URL → CrlItem */
+        Map *asked_items, *asked_crls; /* token → what md-ocsp is fetching just now */
+        sd_event_source *plan; /* deferred: the clock is set anew */
         sd_event_source *clock;
         uint64_t at_usec;   /* what it is set to; 0: nothing */
         UnitCall *unit;     /* the unit is running */
@@ -22,9 +26,21 @@ struct Ocsp {
 
 /* Sets the clock to what is due next, or starts the unit. */
 void ocsp_kick(Ocsp *o);
+/* The same, once for all changes of a round. */
+void ocsp_plan(Ocsp *o);
 /* Follows the unit until it ends; starts it when it does not run. */
 void ocsp_follow(Ocsp *o);
-/* The next one that is due; NULL: none. */
-OcspItem *ocsp_first_due(const Ocsp *o);
+/* Something is to be fetched now. Who is the first (NULL: a CRL is) in *ret. */
+bool ocsp_is_due(const Ocsp *o, OcspItem **ret);
+void ocsp_forget_asked(Ocsp *o, uint64_t token);
+CrlItem *ocsp_find_crl(const Ocsp *o, const char *url); /* NULL: it went */
 /* What belongs to its domains depends on it. */
 void ocsp_item_changed(OcspItem *i);
+
+/* A certificate that md-manager keeps, with its issuer; 'info' is what it says. */
+typedef struct OcspOwnCert {
+        Domain *domain;
+        const char *id, *serial, *url;
+        X509 *issuer;
+} OcspOwnCert;
+int ocsp_add_own(Ocsp *o, const OcspOwnCert *cert, OcspItem **ret);

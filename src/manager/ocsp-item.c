@@ -14,7 +14,7 @@
 #include "domain/event.h"
 #include "domain/ocsp-schedule.h"
 #include "manager/domain.h"
-#include "manager/manager-bus.h"
+#include "manager/event.h"
 
 OcspItem *ocsp_item_free(OcspItem *i) {
         if (!i)
@@ -40,18 +40,48 @@ bool ocsp_item_is_good(const OcspItem *i, uint64_t now_usec) {
 bool ocsp_item_is_due(const OcspItem *i, uint64_t now_usec) {
         uint64_t together = i->staple.der ? MIN_OF((i->staple.until_usec - i->staple.from_usec) / 100, USEC_PER_MINUTE) : 0;
 
-        return !i->request && i->staple.next_usec <= usec_add(now_usec, together);
+        return i->token == 0 && i->staple.next_usec <= usec_add(now_usec, together) && ocsp_item_is_wanted(i, now_usec);
 }
 
-/* The store may have been written by mod_md, which believes what it gets. What is kept is believed no more than what comes. */
-static bool is_believed(const OcspItem *i, const StoreStaple *staple) {
+static const CertFacts *find_live(const OcspItem *i, const Domain *d) {
+        for (size_t k = 0; k < d->live.n; k++)
+                if (str_equal(d->live.items[k].ocsp_id, i->id))
+                        return &d->live.items[k];
+        return NULL;
+}
+
+bool ocsp_item_is_live_in(const OcspItem *i, const Domain *d) {
+        return find_live(i, d);
+}
+
+static bool is_checked(const OcspItem *i) {
+        if (!i->manager->settings.revocation_check)
+                return false;
+        STRV_FOREACH(name, i->names) {
+                const Domain *d = manager_find_domain(i->manager, *name);
+
+                if (d && d->managed && find_live(i, d))
+                        return true;
+        }
+        return false;
+}
+
+bool ocsp_item_is_wanted(const OcspItem *i, uint64_t now_usec) {
+        return i->offered || i->wanted_until_usec > now_usec || is_checked(i);
+}
+
+/* The store may have been written by mod_md, which believes what it gets. What is kept is believed no more than what comes: what it says is read from it. */
+static bool is_believed(OcspItem *i, StoreStaple *staple) {
         _auto_problem_ Problem *p = NULL;
         OcspAnswer a;
 
         if (!staple->der)
                 return true;
-        if (ocsp_response_verify(staple->der, staple->size, NULL, 0, i->issuer, i->serial, clock_now_usec(), &a, &p) == 0)
-                return a.until_usec == staple->until_usec && a.revoked == staple->revoked;
+        if (ocsp_response_verify(staple->der, staple->size, NULL, 0, i->issuer, i->serial, clock_now_usec(), &a, &p) == 0) {
+                i->key_compromised = a.key_compromised;
+                staple->revoked = a.revoked;
+                return a.from_usec == staple->from_usec && a.until_usec == staple->until_usec;
+        }
         log_debug("The OCSP response in " STORE_OCSP "/%s/ocsp-%s.json is of no use: %s", i->names[0], i->id, p ? p->detail : "out of memory");
         return false;
 }
@@ -85,9 +115,9 @@ static void load(OcspItem *i) {
 }
 
 /* A failure is told; the response is kept in memory, and the next one is written again. */
-static void keep(const OcspItem *i) {
+static void keep(const OcspItem *i, int (*write)(Store *s, const char *name, const char *id, const StoreStaple *staple)) {
         STRV_FOREACH(name, i->names) {
-                int r = store_ocsp_write(i->manager->store, *name, i->id, &i->staple);
+                int r = write(i->manager->store, *name, i->id, &i->staple);
 
                 if (r != 0)
                         (void) log_failure(r < 0 ? r : -ENOENT, "%s: Cannot write an OCSP response to %s/" STORE_OCSP "/%s: %m", *name,
@@ -105,7 +135,7 @@ int ocsp_item_add_name(OcspItem *i, const char *name) {
         if (r < 0)
                 return r;
         if (strv_length(i->names) > 1 && i->staple.der && store_ocsp_read(i->manager->store, name, i->id, &there) != 0)
-                keep(i);
+                keep(i, store_ocsp_write);
         store_staple_done(&there);
         return 0;
 }
@@ -133,9 +163,14 @@ int ocsp_item_new(Manager *m, const SnapshotStapling *stapling, X509 *issuer, Oc
 
 /* Asking */
 
+static void request_done(OcspRequest *q) {
+        free(q->der);
+        *q = (OcspRequest){ 0 };
+}
+
 void ocsp_item_forget_request(OcspItem *i) {
-        free(take_ptr(i->request));
-        i->request_size = 0;
+        request_done(&i->by_post);
+        request_done(&i->by_get_request);
         i->token = 0;
 }
 
@@ -143,27 +178,39 @@ int ocsp_item_ask(OcspItem *i, uint64_t token) {
         int r;
 
         ocsp_item_forget_request(i);
-        r = ocsp_request_make(i->issuer, i->serial, true, &i->request, &i->request_size);
+        r = ocsp_request_make(i->issuer, i->serial, true, &i->by_post.der, &i->by_post.size);
+        if (r == 0)
+                r = ocsp_request_make(i->issuer, i->serial, false, &i->by_get_request.der, &i->by_get_request.size);
         if (r == 0)
                 i->token = token;
+        else
+                ocsp_item_forget_request(i);
         return r;
 }
 
 /* Telling */
 
-static void tell(const OcspItem *i, EventKind kind, int priority, const char *message_id, const Problem *problem, const char *text) {
+/* Of certificates of no managed domain the journal alone hears. */
+static void tell_other(const OcspItem *i, const char *name, EventKind kind, const Problem *problem, const char *text) {
+        bool renewed = kind == EVENT_OCSP_RENEWED;
+        LogField fields[] = {
+                { "MD_NAME", name },
+                { "MD_EVENT", event_kind_to_string(kind) },
+                { "MD_CERT_SERIAL", i->serial },
+                { "MD_PROBLEM", problem ? problem->type : NULL },
+        };
+
+        log_full(renewed ? LOG_INFO : LOG_WARNING, 0, renewed ? MESSAGE_OCSP_RENEWED : MESSAGE_OCSP_ERRORED, fields, ELEMENTSOF(fields), "%s: %s", name, text);
+}
+
+static void tell(const OcspItem *i, EventKind kind, const Problem *problem, const char *text) {
         STRV_FOREACH(name, i->names) {
                 Domain *d = manager_find_domain(i->manager, *name);
-                LogField fields[] = {
-                        { "MD_NAME", *name },
-                        { "MD_EVENT", event_kind_to_string(kind) },
-                        { "MD_CERT_SERIAL", i->serial },
-                        { "MD_PROBLEM", problem ? problem->type : NULL },
-                };
 
-                log_full(priority, 0, message_id, fields, ELEMENTSOF(fields), "%s: %s", *name, text);
                 if (d)
-                        manager_bus_event(d, event_kind_to_string(kind), problem, text);
+                        event_tell(d, kind, problem, "%s", text);
+                else
+                        tell_other(i, *name, kind, problem, text);
         }
 }
 
@@ -172,13 +219,25 @@ static void tell_renewed(OcspItem *i, bool news) {
         char until[CLOCK_HUMAN_MAX];
         uint64_t now = clock_now_usec();
 
+        if (!i->offered && !i->staple.revoked) /* nobody staples it, and nothing is wrong */
+                return;
         if (!news && usec_sub(now, i->renewed_told_usec) < event_kind_interval_usec(EVENT_OCSP_RENEWED))
                 return;
         i->renewed_told_usec = now;
         text = str_printf("The OCSP responder says that the certificate %s is %s, until %s", i->serial, i->staple.revoked ? "revoked" : "good",
                           clock_format_utc(until, i->staple.until_usec));
         if (text)
-                tell(i, EVENT_OCSP_RENEWED, i->staple.revoked ? LOG_WARNING : LOG_INFO, MESSAGE_OCSP_RENEWED, NULL, text);
+                tell(i, EVENT_OCSP_RENEWED, NULL, text);
+        if (news && i->staple.revoked)
+                log_full(LOG_WARNING, 0, MESSAGE_OCSP_RENEWED, &(LogField){ "MD_NAME", i->names[0] }, 1, "%s: The certificate %s is revoked.", i->names[0], i->serial);
+}
+
+/* Of a certificate that nobody staples, nobody has to be woken for that. */
+static void tell_unknown(const OcspItem *i, const Problem *problem) {
+        char when[CLOCK_HUMAN_MAX];
+
+        log_full(LOG_NOTICE, 0, NULL, &(LogField){ "MD_NAME", i->names[0] }, 1, "%s: It is not known whether the certificate %s is revoked (attempt %u): %s; next try %s",
+                 i->names[0], i->serial, i->staple.errors, problem->detail, clock_format_utc(when, i->staple.next_usec));
 }
 
 static void tell_errored(OcspItem *i, const Problem *problem) {
@@ -190,11 +249,15 @@ static void tell_errored(OcspItem *i, const Problem *problem) {
         if (i->staple.errors > 1 && usec_sub(now, i->errored_told_usec) < event_kind_interval_usec(EVENT_OCSP_ERRORED))
                 return;
         i->errored_told_usec = now;
+        if (!i->offered && i->wanted_until_usec == 0) {
+                tell_unknown(i, problem);
+                return;
+        }
         text = str_printf("There is no new OCSP response for the certificate %s (attempt %u): %s; %s%s; next try %s", i->serial, i->staple.errors, problem->detail,
                           good ? "the one before is stapled until " : "nothing is stapled", good ? clock_format_utc(until, i->staple.until_usec) : "",
                           clock_format_utc(when, i->staple.next_usec));
         if (text)
-                tell(i, EVENT_OCSP_ERRORED, LOG_WARNING, MESSAGE_OCSP_ERRORED, problem, text);
+                tell(i, EVENT_OCSP_ERRORED, problem, text);
 }
 
 /* What came of it */
@@ -208,23 +271,21 @@ void ocsp_item_failed(OcspItem *i, const Problem *problem) {
         problem_free(i->staple.last);
         i->staple.last = problem_copy(problem);
         tell_errored(i, problem);
-        keep(i);
+        keep(i, store_ocsp_write_attempt);
 }
 
-/* A revoked certificate is a reason to renew it, once that is known of it. */
-static void note_revoked(const OcspItem *i, bool key_compromised) {
+void ocsp_item_note_revoked(const OcspItem *i) {
+        if (!i->staple.revoked)
+                return;
         STRV_FOREACH(name, i->names) {
                 Domain *d = manager_find_domain(i->manager, *name);
+                const CertFacts *f = d ? find_live(i, d) : NULL;
 
-                for (size_t k = 0; d && k < d->live.n; k++) {
-                        const CertFacts *f = &d->live.items[k];
-
-                        if (!str_equal_nocase(f->serial, i->serial) || strv_contains(d->job->revoked, f->sha256))
-                                continue;
-                        if (job_note_revoked(d->job, f->sha256) < 0 || (key_compromised && job_note_revoked_key(d->job, f->key_sha256) < 0))
-                                (void) log_oom();
-                        domain_save_job(d);
-                }
+                if (!f || strv_contains(d->job->revoked, f->sha256))
+                        continue;
+                if (job_note_revoked(d->job, f->sha256) < 0 || (i->key_compromised && job_note_revoked_key(d->job, f->key_sha256) < 0))
+                        (void) log_oom();
+                domain_save_job(d);
         }
 }
 
@@ -242,18 +303,32 @@ static void take(OcspItem *i, const void *der, size_t size, const OcspAnswer *a)
         staple.next_usec = ocsp_schedule_refresh_usec(&i->window, a->from_usec, a->until_usec, clock_now_usec(), manager_random());
         store_staple_done(&i->staple);
         i->staple = staple;
-        keep(i);
+        i->key_compromised = a->key_compromised;
+        keep(i, store_ocsp_write);
         tell_renewed(i, news);
-        if (a->revoked)
-                note_revoked(i, a->key_compromised);
+        ocsp_item_note_revoked(i);
 }
 
-void ocsp_item_answered(OcspItem *i, const void *der, size_t size) {
+/* Somebody on the way, or a cache, may still have what was signed before the certificate was revoked. */
+static int check_age(const OcspItem *i, const OcspAnswer *a, Problem **ret_problem) {
+        char there[CLOCK_HUMAN_MAX], came[CLOCK_HUMAN_MAX];
+
+        if (!ocsp_item_is_good(i, clock_now_usec()) || a->from_usec >= i->staple.from_usec)
+                return 0;
+        (void) problem_set(ret_problem, PROBLEM_TYPE_OCSP, "The OCSP response is of %s, and there is one of %s", clock_format_utc(came, a->from_usec),
+                           clock_format_utc(there, i->staple.from_usec));
+        return -EBADMSG;
+}
+
+void ocsp_item_answered(OcspItem *i, const void *der, size_t size, bool by_get) {
+        const OcspRequest *request = by_get ? &i->by_get_request : &i->by_post;
         _auto_problem_ Problem *p = NULL;
         OcspAnswer a = { 0 };
         int r;
 
-        r = ocsp_response_verify(der, size, i->request, i->request_size, i->issuer, i->serial, clock_now_usec(), &a, &p);
+        r = ocsp_response_verify(der, size, request->der, request->size, i->issuer, i->serial, clock_now_usec(), &a, &p);
+        if (r == 0)
+                r = check_age(i, &a, &p);
         if (r == 0) {
                 take(i, der, size, &a);
                 return;

@@ -8,6 +8,11 @@
 #include "manager/manager.h"
 #include "store/ocsp.h"
 
+typedef struct OcspRequest {
+        void *der;
+        size_t size;
+} OcspRequest;
+
 typedef struct OcspItem {
         Manager *manager;
         char *id;      /* SHA-1 of the certificate */
@@ -18,13 +23,13 @@ typedef struct OcspItem {
         uint64_t retry_delay_usec;
 
         StoreStaple staple; /* what is known, and when it is asked for again */
+        bool key_compromised; /* it is revoked because of that */
         bool offered;       /* some server staples it */
         uint64_t wanted_until_usec; /* for a certificate that is not live yet; 0: it is */
 
-        void *request; /* what the responder is being asked just now; NULL: nothing */
-        size_t request_size;
-        uint64_t token;
-        bool by_get; /* the responder likes GET better */
+        OcspRequest by_post, by_get_request; /* what the responder is being asked just now */
+        uint64_t token; /* 0: nothing */
+        bool by_get;    /* the responder likes GET better */
         uint64_t renewed_told_usec, errored_told_usec;
 } OcspItem;
 
@@ -37,12 +42,19 @@ DEFINE_CLEANUP(OcspItem *, ocsp_item_free)
 int ocsp_item_add_name(OcspItem *i, const char *name);
 
 bool ocsp_item_is_good(const OcspItem *i, uint64_t now_usec); /* there is a response that counts now */
+/* Some server staples it, or it is live, or soon will be. */
+bool ocsp_item_is_wanted(const OcspItem *i, uint64_t now_usec);
 bool ocsp_item_is_due(const OcspItem *i, uint64_t now_usec);
+/* It is what is known of a live certificate of the domain. */
+bool ocsp_item_is_live_in(const OcspItem *i, const Domain *d);
 
 /* Makes the request; forgets it. */
 int ocsp_item_ask(OcspItem *i, uint64_t token);
 void ocsp_item_forget_request(OcspItem *i);
 
-/* The responder's answer to the request, or what kept it from coming: verified, kept, told. */
-void ocsp_item_answered(OcspItem *i, const void *der, size_t size);
+/* The responder's answer to the request, or what kept it from coming: verified, kept, told. 'by_get': it is the one without nonce. */
+void ocsp_item_answered(OcspItem *i, const void *der, size_t size, bool by_get);
 void ocsp_item_failed(OcspItem *i, const Problem *problem);
+
+/* A revoked certificate that is live is a reason to renew it: notes that, where it is not known yet. */
+void ocsp_item_note_revoked(const OcspItem *i);

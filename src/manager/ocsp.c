@@ -9,25 +9,42 @@
 #include "base/log.h"
 #include "base/string-util.h"
 #include "crypto/cert.h"
+#include "manager/manager-bus.h"
 #include "manager/ocsp-internal.h"
 #include "manager/servers.h"
-#include "manager/status.h"
+#include "store/crl.h"
 
 #define UNIT_RETRY_USEC (30 * USEC_PER_SEC)
 #define KEEP_DEFAULT_USEC (7 * USEC_PER_DAY)
 #define PRUNE_INTERVAL_USEC USEC_PER_HOUR
 
+static int on_plan(sd_event_source *source, void *userdata) {
+        ocsp_kick(userdata);
+        return 0;
+}
+
+void ocsp_plan(Ocsp *o) {
+        (void) sd_event_source_set_enabled(o->plan, SD_EVENT_ONESHOT);
+}
+
 int ocsp_new(Manager *m, Ocsp **ret) {
         Ocsp *o = calloc(1, sizeof(*o));
+        int r;
 
         if (!o)
                 return -ENOMEM;
         o->manager = m;
         o->items = map_new();
-        if (!o->items) {
-                free(o);
-                return -ENOMEM;
+        o->crls = map_new();
+        o->asked_items = map_new();
+        o->asked_crls = map_new();
+        r = o->items && o->crls && o->asked_items && o->asked_crls ? sd_event_add_defer(m->event, &o->plan, on_plan, o) : -ENOMEM;
+        if (r < 0) {
+                ocsp_free(o);
+                return r;
         }
+        (void) sd_event_source_set_enabled(o->plan, SD_EVENT_OFF);
+        (void) sd_event_source_set_priority(o->plan, SD_EVENT_PRIORITY_IDLE);
         *ret = o;
         return 0;
 }
@@ -36,40 +53,68 @@ static void free_item(void *item) {
         ocsp_item_free(item);
 }
 
+static void free_crl(void *item) {
+        crl_item_free(item);
+}
+
 Ocsp *ocsp_free(Ocsp *o) {
         if (!o)
                 return NULL;
+        sd_event_source_disable_unref(o->plan);
         sd_event_source_disable_unref(o->clock);
         unit_call_free(o->unit);
-        map_free_with(o->items, free_item);
+        map_free(o->asked_items);
+        map_free(o->asked_crls);
+        if (o->items)
+                map_free_with(o->items, free_item);
+        if (o->crls)
+                map_free_with(o->crls, free_crl);
         free(o->worker);
         free(o);
         return NULL;
 }
 
+CrlItem *ocsp_find_crl(const Ocsp *o, const char *url) {
+        return map_get(o->crls, url);
+}
+
 /* --- The clock and the unit --- */
 
-OcspItem *ocsp_first_due(const Ocsp *o) {
+bool ocsp_is_due(const Ocsp *o, OcspItem **ret) {
         uint64_t now = clock_now_usec();
-        const char *id;
+        const char *key;
         OcspItem *i;
+        CrlItem *c;
 
-        MAP_FOREACH(o->items, id, i)
-                if (ocsp_item_is_due(i, now))
-                        return i;
-        return NULL;
+        *ret = NULL;
+        MAP_FOREACH(o->items, key, i)
+                if (ocsp_item_is_due(i, now)) {
+                        *ret = i;
+                        return true;
+                }
+        MAP_FOREACH(o->crls, key, c)
+                if (crl_item_is_due(c, now))
+                        return true;
+        return false;
 }
 
 uint64_t ocsp_next_usec(const Ocsp *o) {
         uint64_t next = 0, now = clock_now_usec();
-        const char *id;
+        const char *key;
         OcspItem *i;
+        CrlItem *c;
 
-        MAP_FOREACH(o->items, id, i) {
-                uint64_t at = i->request ? 0 : MAX_OF(i->staple.next_usec, now);
+        MAP_FOREACH(o->items, key, i) {
+                uint64_t at = i->token != 0 || !ocsp_item_is_wanted(i, now) ? 0 : MAX_OF(i->staple.next_usec, now);
 
                 if (at > 0 && (next == 0 || at < next))
                         next = at;
+        }
+        MAP_FOREACH(o->crls, key, c) {
+                uint64_t at = crl_item_next_usec(c);
+
+                if (at > 0 && (next == 0 || at < next))
+                        next = MAX_OF(at, now);
         }
         return next;
 }
@@ -89,6 +134,7 @@ static void wake_at(Ocsp *o, uint64_t usec) {
                 return;
         o->clock = sd_event_source_disable_unref(o->clock);
         o->at_usec = usec;
+        manager_bus_changed(o->manager);
         r = sd_event_add_time(o->manager->event, &o->clock, CLOCK_REALTIME, usec, USEC_PER_SEC / 10, on_clock, o);
         if (r < 0)
                 (void) log_failure(r, "Cannot set the clock for OCSP responses: %m");
@@ -97,15 +143,23 @@ static void wake_at(Ocsp *o, uint64_t usec) {
 /* The worker is gone: what it had begun has failed. */
 static void end_worker(Ocsp *o) {
         _auto_problem_ Problem *p = problem_new(PROBLEM_TYPE_WORKER, OCSP_UNIT " ended without an answer; see 'journalctl -u " OCSP_UNIT "'");
-        const char *id;
+        const char *token;
         OcspItem *i;
+        CrlItem *c;
 
         o->worker = (free(o->worker), NULL);
-        MAP_FOREACH(o->items, id, i)
-                if (i->request && p)
+        MAP_FOREACH(o->asked_items, token, i) {
+                (void) map_remove(o->asked_items, token);
+                if (p)
                         ocsp_item_failed(i, p);
-                else
-                        ocsp_item_forget_request(i);
+                ocsp_item_forget_request(i);
+                ocsp_item_changed(i);
+        }
+        MAP_FOREACH(o->asked_crls, token, c) {
+                (void) map_remove(o->asked_crls, token);
+                if (p)
+                        crl_item_failed(c, p);
+        }
 }
 
 static void on_unit(UnitCall *call, const char *result, const sd_bus_error *error, void *userdata) {
@@ -135,14 +189,15 @@ void ocsp_follow(Ocsp *o) {
 
 void ocsp_kick(Ocsp *o) {
         uint64_t held = usec_sub(o->held_usec, clock_monotonic_usec());
-        const OcspItem *due;
+        OcspItem *due;
 
         if (o->unit) /* its end brings us back */
                 return;
-        if (held > 0 && map_size(o->items) > 0)
+        if (held > 0 && map_size(o->items) + map_size(o->crls) > 0)
                 wake_at(o, usec_add(clock_now_usec(), held));
-        else if ((due = ocsp_first_due(o))) {
-                (void) store_ocsp_ensure(o->manager->store, due->names[0]); /* without anything in ocsp/ the unit does not start */
+        else if (ocsp_is_due(o, &due)) {
+                if (due) /* without anything in ocsp/ or crls/ the unit does not start */
+                        (void) store_ocsp_ensure(o->manager->store, due->names[0]);
                 ocsp_follow(o);
         } else
                 wake_at(o, ocsp_next_usec(o));
@@ -154,19 +209,10 @@ void ocsp_item_changed(OcspItem *i) {
 
                 if (!d)
                         continue;
+                d->checked++;
                 domain_evaluate(d);
-                status_changed(i->manager->shown, d);
+                domain_changed(d);
         }
-}
-
-const StoreStaple *ocsp_find(const Ocsp *o, const char *serial) {
-        const char *id;
-        OcspItem *i;
-
-        MAP_FOREACH(o->items, id, i)
-                if (str_equal_nocase(i->serial, serial))
-                        return &i->staple;
-        return NULL;
 }
 
 /* --- What servers offer --- */
@@ -231,11 +277,18 @@ static void drop_others(Ocsp *o) {
         uint64_t now = clock_now_usec();
         const char *id;
         OcspItem *i;
+        CrlItem *c;
 
         MAP_FOREACH(o->items, id, i)
-                if (!i->offered && i->wanted_until_usec <= now) {
+                if (!ocsp_item_is_wanted(i, now)) {
+                        ocsp_forget_asked(o, i->token);
                         (void) map_remove(o->items, id);
                         ocsp_item_free(i);
+                }
+        MAP_FOREACH(o->crls, id, c)
+                if (crl_item_is_idle(c)) {
+                        (void) map_remove(o->crls, id);
+                        crl_item_free(c);
                 }
 }
 
@@ -246,6 +299,17 @@ static bool is_used(const char *name, const char *id, void *userdata) {
         const OcspItem *i = map_get(o->items, id);
 
         return i && strv_contains(i->names, name);
+}
+
+static bool is_list(const char *key, void *userdata) {
+        const Ocsp *o = userdata;
+        const char *url;
+        CrlItem *c;
+
+        MAP_FOREACH(o->crls, url, c)
+                if (str_equal(c->key, key))
+                        return true;
+        return false;
 }
 
 /* The longest of all servers'. */
@@ -269,6 +333,9 @@ static void prune(Ocsp *o) {
         r = store_ocsp_prune(o->manager->store, usec_sub(clock_now_usec(), keep_usec(o)), is_used, o);
         if (r < 0)
                 (void) log_failure(r, "Cannot clean up %s/" STORE_OCSP ": %m", store_path(o->manager->store));
+        r = store_crl_prune(o->manager->store, is_list, o);
+        if (r < 0)
+                (void) log_failure(r, "Cannot clean up %s/" STORE_CRLS ": %m", store_path(o->manager->store));
 }
 
 void ocsp_update(Ocsp *o) {
@@ -287,6 +354,8 @@ void ocsp_update(Ocsp *o) {
                 return;
         }
         drop_others(o);
+        MAP_FOREACH(o->items, id, i)
+                ocsp_item_note_revoked(i); /* what was known before it became live */
         prune(o);
         ocsp_kick(o);
 }

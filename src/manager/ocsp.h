@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* OCSP responses for what servers staple: when each is due, with one clock for all; one unit that fetches what is; what its worker may ask. */
+/* Whether certificates are revoked: OCSP responses for what servers staple and for what is live in the store, and CRLs where there is no responder. When each is due,
+ * with one clock for all; one unit that fetches what is; what its worker may ask. */
 
 #include <systemd/sd-bus.h>
 
@@ -22,8 +23,27 @@ void ocsp_update(Ocsp *o);
  * not. What they need is asked for; the domain is looked at again when it is there. */
 uint64_t ocsp_hold_activation(Ocsp *o, Domain *d);
 
-/* What is known of a certificate; NULL: nothing is stapled for it. */
-const StoreStaple *ocsp_find(const Ocsp *o, const char *serial);
+/* The facts of the domain's live set were read: whether these certificates are revoked is asked from now on (RevocationCheck=). */
+void ocsp_learn(Ocsp *o, Domain *d);
+
+/* What is known of a certificate; all texts are borrowed. */
+typedef struct OcspKnown {
+        const char *source; /* "ocsp", "crl"; NULL: nobody is asked, and nothing of what follows counts */
+        const char *status; /* "good", "revoked", "unknown": nothing that counts is known */
+        const char *url;
+        bool offered;       /* some server staples it */
+        uint64_t from_usec, until_usec; /* the response or list; 0: there is none */
+        uint64_t next_usec; /* when it is asked for again */
+        unsigned errors;    /* in a row, of asking */
+        const Problem *last; /* NULL: it went well */
+} OcspKnown;
+OcspKnown ocsp_known(const Ocsp *o, const Domain *d, const CertFacts *f);
+
+typedef struct OcspCounts {
+        uint32_t offered, good, revoked, unknown; /* certificates that servers staple, and what is stapled */
+        uint32_t failing; /* of these, those whose last attempt failed */
+} OcspCounts;
+OcspCounts ocsp_count(const Ocsp *o);
 /* When the next one is asked for; 0: none is. */
 uint64_t ocsp_next_usec(const Ocsp *o);
 

@@ -34,38 +34,40 @@ static JsonObject *validity(uint64_t from_usec, uint64_t until_usec) {
         return take_ptr(o);
 }
 
-/* mod_md's member "ocsp": what is stapled for the certificate. */
-static int add_ocsp(const Manager *m, const CertFacts *f, JsonObject *o) {
-        const StoreStaple *staple = m ? ocsp_find(m->ocsp, f->serial) : NULL;
-        _auto_json_ JsonObject *ocsp = NULL, *problem = NULL;
+static JsonObject *problem_object(const Problem *p) {
+        _auto_json_ JsonObject *o = json_object_new_object();
 
-        if (!staple)
-                return 0;
-        ocsp = json_object_new_object();
-        if (!ocsp || json_add_string(ocsp, "status", !staple->der ? "unknown" : staple->revoked ? "revoked" : "good") < 0 ||
-            (staple->der && add_object(ocsp, "valid", validity(staple->from_usec, staple->until_usec)) < 0) || json_add_time(ocsp, "renewal", staple->next_usec) < 0)
-                return -ENOMEM;
-        if (staple->last) {
-                problem = json_object_new_object();
-                if (!problem || problem_to_json(staple->last, problem) < 0 || json_add_object(ocsp, "last", take_ptr(problem)) < 0)
-                        return -ENOMEM;
-        }
-        return json_add_object(o, "ocsp", take_ptr(ocsp));
+        return o && problem_to_json(p, o) == 0 ? take_ptr(o) : NULL;
 }
 
-/* Of one that is in use; 'm' NULL: it is not yet. */
-static JsonObject *certificate(const Manager *m, const CertFacts *f) {
+/* mod_md's member "ocsp", or "crl" for a certificate that names no responder. */
+static int add_revocation(const Domain *d, const CertFacts *f, JsonObject *o) {
+        OcspKnown k = d ? ocsp_known(d->manager->ocsp, d, f) : (OcspKnown){ 0 };
+        _auto_json_ JsonObject *known = NULL;
+
+        if (!k.source)
+                return 0;
+        known = json_object_new_object();
+        if (!known || json_add_string(known, "status", k.status) < 0 || (k.until_usec > 0 && add_object(known, "valid", validity(k.from_usec, k.until_usec)) < 0) ||
+            json_add_time(known, "renewal", usec_round_up(k.next_usec)) < 0 || json_add_string(known, "url", k.url) < 0 ||
+            (k.errors > 0 && json_add_uint(known, "errors", k.errors) < 0) || (k.last && add_object(known, "last", problem_object(k.last)) < 0))
+                return -ENOMEM;
+        return json_add_object(o, k.source, take_ptr(known));
+}
+
+/* Of one that is in use; 'd' NULL: it is not yet. */
+static JsonObject *certificate(const Domain *d, const CertFacts *f) {
         _auto_json_ JsonObject *o = json_object_new_object();
 
         if (!o || json_add_string(o, "issuer-name", f->issuer_name) < 0 || json_add_string(o, "issuer", f->issuer) < 0 || json_add_string(o, "issuer-uri", f->issuer_url) < 0 ||
             add_object(o, "valid", validity(f->not_before_usec, f->not_after_usec)) < 0 || json_add_string(o, "serial", f->serial) < 0 ||
-            json_add_string(o, "sha256-fingerprint", f->sha256) < 0 || json_add_string(o, "ari-cert-id", f->ari_id) < 0 || add_ocsp(m, f, o) < 0)
+            json_add_string(o, "sha256-fingerprint", f->sha256) < 0 || json_add_string(o, "ari-cert-id", f->ari_id) < 0 || add_revocation(d, f, o) < 0)
                 return NULL;
         return take_ptr(o);
 }
 
 /* "valid" is when all of them are; certificates that are never valid together have none. */
-static JsonObject *certificates(const Manager *m, const CertFactsList *l) {
+static JsonObject *certificates(const Domain *d, const CertFactsList *l) {
         _auto_json_ JsonObject *o = json_object_new_object();
         uint64_t from = 0, until = USEC_INFINITY;
 
@@ -74,7 +76,7 @@ static JsonObject *certificates(const Manager *m, const CertFactsList *l) {
         for (size_t i = 0; i < l->n; i++) {
                 const CertFacts *f = &l->items[i];
 
-                if (add_object(o, f->spec, certificate(m, f)) < 0)
+                if (add_object(o, f->spec, certificate(d, f)) < 0)
                         return NULL;
                 from = MAX_OF(from, f->not_before_usec);
                 until = MIN_OF(until, f->not_after_usec);
@@ -253,7 +255,7 @@ int status_format_domain(Domain *d, char **ret) {
         r = managed_domain_to_public_json(d->config, &o);
         if (r < 0)
                 return r;
-        if (add_switches(d->config, o) < 0 || add_state(d, o) < 0 || add_object(o, "cert", certificates(d->manager, &d->live)) < 0 ||
+        if (add_switches(d->config, o) < 0 || add_state(d, o) < 0 || add_object(o, "cert", certificates(d, &d->live)) < 0 ||
             json_add_time(o, "renew-at", renew_at_usec(d)) < 0 || json_add_bool(o, "watched", is_watched(d)) < 0 ||
             json_add_bool(o, "renew", is_due(d)) < 0)
                 return -ENOMEM;

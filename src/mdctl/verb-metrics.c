@@ -53,6 +53,21 @@ static size_t length(JsonObject *list) {
         return list ? json_object_array_length(list) : 0;
 }
 
+/* Revocation: key spec, source, status, URL, stapled, since, until, next, errors, problem. */
+static void add_revocation(JsonObject *domain, MetricsCertificate *c) {
+        JsonObject *list = json_get_array(domain, "Revocation");
+
+        for (size_t i = 0; i < length(list); i++) {
+                JsonObject *o = item(list, i);
+
+                if (!str_equal(item_text(o, 0), c->key))
+                        continue;
+                c->status = item_text(o, 2);
+                c->status_until_usec = item_number(o, 6);
+                c->status_errors = item_number(o, 8);
+        }
+}
+
 /* Certificates: key spec, issuer, serial number, begin, end, fingerprint. */
 static int add_certificates(JsonObject *domain, MetricsDomain *d) {
         JsonObject *list = json_get_array(domain, "Certificates");
@@ -63,7 +78,8 @@ static int add_certificates(JsonObject *domain, MetricsDomain *d) {
         for (size_t i = 0; i < length(list); i++) {
                 JsonObject *o = item(list, i);
 
-                certificates[i] = (MetricsCertificate){ item_text(o, 0), item_number(o, 3), item_number(o, 4) };
+                certificates[i] = (MetricsCertificate){ .key = item_text(o, 0), .from_usec = item_number(o, 3), .until_usec = item_number(o, 4) };
+                add_revocation(domain, &certificates[i]);
         }
         d->certificates = certificates;
         d->n_certificates = length(list);

@@ -25,9 +25,11 @@ static int decode(JsonObject *domain) {
         static const char *const certificate[] = { "KeySpec", "Issuer", "Serial", "NotBeforeUSec", "NotAfterUSec", "SHA256", NULL };
         static const char *const key[] = { "KeySpec", "Live", "Next", NULL };
         static const char *const record[] = { "Record", "Value", "UntilUSec", NULL };
+        static const char *const status[] = { "KeySpec", "Source", "Status", "URL", "Stapled", "ThisUpdateUSec", "NextUpdateUSec", "NextUSec", "Errors", "LastProblem", NULL };
         static const char *const entry[] = { "WhenUSec", "Type", "Status", "Detail", NULL };
         JsonObject *certificates = bus_json_name_each(json_get_array(domain, "Certificates"), certificate);
         JsonObject *keys = bus_json_name_each(json_get_array(domain, "KeyHashes"), key);
+        JsonObject *revocation = bus_json_name_each(json_get_array(domain, "Revocation"), status);
         JsonObject *log = bus_json_name_each(json_get_array(domain, "Log"), entry);
         JsonObject *records = bus_json_name_each(json_get_array(domain, "PersistRecords"), record);
         JsonObject *problem = problem_text_decode(json_get_array(domain, "LastProblem"));
@@ -39,6 +41,8 @@ static int decode(JsonObject *domain) {
         if (keys && json_add_object(domain, "KeyHashes", keys) < 0)
                 r = -1;
         if (records && json_add_object(domain, "PersistRecords", records) < 0)
+                r = -1;
+        if (revocation && json_add_object(domain, "Revocation", revocation) < 0)
                 r = -1;
         if (log && json_add_object(domain, "Log", log) < 0)
                 r = -1;
@@ -134,7 +138,21 @@ static void print_next(JsonObject *domain) {
                 print_field("Job", get_text(domain, "Job"));
 }
 
-static void print_certificate(JsonObject *o) {
+static void print_status(JsonObject *o) {
+        const char *status = get_text(o, "Status"), *problem = get_text(o, "LastProblem");
+        bool ocsp = str_equal(get_text(o, "Source"), "ocsp"), stapled = json_get_bool(o, "Stapled", false), known = !str_equal(status, "unknown");
+        Colour colour = str_equal(status, "good") ? COLOUR_GOOD : str_equal(status, "revoked") ? COLOUR_BAD : COLOUR_WARN;
+        char when[FORMAT_TIME_MAX];
+
+        printf("%*s: %s%s%s%s%s%s\n", INDENT, ocsp ? "OCSP" : "CRL", colour_on(colour), status, colour_off(colour), stapled ? known ? ", stapled" : ", not stapled" : "",
+               known ? " until " : "", known ? format_time(when, get_number(o, "NextUpdateUSec")) : "");
+        print_field("Asked Again", format_time(when, get_number(o, "NextUSec")));
+        if (!str_is_empty(problem))
+                printf("%*s: %s (%u in a row)\n", INDENT, "Failed", problem, (unsigned) get_number(o, "Errors"));
+}
+
+static void print_certificate(JsonObject *domain, JsonObject *o) {
+        JsonObject *list = json_get_array(domain, "Revocation");
         char begin[FORMAT_TIME_MAX], end[FORMAT_TIME_MAX];
 
         putchar('\n');
@@ -144,6 +162,9 @@ static void print_certificate(JsonObject *o) {
         print_field("Issuer", get_text(o, "Issuer"));
         print_field("Serial", get_text(o, "Serial"));
         print_field("SHA-256", get_text(o, "SHA256"));
+        for (size_t i = 0; list && i < json_object_array_length(list); i++)
+                if (str_equal(get_text(json_object_array_get_idx(list, i), "KeySpec"), get_text(o, "KeySpec")))
+                        print_status(json_object_array_get_idx(list, i));
 }
 
 /* Of keys that somebody wants to know before they are used; of the others, mdctl tlsa tells. */
@@ -167,7 +188,7 @@ static void print_certificates(JsonObject *domain) {
         JsonObject *list = json_get_array(domain, "Certificates");
 
         for (size_t i = 0; list && i < json_object_array_length(list); i++)
-                print_certificate(json_object_array_get_idx(list, i));
+                print_certificate(domain, json_object_array_get_idx(list, i));
 }
 
 static void print_record(JsonObject *o) {

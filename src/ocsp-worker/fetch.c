@@ -10,30 +10,47 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/encoding.h"
+#include "base/map.h"
 #include "base/string-util.h"
 
 enum {
         PARALLEL_MAX = 32,
         PER_HOST_MAX = 4,
-        BODY_MAX = 64 * 1024,
+        LARGE_MAX = 2,          /* at a time, of what may be large */
+        FAILURES_MAX = 4,       /* in a row, and the host is left alone */
+        WAITING_LOW = 64,
+        WAITING_MAX = 10000,
+        RESPONSE_MAX = 64 * 1024,
+        LARGE_BODY_MAX = 8 * 1024 * 1024,
+        LARGE_TIMES = 4,        /* as long as a response */
         HOST_MAX = 300,
         CONNECT_TIMEOUT_SEC = 10,
         POLL_MSEC = 1000,
 };
 
 typedef struct Transfer Transfer;
+typedef struct Host Host;
+
 struct Transfer {
-        Transfer *next;
+        Transfer *next; /* of those that wait for the host */
         Fetcher *fetcher;
+        Host *host;
         uint64_t token;
-        char *url, *host, *proxy, *proxy_ca_file;
-        void *request;
-        size_t request_size;
-        bool by_get, running, too_large;
+        char *url, *proxy, *proxy_ca_file;
+        void *post, *get;
+        size_t post_size, get_size;
+        bool by_get, large, running, too_large;
         CURL *curl;
         struct curl_slist *headers;
         Buffer body;
         char error[CURL_ERROR_SIZE];
+};
+
+struct Host {
+        char *name; /* with its port: what limits are counted for, and what people are told */
+        Transfer *first, **end; /* waiting */
+        unsigned n_running, n_failed;
+        Problem *down; /* why it is not asked any more; NULL: it is */
 };
 
 struct Fetcher {
@@ -42,15 +59,22 @@ struct Fetcher {
         uint64_t timeout_usec;
         FetchHandler handler;
         void *userdata;
-        Transfer *first, *last;
-        size_t n_running, n_waiting;
+        Map *hosts;
+        Transfer *running[PARALLEL_MAX];
+        size_t n_running, n_large, n_waiting;
 };
 
 static void transfer_stop(Transfer *t) {
-        if (t->curl && t->running)
-                (void) curl_multi_remove_handle(t->fetcher->multi, t->curl);
-        if (t->running)
-                t->fetcher->n_running--;
+        Fetcher *f = t->fetcher;
+
+        for (size_t i = 0; t->running && i < f->n_running; i++)
+                if (f->running[i] == t) {
+                        f->running[i] = f->running[--f->n_running];
+                        f->n_large -= t->large;
+                        t->host->n_running--;
+                        (void) curl_multi_remove_handle(f->multi, t->curl);
+                        break;
+                }
         t->running = false;
         curl_easy_cleanup(t->curl);
         t->curl = NULL;
@@ -64,14 +88,42 @@ static Transfer *transfer_free(Transfer *t) {
                 return NULL;
         transfer_stop(t);
         free(t->url);
-        free(t->host);
         free(t->proxy);
         free(t->proxy_ca_file);
-        free(t->request);
+        free(t->post);
+        free(t->get);
         free(t);
         return NULL;
 }
 DEFINE_CLEANUP(Transfer *, transfer_free)
+
+static void host_free(void *host) {
+        Host *h = host;
+
+        while (h->first) {
+                Transfer *t = h->first;
+
+                h->first = t->next;
+                transfer_free(t);
+        }
+        problem_free(h->down);
+        free(h->name);
+        free(h);
+}
+
+static Host *host_new(const char *name) {
+        Host *h = calloc(1, sizeof(*h));
+
+        if (!h)
+                return NULL;
+        h->end = &h->first;
+        h->name = strdup(name);
+        if (!h->name) {
+                host_free(h);
+                return NULL;
+        }
+        return h;
+}
 
 int fetcher_new(const char *user_agent, uint64_t timeout_usec, FetchHandler handler, void *userdata, Fetcher **ret) {
         Fetcher *f;
@@ -87,7 +139,8 @@ int fetcher_new(const char *user_agent, uint64_t timeout_usec, FetchHandler hand
         f->handler = handler;
         f->userdata = userdata;
         f->multi = curl_multi_init();
-        if (!f->multi || str_replace(&f->user_agent, user_agent) < 0) {
+        f->hosts = map_new();
+        if (!f->multi || !f->hosts || str_replace(&f->user_agent, user_agent) < 0) {
                 fetcher_free(f);
                 return -ENOMEM;
         }
@@ -98,12 +151,10 @@ int fetcher_new(const char *user_agent, uint64_t timeout_usec, FetchHandler hand
 Fetcher *fetcher_free(Fetcher *f) {
         if (!f)
                 return NULL;
-        while (f->first) {
-                Transfer *t = f->first;
-
-                f->first = t->next;
-                transfer_free(t);
-        }
+        while (f->n_running > 0)
+                transfer_free(f->running[0]);
+        if (f->hosts)
+                map_free_with(f->hosts, host_free);
         (void) curl_multi_cleanup(f->multi);
         free(f->user_agent);
         free(f);
@@ -111,22 +162,66 @@ Fetcher *fetcher_free(Fetcher *f) {
         return NULL;
 }
 
-size_t fetcher_waiting(const Fetcher *f) {
-        return f->n_waiting;
+bool fetcher_wants_more(const Fetcher *f) {
+        return f->n_waiting < WAITING_LOW || (f->n_running < PARALLEL_MAX && f->n_waiting < WAITING_MAX);
 }
 
 bool fetcher_is_idle(const Fetcher *f) {
-        return !f->first;
+        return f->n_running == 0 && f->n_waiting == 0;
 }
 
-/* Host and port: what limits are counted for, and what people are told. */
-static char *host_of(const char *url) {
-        const char *host = strstr(url, "://");
-        size_t n;
+static int find_host(Fetcher *f, const char *url, Host **ret) {
+        const char *begin = strstr(url, "://");
+        _auto_free_ char *name = NULL;
+        Host *h;
+        int r;
 
-        host = host ? host + 3 : url;
-        n = strcspn(host, "/?#");
-        return str_printable(host, n, HOST_MAX);
+        begin = begin ? begin + 3 : url;
+        name = str_printable(begin, strcspn(begin, "/?#"), HOST_MAX);
+        if (!name)
+                return -ENOMEM;
+        for (char *c = name; *c; c++)
+                *c = *c >= 'A' && *c <= 'Z' ? (char) (*c - 'A' + 'a') : *c;
+        h = map_get(f->hosts, name);
+        if (!h) {
+                h = host_new(name);
+                r = h ? map_put(f->hosts, name, h) : -ENOMEM;
+                if (r < 0) {
+                        if (h)
+                                host_free(h);
+                        return r;
+                }
+        }
+        *ret = h;
+        return 0;
+}
+
+static int copy_body(const FetchBody *body, void **ret, size_t *ret_size) {
+        if (body->size == 0)
+                return 0;
+        *ret = malloc(body->size);
+        if (!*ret)
+                return -ENOMEM;
+        memcpy(*ret, body->data, body->size);
+        *ret_size = body->size;
+        return 0;
+}
+
+static void enqueue(Transfer *t) {
+        t->next = NULL;
+        *t->host->end = t;
+        t->host->end = &t->next;
+        t->fetcher->n_waiting++;
+}
+
+static Transfer *dequeue(Host *h) {
+        Transfer *t = h->first;
+
+        h->first = t->next;
+        if (!h->first)
+                h->end = &h->first;
+        t->fetcher->n_waiting--;
+        return t;
 }
 
 int fetcher_add(Fetcher *f, const FetchRequest *request) {
@@ -137,19 +232,12 @@ int fetcher_add(Fetcher *f, const FetchRequest *request) {
         t->fetcher = f;
         t->token = request->token;
         t->by_get = request->by_get;
-        t->host = host_of(request->url);
-        t->request = malloc(request->size);
-        if (!t->host || !t->request || str_replace(&t->url, request->url) < 0 || str_replace(&t->proxy, request->proxy) < 0 ||
-            str_replace(&t->proxy_ca_file, request->proxy_ca_file) < 0)
+        t->large = request->post.size == 0 && request->get.size == 0;
+        if (copy_body(&request->post, &t->post, &t->post_size) < 0 || copy_body(&request->get, &t->get, &t->get_size) < 0 ||
+            str_replace(&t->url, request->url) < 0 || str_replace(&t->proxy, request->proxy) < 0 || str_replace(&t->proxy_ca_file, request->proxy_ca_file) < 0 ||
+            find_host(f, t->url, &t->host) < 0)
                 return -ENOMEM;
-        memcpy(t->request, request->body, request->size);
-        t->request_size = request->size;
-        if (f->last)
-                f->last->next = t;
-        else
-                f->first = t;
-        f->last = take_ptr(t);
-        f->n_waiting++;
+        enqueue(take_ptr(t));
         return 0;
 }
 
@@ -196,7 +284,9 @@ static int add_header(Transfer *t, const char *line) {
 }
 
 static int set_bounds(Transfer *t) {
-        set(t->curl, CURLOPT_TIMEOUT_MS, (long) MIN_OF(t->fetcher->timeout_usec / USEC_PER_MSEC, (uint64_t) INT32_MAX));
+        uint64_t timeout = t->fetcher->timeout_usec * (t->large ? LARGE_TIMES : 1);
+
+        set(t->curl, CURLOPT_TIMEOUT_MS, (long) MIN_OF(timeout / USEC_PER_MSEC, (uint64_t) INT32_MAX));
         set(t->curl, CURLOPT_CONNECTTIMEOUT, (long) CONNECT_TIMEOUT_SEC);
         set(t->curl, CURLOPT_FOLLOWLOCATION, 0L);
         set(t->curl, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -220,22 +310,31 @@ static int set_proxy(Transfer *t) {
         return 0;
 }
 
-static int set_request(Transfer *t) {
+static int set_get(Transfer *t) {
         _auto_free_ char *url = NULL;
 
-        if (add_header(t, "Accept: application/ocsp-response") < 0)
-                return -ENOMEM;
-        if (t->by_get) {
-                url = fetch_get_url(t->url, t->request, t->request_size);
+        if (!t->large) {
+                url = fetch_get_url(t->url, t->get, t->get_size);
                 if (!url)
                         return -ENOMEM;
-        } else if (add_header(t, "Content-Type: application/ocsp-request") < 0 || add_header(t, "Expect:") < 0)
-                return -ENOMEM;
-        set(t->curl, CURLOPT_URL, str_or(url, t->url));
-        if (!t->by_get) {
-                set(t->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) t->request_size);
-                set(t->curl, CURLOPT_POSTFIELDS, t->request);
         }
+        set(t->curl, CURLOPT_URL, str_or(url, t->url));
+        return 0;
+}
+
+static int set_post(Transfer *t) {
+        if (add_header(t, "Content-Type: application/ocsp-request") < 0 || add_header(t, "Expect:") < 0)
+                return -ENOMEM;
+        set(t->curl, CURLOPT_URL, t->url);
+        set(t->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) t->post_size);
+        set(t->curl, CURLOPT_POSTFIELDS, t->post);
+        return 0;
+}
+
+static int set_request(Transfer *t) {
+        if (add_header(t, t->large ? "Accept: application/pkix-crl, */*;q=0.1" : "Accept: application/ocsp-response") < 0 ||
+            (t->large || t->by_get ? set_get(t) : set_post(t)) < 0)
+                return -ENOMEM;
         set(t->curl, CURLOPT_HTTPHEADER, t->headers);
         set(t->curl, CURLOPT_USERAGENT, t->fetcher->user_agent);
         return 0;
@@ -250,37 +349,57 @@ static int set_callbacks(Transfer *t) {
 }
 
 static int start(Transfer *t) {
-        t->body = BUFFER_INIT(BODY_MAX);
+        Fetcher *f = t->fetcher;
+
+        t->body = BUFFER_INIT(t->large ? LARGE_BODY_MAX : RESPONSE_MAX);
         t->too_large = false;
         t->error[0] = '\0';
         t->curl = curl_easy_init();
         if (!t->curl || set_bounds(t) < 0 || set_proxy(t) < 0 || set_request(t) < 0 || set_callbacks(t) < 0)
                 return -ENOMEM;
-        if (curl_multi_add_handle(t->fetcher->multi, t->curl) != CURLM_OK)
+        if (curl_multi_add_handle(f->multi, t->curl) != CURLM_OK)
                 return -ENOMEM;
         t->running = true;
-        t->fetcher->n_running++;
+        f->running[f->n_running++] = t;
+        f->n_large += t->large;
+        t->host->n_running++;
         return 0;
 }
 
-static unsigned count_at_host(const Fetcher *f, const char *host) {
-        unsigned n = 0;
+static bool has_place(const Fetcher *f, const Host *h) {
+        return h->first && f->n_running < PARALLEL_MAX && h->n_running < PER_HOST_MAX && !(h->first->large && f->n_large >= LARGE_MAX);
+}
 
-        for (const Transfer *t = f->first; t; t = t->next)
-                n += t->running && str_equal_nocase(t->host, host);
-        return n;
+static int tell_down(Fetcher *f, Host *h) {
+        while (h->first) {
+                Transfer *t = dequeue(h);
+                FetchAnswer answer = { .token = t->token, .by_get = t->by_get, .problem = h->down };
+                int r = f->handler(&answer, f->userdata);
+
+                transfer_free(t);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
 }
 
 static int start_waiting(Fetcher *f) {
-        for (Transfer *t = f->first; t && f->n_running < PARALLEL_MAX && f->n_waiting > 0; t = t->next) {
-                int r;
+        const char *name;
+        Host *h;
+        int r = 0;
 
-                if (t->running || count_at_host(f, t->host) >= PER_HOST_MAX)
-                        continue;
-                r = start(t);
+        MAP_FOREACH(f->hosts, name, h) {
+                if (h->down)
+                        r = tell_down(f, h);
+                while (r == 0 && has_place(f, h)) {
+                        Transfer *t = dequeue(h);
+
+                        r = start(t);
+                        if (r < 0)
+                                transfer_free(t);
+                }
                 if (r < 0)
                         return r;
-                f->n_waiting--;
         }
         return 0;
 }
@@ -299,12 +418,12 @@ static Problem *judge(const Transfer *t, CURLcode code, long status) {
         Problem *p;
 
         if (t->too_large)
-                return problem_new(PROBLEM_TYPE_BAD_ANSWER, "The answer of the OCSP responder %s is larger than any that belongs there", t->host);
+                return problem_new(PROBLEM_TYPE_BAD_ANSWER, "The answer of %s is larger than any that belongs there", t->host->name);
         if (code != CURLE_OK)
-                return problem_new(PROBLEM_TYPE_CONNECTION, "Cannot talk to the OCSP responder %s: %s", t->host, t->error[0] ? t->error : curl_easy_strerror(code));
+                return problem_new(PROBLEM_TYPE_CONNECTION, "Cannot talk to %s: %s", t->host->name, t->error[0] ? t->error : curl_easy_strerror(code));
         if (status == 200)
                 return NULL;
-        p = problem_new(PROBLEM_TYPE_HTTP, "The OCSP responder %s answers with HTTP status %ld", t->host, status);
+        p = problem_new(PROBLEM_TYPE_HTTP, "%s answers with HTTP status %ld", t->host->name, status);
         if (p) {
                 p->status = (unsigned) status;
                 p->retry_after_usec = retry_after(t);
@@ -316,7 +435,7 @@ static Problem *judge(const Transfer *t, CURLcode code, long status) {
 static bool dislikes_post(const Transfer *t, CURLcode code, long status) {
         static const long statuses[] = { 400, 403, 404, 405, 411, 415, 501 };
 
-        if (t->by_get || code != CURLE_OK)
+        if (t->large || t->by_get || code != CURLE_OK)
                 return false;
         for (size_t i = 0; i < ELEMENTSOF(statuses); i++)
                 if (status == statuses[i])
@@ -324,17 +443,13 @@ static bool dislikes_post(const Transfer *t, CURLcode code, long status) {
         return false;
 }
 
-static void forget(Fetcher *f, Transfer *t) {
-        Transfer **p = &f->first, *before = NULL;
+/* Nobody is asked again who does not answer several in a row, or who asks for time. */
+static void judge_host(Host *h, CURLcode code, const Problem *problem) {
+        bool unanswered = code != CURLE_OK && code != CURLE_WRITE_ERROR, wants_time = problem && problem->retry_after_usec > 0;
 
-        while (*p != t) {
-                before = *p;
-                p = &before->next;
-        }
-        *p = t->next;
-        if (f->last == t)
-                f->last = before;
-        transfer_free(t);
+        h->n_failed = unanswered ? h->n_failed + 1 : 0;
+        if (!h->down && problem && (h->n_failed >= FAILURES_MAX || wants_time))
+                h->down = problem_copy(problem);
 }
 
 static int finish(Fetcher *f, Transfer *t, CURLcode code) {
@@ -347,17 +462,18 @@ static int finish(Fetcher *f, Transfer *t, CURLcode code) {
         if (dislikes_post(t, code, status)) {
                 transfer_stop(t);
                 t->by_get = true;
-                f->n_waiting++;
+                enqueue(t);
                 return 0;
         }
         problem = judge(t, code, status);
+        judge_host(t->host, code, problem);
         answer.problem = problem;
         if (!problem) {
-                answer.der = str_or(t->body.data, "");
+                answer.data = str_or(t->body.data, "");
                 answer.size = t->body.size;
         }
         r = f->handler(&answer, f->userdata);
-        forget(f, t);
+        transfer_free(t);
         return r;
 }
 

@@ -20,7 +20,7 @@
 #define CALL_TIMEOUT_USEC (90 * USEC_PER_SEC)
 #define EXCHANGE_TIMEOUT_USEC (30 * USEC_PER_SEC)
 
-enum { WAITING_LOW = 64 }; /* with fewer at hand, the manager is asked for more */
+#define ASK_AGAIN_USEC (5 * USEC_PER_SEC) /* while there is something to wait for, what became due meanwhile is fetched along */
 
 #define _auto_message_ _cleanup_(sd_bus_message_unrefp)
 #define _auto_error_ _cleanup_(sd_bus_error_free)
@@ -29,7 +29,8 @@ typedef struct Worker {
         sd_bus *bus;
         char *manager; /* the unique name of the process that gave us the job: one that comes after it knows nothing of us */
         Fetcher *fetcher;
-        bool all;      /* the manager has no more */
+        bool all;      /* the manager had no more … */
+        uint64_t asked_usec; /* … then; monotonic */
         unsigned fetched, failed;
 } Worker;
 
@@ -72,12 +73,14 @@ static int read_request(Worker *w, sd_bus_message *m) {
         FetchRequest request = { 0 };
         int r, by_get;
 
-        r = sd_bus_message_enter_container(m, 'r', "tsaybss");
+        r = sd_bus_message_enter_container(m, 'r', "tsayaybss");
         if (r <= 0)
                 return r;
         r = sd_bus_message_read(m, "ts", &request.token, &request.url);
         if (r >= 0)
-                r = sd_bus_message_read_array(m, 'y', &request.body, &request.size);
+                r = sd_bus_message_read_array(m, 'y', &request.post.data, &request.post.size);
+        if (r >= 0)
+                r = sd_bus_message_read_array(m, 'y', &request.get.data, &request.get.size);
         if (r >= 0)
                 r = sd_bus_message_read(m, "bss", &by_get, &request.proxy, &request.proxy_ca_file);
         if (r < 0)
@@ -101,10 +104,11 @@ static int take_more(Worker *w) {
         if (r >= 0)
                 r = call(w, m, &reply);
         if (r >= 0)
-                r = sd_bus_message_enter_container(reply, 'a', "(tsaybss)");
+                r = sd_bus_message_enter_container(reply, 'a', "(tsayaybss)");
         while (r >= 0 && (r = read_request(w, reply)) > 0)
                 n++;
         w->all = n == 0;
+        w->asked_usec = clock_monotonic_usec();
         return r;
 }
 
@@ -116,7 +120,7 @@ static int hand_over(Worker *w, const FetchAnswer *a) {
         if (r >= 0)
                 r = sd_bus_message_append(m, "t", a->token);
         if (r >= 0)
-                r = sd_bus_message_append_array(m, 'y', a->der, a->size);
+                r = sd_bus_message_append_array(m, 'y', a->data, a->size);
         if (r >= 0)
                 r = sd_bus_message_append(m, "b", (int) a->by_get);
         return r < 0 ? r : call(w, m, NULL);
@@ -144,11 +148,17 @@ static int on_answer(const FetchAnswer *a, void *userdata) {
         return hand_over(w, a);
 }
 
+static bool is_to_ask(const Worker *w) {
+        if (w->all && usec_sub(clock_monotonic_usec(), w->asked_usec) < ASK_AGAIN_USEC)
+                return false;
+        return fetcher_wants_more(w->fetcher);
+}
+
 static int work(Worker *w) {
         int r = 0;
 
         while (r >= 0 && !(w->all && fetcher_is_idle(w->fetcher))) {
-                if (!w->all && fetcher_waiting(w->fetcher) < WAITING_LOW)
+                if (is_to_ask(w))
                         r = take_more(w);
                 if (r >= 0)
                         r = fetcher_run(w->fetcher);
@@ -188,6 +198,6 @@ int worker_run(void) {
                 r = close_job(&w);
         if (r < 0)
                 return w.manager ? EX_TEMPFAIL : EXIT_FAILURE; /* told where it happened; the manager asks again */
-        log_info("Fetched %u OCSP response%s; %u failed.", w.fetched, w.fetched == 1 ? "" : "s", w.failed);
+        log_info("Fetched %u answer%s of OCSP responders and lists; %u failed.", w.fetched, w.fetched == 1 ? "" : "s", w.failed);
         return EXIT_SUCCESS;
 }

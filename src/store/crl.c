@@ -2,11 +2,14 @@
 #include "store/crl.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
-#include "base/strv.h"
+#include "base/clock.h"
 #include "base/string-util.h"
+#include "base/strv.h"
 #include "store/internal.h"
 
 #define SUFFIX ".crl"
@@ -20,13 +23,16 @@ static bool key_is_valid(const char *key) {
         return strlen(key) == KEY_LENGTH && strspn(key, "0123456789abcdef") == KEY_LENGTH;
 }
 
-int store_crl_read(Store *s, const char *key, void **ret_data, size_t *ret_size) {
+int store_crl_read(Store *s, const char *key, StoreCrl *ret) {
         _auto_close_ int fd = -1;
         char file[FILE_MAX], *data = NULL;
+        StoreCrl crl = { 0 };
+        struct stat st;
         int r;
 
         assert(s);
         assert(key);
+        assert(ret);
 
         if (!key_is_valid(key))
                 return -EINVAL;
@@ -34,10 +40,14 @@ int store_crl_read(Store *s, const char *key, void **ret_data, size_t *ret_size)
         if (r != 0)
                 return r < 0 ? r : STORE_CRL_E_NOT_FOUND;
         (void) snprintf(file, sizeof(file), "%s" SUFFIX, key);
-        r = file_read_at(fd, file, STORE_CRL_MAX, &data, ret_size);
+        if (fstatat(fd, file, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return errno == ENOENT ? STORE_CRL_E_NOT_FOUND : -errno;
+        r = file_read_at(fd, file, STORE_CRL_MAX, &data, &crl.size);
         if (r != 0)
                 return r < 0 ? r : STORE_CRL_E_NOT_FOUND;
-        *ret_data = data;
+        crl.data = data;
+        crl.written_usec = (uint64_t) MAX_OF(st.st_mtim.tv_sec, (time_t) 0) * USEC_PER_SEC;
+        *ret = crl;
         return 0;
 }
 

@@ -13,8 +13,14 @@ enum {
 
 enum { STORE_CRL_MAX = 8 * 1024 * 1024 };
 
-/* 'key' is the SHA-256 of the URL in lower-case hex; -EINVAL: it is not. The caller frees *ret_data. */
-int store_crl_read(Store *s, const char *key, void **ret_data, size_t *ret_size);
+typedef struct StoreCrl {
+        void *data; /* owned */
+        size_t size;
+        uint64_t written_usec;
+} StoreCrl;
+
+/* 'key' is the SHA-256 of the URL in lower-case hex; -EINVAL: it is not. The caller frees the data. */
+int store_crl_read(Store *s, const char *key, StoreCrl *ret);
 int store_crl_write(Store *s, const char *key, const void *data, size_t size);
 
 /* Removes those that 'is_used' does not know. Negative: the first failure, the rest is done. */

@@ -21,7 +21,9 @@ TEST(nothing) {
 }
 
 TEST(labels_are_escaped) {
-        static const MetricsCertificate certificates[] = { { "rsa", 1 * USEC_PER_SEC, 2 * USEC_PER_SEC + 999999 } };
+        static const MetricsCertificate certificates[] = {
+                { .key = "rsa", .from_usec = 1 * USEC_PER_SEC, .until_usec = 2 * USEC_PER_SEC + 999999, .status = "revoked", .status_until_usec = 7 * USEC_PER_SEC, .status_errors = 3 },
+        };
         static const MetricsDomain domains[] = {
                 { .name = "a\"b\\c\nd\xff\xe2\x82\xac", .state = "complete", .served = true, .errors = 7, .next_usec = 5 * USEC_PER_SEC,
                   .certificates = certificates, .n_certificates = 1 },
@@ -31,6 +33,10 @@ TEST(labels_are_escaped) {
         static const char *const lines[] = {
                 "# TYPE md_certificate_expiry_timestamp_seconds gauge\n# UNIT md_certificate_expiry_timestamp_seconds seconds\n",
                 "\nmd_certificate_expiry_timestamp_seconds{domain=\"a\\\"b\\\\c\\nd?\xe2\x82\xac\",key=\"rsa\"} 2\n",
+                ",key=\"rsa\",md_revocation_status=\"revoked\"} 1\n",
+                ",key=\"rsa\",md_revocation_status=\"good\"} 0\n",
+                "\nmd_revocation_status_expiry_timestamp_seconds{domain=\"a\\\"b\\\\c\\nd?\xe2\x82\xac\",key=\"rsa\"} 7\n",
+                "\nmd_revocation_status_consecutive_failures{domain=\"a\\\"b\\\\c\\nd?\xe2\x82\xac\",key=\"rsa\"} 3\n",
                 "\nmd_certificate_not_before_timestamp_seconds{domain=\"a\\\"b\\\\c\\nd?\xe2\x82\xac\",key=\"rsa\"} 1\n",
                 "\",md_state=\"complete\"} 1\n",
                 "\",md_state=\"unknown\"} 0\n",

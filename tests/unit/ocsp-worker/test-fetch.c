@@ -85,7 +85,7 @@ static int on_answer(const FetchAnswer *a, void *userdata) {
 
         got->n++;
         got->by_get = a->by_get;
-        (void) snprintf(got->der, sizeof(got->der), "%.*s", a->der ? (int) a->size : 0, a->der ? (const char *) a->der : "");
+        (void) snprintf(got->der, sizeof(got->der), "%.*s", a->data ? (int) a->size : 0, a->data ? (const char *) a->data : "");
         (void) snprintf(got->problem, sizeof(got->problem), "%s", a->problem ? a->problem->detail : "");
         return 0;
 }
@@ -96,7 +96,7 @@ static Got fetch(const char *url, uint64_t timeout_usec) {
 
         if (!CHECK_INT(fetcher_new("test", timeout_usec, on_answer, &got, &f), 0))
                 return got;
-        CHECK_INT(fetcher_add(f, &(FetchRequest){ .token = 1, .url = url, .body = "\373\360x", .size = 3 }), 0);
+        CHECK_INT(fetcher_add(f, &(FetchRequest){ .token = 1, .url = url, .post = { "\373\360xnonce", 8 }, .get = { "\373\360x", 3 } }), 0);
         while (!fetcher_is_idle(f))
                 if (!CHECK_INT(fetcher_run(f), 0))
                         break;
@@ -141,6 +141,94 @@ TEST(answers) {
                 CHECK(got.by_get == cases[i].by_get);
                 CHECK(str_has_prefix(r.seen[0], cases[i].first) && str_has_prefix(r.seen[1], cases[i].second));
         }
+}
+
+typedef struct Crowd {
+        unsigned answered, failed;
+} Crowd;
+
+static int on_crowd(const FetchAnswer *a, void *userdata) {
+        Crowd *crowd = userdata;
+
+        *(a->data ? &crowd->answered : &crowd->failed) += 1;
+        return 0;
+}
+
+static bool add_crowd(Fetcher *f, const char *url, unsigned n, uint64_t *token) {
+        for (unsigned i = 0; i < n; i++)
+                if (fetcher_add(f, &(FetchRequest){ .token = ++*token, .url = url, .post = { "x", 1 }, .get = { "y", 1 } }) != 0)
+                        return false;
+        return true;
+}
+
+/* Hundreds wait for a host that says nothing: they are given up with the first ones, and hold up nobody. */
+TEST(a_dead_host) {
+        static const char *const silence[] = { NULL, NULL };
+        static const char *const answers[] = { HEAD("200 OK", "") "der", NULL };
+        _cleanup_(fetcher_freep) Fetcher *f = NULL;
+        _auto_free_ char *dead_url = NULL, *url = NULL;
+        uint64_t token = 0, before = clock_monotonic_usec();
+        Responder dead, good;
+        Crowd crowd = { 0 };
+
+        REQUIRE(responder_start(&dead, silence) && responder_start(&good, answers));
+        dead_url = str_printf("http://127.0.0.1:%u/", (unsigned) dead.port);
+        url = str_printf("http://LOCALHOST:%u/", (unsigned) good.port);
+        REQUIRE(fetcher_new("test", USEC_PER_SEC, on_crowd, &crowd, &f) == 0);
+        REQUIRE(add_crowd(f, dead_url, 500, &token));
+        CHECK(fetcher_wants_more(f));
+        REQUIRE(add_crowd(f, url, 1, &token));
+        while (!fetcher_is_idle(f) && crowd.answered == 0)
+                REQUIRE(fetcher_run(f) == 0);
+        CHECK_UINT(crowd.answered, 1);
+        CHECK(fetcher_wants_more(f)); /* what is left has to wait for its host */
+        while (!fetcher_is_idle(f))
+                REQUIRE(fetcher_run(f) == 0);
+        CHECK_UINT(crowd.failed, 500);
+        CHECK(clock_monotonic_usec() - before < 30 * USEC_PER_SEC);
+        responder_stop(&dead);
+        responder_stop(&good);
+}
+
+/* Who asks for time gets it, from all. */
+TEST(a_host_that_asks_for_time) {
+        static const char *const answers[] = { HEAD("503 Busy", "Retry-After: 60\r\n"), HEAD("503 Busy", "Retry-After: 60\r\n"), HEAD("503 Busy", "Retry-After: 60\r\n"),
+                                               HEAD("503 Busy", "Retry-After: 60\r\n"), NULL };
+        _cleanup_(fetcher_freep) Fetcher *f = NULL;
+        _auto_free_ char *url = NULL;
+        uint64_t token = 0;
+        Crowd crowd = { 0 };
+        Responder r;
+
+        REQUIRE(responder_start(&r, answers));
+        url = str_printf("http://127.0.0.1:%u/", (unsigned) r.port);
+        REQUIRE(fetcher_new("test", 10 * USEC_PER_SEC, on_crowd, &crowd, &f) == 0 && add_crowd(f, url, 100, &token));
+        while (!fetcher_is_idle(f))
+                REQUIRE(fetcher_run(f) == 0);
+        CHECK_UINT(crowd.failed, 100);
+        responder_stop(&r);
+        CHECK(r.n <= 4);
+}
+
+TEST(lists) {
+        static char large[300 * 1024];
+        const char *const answers[] = { large, NULL };
+        _cleanup_(fetcher_freep) Fetcher *f = NULL;
+        _auto_free_ char *url = NULL;
+        Got got = { .n = 0 };
+        Responder r;
+
+        (void) snprintf(large, sizeof(large), "%s", HEAD("200 OK", ""));
+        memset(large + strlen(large), 'x', sizeof(large) - strlen(large) - 1);
+        REQUIRE(responder_start(&r, answers));
+        url = str_printf("http://127.0.0.1:%u/list.crl", (unsigned) r.port);
+        REQUIRE(fetcher_new("test", 10 * USEC_PER_SEC, on_answer, &got, &f) == 0);
+        REQUIRE(fetcher_add(f, &(FetchRequest){ .token = 1, .url = url }) == 0);
+        while (!fetcher_is_idle(f))
+                REQUIRE(fetcher_run(f) == 0);
+        responder_stop(&r);
+        CHECK(got.n == 1 && !*got.problem);
+        CHECK(str_has_prefix(r.seen[0], "GET /list.crl HTTP/1.1"));
 }
 
 TEST(a_slow_responder) {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "tree.h"
 
 #define KEY "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -13,14 +14,15 @@
 TEST(there_and_back) {
         _auto_tmp_dir_ TmpDir dir = tmp_dir_make();
         _auto_store_ Store *s = tree_open(&dir, STORE_ROLE_MANAGER);
-        _auto_free_ void *data = NULL;
-        size_t size = 0;
+        StoreCrl crl = { 0 };
 
-        CHECK_INT(store_crl_read(s, KEY, &data, &size), STORE_CRL_E_NOT_FOUND);
+        CHECK_INT(store_crl_read(s, KEY, &crl), STORE_CRL_E_NOT_FOUND);
         REQUIRE(store_crl_write(s, KEY, "a\0b", 3) == 0);
-        REQUIRE(store_crl_read(s, KEY, &data, &size) == 0);
-        CHECK_UINT(size, 3);
-        CHECK_MEM(data, "a\0b", 3);
+        REQUIRE(store_crl_read(s, KEY, &crl) == 0);
+        CHECK_UINT(crl.size, 3);
+        CHECK_MEM(crl.data, "a\0b", 3);
+        CHECK(crl.written_usec > clock_now_usec() - USEC_PER_MINUTE);
+        free(crl.data);
         CHECK_UINT(tree_mode(&dir, "crls/" KEY ".crl"), 0600);
 }
 
@@ -28,13 +30,12 @@ TEST(keys) {
         static const char *const keys[] = { "", "..", "../" KEY, KEY "0", "0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef" };
         _auto_tmp_dir_ TmpDir dir = tmp_dir_make();
         _auto_store_ Store *s = tree_open(&dir, STORE_ROLE_MANAGER);
-        void *data;
-        size_t size;
+        StoreCrl crl;
 
         for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
                 test_case("%s", keys[i]);
                 CHECK_INT(store_crl_write(s, keys[i], "x", 1), -EINVAL);
-                CHECK_INT(store_crl_read(s, keys[i], &data, &size), -EINVAL);
+                CHECK_INT(store_crl_read(s, keys[i], &crl), -EINVAL);
         }
 }
 
