@@ -196,8 +196,8 @@ void ocsp_kick(Ocsp *o) {
         if (held > 0 && map_size(o->items) + map_size(o->crls) > 0)
                 wake_at(o, usec_add(clock_now_usec(), held));
         else if (ocsp_is_due(o, &due)) {
-                if (due) /* without anything in ocsp/ or crls/ the unit does not start */
-                        (void) store_ocsp_ensure(o->manager->store, due->names[0]);
+                /* Without anything in ocsp/ or crls/ the unit does not start. */
+                (void) (due ? store_ocsp_ensure(o->manager->store, due->names[0]) : store_crl_ensure(o->manager->store));
                 ocsp_follow(o);
         } else
                 wake_at(o, ocsp_next_usec(o));
@@ -307,7 +307,7 @@ static bool is_list(const char *key, void *userdata) {
         CrlItem *c;
 
         MAP_FOREACH(o->crls, url, c)
-                if (str_equal(c->key, key))
+                if (!key || str_equal(c->key, key))
                         return true;
         return false;
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/string-util.h"
@@ -13,6 +14,7 @@
 #include "store/internal.h"
 
 #define SUFFIX ".crl"
+#define MARK "wanted"
 
 enum {
         KEY_LENGTH = 64,
@@ -49,6 +51,20 @@ int store_crl_read(Store *s, const char *key, StoreCrl *ret) {
         crl.written_usec = (uint64_t) MAX_OF(st.st_mtim.tv_sec, (time_t) 0) * USEC_PER_SEC;
         *ret = crl;
         return 0;
+}
+
+int store_crl_ensure(Store *s) {
+        _auto_close_ int fd = -1;
+        int r;
+
+        assert(s);
+
+        r = store_open_writable(s, STORE_CRLS, (gid_t) -1, &fd);
+        if (r != 0)
+                return r < 0 ? r : STORE_CRL_E_NOT_FOUND;
+        if (faccessat(fd, MARK, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+                return 0;
+        return file_replace_derived_at(fd, MARK, "", 0, &STORE_PRIVATE_FILE);
 }
 
 int store_crl_write(Store *s, const char *key, const void *data, size_t size) {
@@ -94,7 +110,9 @@ int store_crl_prune(Store *s, bool (*is_used)(const char *key, void *userdata), 
         STRV_FOREACH(file, files) {
                 char key[KEY_LENGTH + 1];
 
-                if (!key_of_file(*file, key) || is_used(key, userdata))
+                if (!str_equal(*file, MARK) && !key_of_file(*file, key))
+                        continue;
+                if (is_used(str_equal(*file, MARK) ? NULL : key, userdata))
                         continue;
                 r = file_remove_at(fd, *file);
                 if (r < 0 && first == 0)

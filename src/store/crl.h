@@ -21,7 +21,9 @@ typedef struct StoreCrl {
 
 /* 'key' is the SHA-256 of the URL in lower-case hex; -EINVAL: it is not. The caller frees the data. */
 int store_crl_read(Store *s, const char *key, StoreCrl *ret);
+/* Some list is wanted: there is something in crls/ from now on, which md-ocsp.service takes for a sign that there is something to do. */
+int store_crl_ensure(Store *s);
 int store_crl_write(Store *s, const char *key, const void *data, size_t size);
 
-/* Removes those that 'is_used' does not know. Negative: the first failure, the rest is done. */
+/* Removes those that 'is_used' does not know ('key' NULL: whether there is any). Negative: the first failure, the rest is done. */
 int store_crl_prune(Store *s, bool (*is_used)(const char *key, void *userdata), void *userdata);

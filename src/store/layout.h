@@ -20,7 +20,8 @@
  *   challenges/NAME/        md-manager:httpd  2750   acme-http-01.txt 0640: one key authorization a line;
  *                                                    acme-tls-alpn-01-privkey[.SPEC].pem, acme-tls-alpn-01-pubcert[.SPEC].pem 0640
  *   ocsp/NAME/              md-manager:httpd  2750   ocsp-ID.json, ocsp-ID.staple 0640 (store/ocsp.h)
- *   crls/                   md-manager        0700   SHA256.crl 0600: lists of revoked certificates (store/crl.h)
+ *   crls/                   md-manager        0700   SHA256.crl 0600: lists of revoked certificates (store/crl.h);
+ *                                                    "wanted" 0600: there is something to fetch
  *   status/                 md-manager:httpd  2750   NAME.json 0640: what the status pages show of a domain (store/status.h); .manager.json
  *
  * The manager can write where it owns, never in '.': directories that root made stay where they are. */

@@ -242,3 +242,98 @@ def test_many(m):
     wait_stapled(m, names[-1])
     m.run("rm /etc/apache2/sites-enabled/many*")
     apache.reload(m)
+
+
+# Revocation of what is not stapled
+
+
+LISTS = "/var/www/crl"
+
+
+def publish(m, name, revoked=(), life=("-crlhours", "48"), ca="ca"):
+    """The CA's list of revoked certificates, at http://127.0.0.1:8890/NAME.crl."""
+    m.write(f"{CA}/crl.cnf", "[ca]\ndefault_ca=d\n[d]\ndatabase=/root/ocsp/crl.txt\ncrlnumber=/root/ocsp/crl.number\ndefault_md=sha256\n")
+    m.write(f"{CA}/crl.txt", "".join(f"R\t{FAR}\t260101000000Z\t{serial(m, cert)}\tunknown\t/CN={i}\n" for i, cert in enumerate(revoked)))
+    m.run(["touch", f"{CA}/crl.txt.attr"])
+    m.run(f"cd {CA} && mkdir -p {LISTS} && [ -e crl.number ] || echo 01 >crl.number")
+    m.run(f"cd {CA} && openssl ca -config crl.cnf -gencrl {' '.join(life)} -cert {ca}.pem -keyfile {ca}.key -out crl.pem && openssl crl -in crl.pem -outform DER -out {LISTS}/{name}.crl")
+
+
+def lists(m):
+    """A server for lists that is none of ours: Apache, where nothing is managed."""
+    apache.site(m, "crl", f"Listen 127.0.0.1:8890\n<VirtualHost 127.0.0.1:8890>\nServerName crl.test\nDocumentRoot {LISTS}\nCustomLog /var/log/apache2/crl.log common\n</VirtualHost>\n")
+
+
+def fetched(m, name):
+    return m.run(f"grep -c 'GET /{name}.crl' /var/log/apache2/crl.log || true").out.strip()
+
+
+def plant(m, name, extensions):
+    """A live certificate of the test's CA, as if it had been imported."""
+    issue(m, name, f"subjectAltName=DNS:{name}\n{extensions}")
+    directory = f"{managed.STORE}/domains/{name}"
+    m.run(f"install -d -m 0700 -o md-manager -g md-manager {directory} && install -m 0600 -o md-manager -g md-manager {CA}/{name}.pem {directory}/pubcert.p-256.pem && "
+          f"install -m 0600 -o md-manager -g md-manager {CA}/{name}.key {directory}/privkey.p-256.pem")
+    managed.add(m, name, directives="MDPrivateKeys P-256")
+
+
+def revocation(m, name):
+    """What the bus says of the certificate: source and status; None when nobody is asked."""
+    found = managed.show(m, name)["Revocation"]
+    return tuple(found[0][1:3]) if found else None
+
+
+def test_crl(m):
+    """A certificate that names no responder is looked up in the list that it names, which is kept over restarts; when it is in there, it is renewed."""
+    lists(m)
+    plant(m, "listed.test", "crlDistributionPoints=URI:http://127.0.0.1:8890/listed.crl\n")
+    publish(m, "listed")
+    apache.reload(m)
+    m.wait_for(lambda: revocation(m, "listed.test") == ("crl", "good"), 60, "the list to be looked through")
+    shown = json.loads(m.read(f"{managed.STORE}/status/listed.test.json"))["cert"]["p-256"]["crl"]
+    assert shown["status"] == "good" and shown["url"].endswith("/listed.crl") and shown["valid"]["until"], shown
+    assert "CRL: good" in managed.mdctl(m, "show", "listed.test").out
+    assert "list of revoked certificates http://127.0.0.1:8890/listed.crl says that it is good" in managed.mdctl(m, "explain", "listed.test").out
+    assert 'md_revocation_status{domain="listed.test",key="p-256",md_revocation_status="good"} 1' in managed.mdctl(m, "metrics").out
+    assert fetched(m, "listed") == "1"
+    m.run("systemctl restart md-manager")
+    m.wait_for(lambda: revocation(m, "listed.test") == ("crl", "good"), 30, "the list to be read again")
+    assert fetched(m, "listed") == "1"
+    publish(m, "listed", revoked=["listed.test"])
+    cursor = m.cursor()
+    m.run(f"systemctl stop md-manager && rm {managed.STORE}/crls/*.crl && systemctl start md-manager")
+    begun = managed.wait_event(m, "listed.test", "renewing", cursor, deadline=60)
+    assert "revoked" in begun["MESSAGE"], begun["MESSAGE"]
+    managed.wait_event(m, "listed.test", "installed", cursor, deadline=120)
+
+
+def test_crl_not_believed(m):
+    """A list of another signer, one that ran out, and something else are not believed: nothing is known, and the reason is told."""
+    lists(m)
+    plant(m, "unbelieved.test", "crlDistributionPoints=URI:http://127.0.0.1:8890/unbelieved.crl\n")
+    publish(m, "unbelieved", revoked=["unbelieved.test"], ca="stranger")
+    apache.reload(m)
+    for make, why in ((lambda: None, "not to be believed"), (lambda: m.write(f"{LISTS}/unbelieved.crl", "<html>"), "What came is no CRL"),
+                      (lambda: publish(m, "unbelieved", life=("-crl_lastupdate", "250101000000Z", "-crl_nextupdate", "250102000000Z")), "expired"),
+                      (lambda: m.run(["rm", f"{LISTS}/unbelieved.crl"]), "HTTP status 404")):
+        make()
+        cursor = m.cursor()
+        m.run("systemctl restart md-manager")
+        m.wait_journal("_SYSTEMD_UNIT=md-manager.service", after=cursor, deadline=60, where=lambda e: why in e["MESSAGE"] and "unbelieved.crl" in e["MESSAGE"])
+        assert revocation(m, "unbelieved.test") == ("crl", "unknown")
+
+
+def test_unstapled(m):
+    """A certificate that nobody staples is asked about all the same, and renewed when it is revoked; unless RevocationCheck= says no."""
+    plant(m, "unstapled.test", f"authorityInfoAccess=OCSP;URI:http://127.0.0.1:{PORT}/\n")
+    Responder(m).start(revoked=["unstapled.test"])
+    managed.settings(m, ReloadIntervalSec=1, RevocationCheck="no")
+    apache.reload(m)
+    m.wait_for(lambda: managed.is_known(m, "unstapled.test"), 30, "the domain")
+    assert revocation(m, "unstapled.test") is None
+    cursor = m.cursor()
+    managed.settings(m, ReloadIntervalSec=1)
+    begun = managed.wait_event(m, "unstapled.test", "renewing", cursor, deadline=60)
+    assert "revoked" in begun["MESSAGE"], begun["MESSAGE"]
+    managed.wait_event(m, "unstapled.test", "installed", cursor, deadline=120)
+    assert stapled(m, "unstapled.test") is None

@@ -40,7 +40,7 @@ TEST(keys) {
 }
 
 static bool is_first(const char *key, void *userdata) {
-        return strcmp(key, KEY) == 0;
+        return key && strcmp(key, KEY) == 0;
 }
 
 TEST(prune) {
@@ -49,8 +49,12 @@ TEST(prune) {
 
         REQUIRE(store_crl_write(s, KEY, "x", 1) == 0 && store_crl_write(s, OTHER, "y", 1) == 0);
         tree_put(&dir, "crls/README", "mine");
+        CHECK_INT(store_crl_ensure(s), 0);
+        CHECK_INT(store_crl_ensure(s), 0);
+        CHECK_UINT(tree_mode(&dir, "crls/wanted"), 0600);
         CHECK_INT(store_crl_prune(s, is_first, NULL), 0);
         CHECK(tree_holds(&dir, "crls/" KEY ".crl", "x"));
         CHECK_UINT(tree_mode(&dir, "crls/" OTHER ".crl"), 0);
+        CHECK_UINT(tree_mode(&dir, "crls/wanted"), 0);
         CHECK(tree_holds(&dir, "crls/README", "mine"));
 }
