@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "ap_mmn.h"
+#include "apr_strings.h"
 #include "http_config.h"
 #include "http_log.h"
 #include "http_protocol.h"
@@ -59,9 +60,21 @@ static bool same_directory(const char *a, const char *b) {
         return str_equal(a, b);
 }
 
-static int check_store_dir(const Configuration *c) {
+static bool is_store_of_mod_md(apr_pool_t *p, const char *path) {
+        struct stat st;
+
+        return stat(apr_pstrcat(p, path, "/md_store.json", NULL), &st) == 0;
+}
+
+static int check_store_dir(const Configuration *c, apr_pool_t *ptemp) {
         if (!c->store_dir || same_directory(c->store_dir, STORE_DIR))
                 return OK;
+        if (is_store_of_mod_md(ptemp, c->store_dir)) {
+                ap_log_error(APLOG_MARK, APLOG_ERR, 0, c->base,
+                             "%s: MDStoreDir is %s, a store of mod_md. Take it over with 'mdctl import %s', then remove MDStoreDir, or see md-manager-migration(7).",
+                             c->store_dir_place, c->store_dir, c->store_dir);
+                return HTTP_INTERNAL_SERVER_ERROR;
+        }
 
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, c->base,
                      "%s: MDStoreDir is %s, but the store of md-manager is %s. Remove MDStoreDir, or make both the same.",
@@ -124,7 +137,7 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
         if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_DUMP || c->definitions->nelts == 0)
                 return OK;
 
-        if (check_store_dir(c) != OK)
+        if (check_store_dir(c, ptemp) != OK)
                 return HTTP_INTERNAL_SERVER_ERROR;
         if (domains_make(c, pconf) < 0) {
                 ap_log_error(APLOG_MARK, APLOG_ERR, 0, s, "The domains for md-manager cannot be put together: out of memory.");
