@@ -134,23 +134,31 @@ def pebble():
     return _made("pebble", host.digest(inspect.getsource(pebble)), make)
 
 
-BROWSER = "chromium fonts-dejavu-core fonts-liberation".split()
-
-
-def browser(suite):
-    """A layer with Chromium and fonts over a suite's image, for the topic that looks at pages: nobody else pays for it. Only unpacked:
-    it starts without what its packages would do when they are installed."""
+def _unpacked(suite, name, packages, tops):
+    """A layer with packages over a suite's image, for one topic: nobody else pays for it. Only unpacked: what is in them has to start without what they would
+    do when they are installed."""
     base = image(suite)
 
     def make(root):
         whole = root.with_name("whole")
-        _mmdebstrap(suite, "extract", BROWSER, whole)
+        _mmdebstrap(suite, "extract", packages, whole)
         root.mkdir()
-        for top in ("usr", "etc/fonts", "etc/chromium", "etc/chromium.d"):
+        for top in tops:
             _move_new(whole / top, base / top, root / top)
         for directory in (root, root / "etc"):
-            directory.chmod(0o755)
-    return _made(f"browser-{suite}", host.digest(suite, BROWSER, base.name, inspect.getsource(browser), inspect.getsource(_move_new)), make)
+            if directory.is_dir():
+                directory.chmod(0o755)
+    return _made(f"{name}-{suite}", host.digest(suite, packages, tops, base.name, inspect.getsource(_unpacked), inspect.getsource(_move_new)), make)
+
+
+def browser(suite):
+    """Chromium and fonts."""
+    return _unpacked(suite, "browser", "chromium fonts-dejavu-core fonts-liberation".split(), ("usr", "etc/fonts", "etc/chromium", "etc/chromium.d"))
+
+
+def certbot(suite):
+    """Debian's certbot."""
+    return _unpacked(suite, "certbot", ["certbot"], ("usr",))
 
 
 def _move_new(source, base, target):
