@@ -34,6 +34,7 @@ typedef struct Problem {
 #define PROBLEM_TYPE_WORKER PROBLEM_OURS_PREFIX "worker-died"
 #define PROBLEM_TYPE_SETTING PROBLEM_OURS_PREFIX "setting-refused"
 #define PROBLEM_TYPE_RELOAD PROBLEM_OURS_PREFIX "reload-failed"
+#define PROBLEM_TYPE_TARGET PROBLEM_OURS_PREFIX "target-failed"              /* another service does not have its certificates */
 #define PROBLEM_TYPE_SERVED PROBLEM_OURS_PREFIX "served-differs"
 #define PROBLEM_TYPE_VETO PROBLEM_OURS_PREFIX "renewal-vetoed"               /* the command of MDMessageCmd did not want it */
 #define PROBLEM_TYPE_OCSP PROBLEM_OURS_PREFIX "ocsp-response-refused"        /* what a responder sent is not to be believed, or does not help */

@@ -20,6 +20,7 @@ static const struct {
         [EVENT_STORE_DAMAGED] = { "store-damaged", .hook = true, .interval_usec = USEC_PER_HOUR },
         [EVENT_RENEWAL_INFO] = { "renewal-info", .hook = true },
         [EVENT_ROLLED_BACK] = { "rolled-back", .hook = true },
+        [EVENT_TARGET_FAILED] = { "target-failed", .hook = true, .interval_usec = USEC_PER_HOUR },
         [EVENT_CHALLENGE_SETUP] = { "challenge-setup" },
         [EVENT_CHALLENGE_TEARDOWN] = { "challenge-teardown" },
         [EVENT_OCSP_RENEWED] = { "ocsp-renewed", .hook = true, .interval_usec = USEC_PER_DAY },

@@ -17,6 +17,7 @@ typedef enum EventKind {
         EVENT_STORE_DAMAGED,  /* something in the store was missing or torn, and was mended */
         EVENT_RENEWAL_INFO,   /* the CA says when to renew (RFC 9773), and it is news */
         EVENT_ROLLED_BACK,    /* an earlier set is live again: somebody wanted that */
+        EVENT_TARGET_FAILED,  /* another service does not have what it is to have (md-manager.targets(5)) */
         EVENT_CHALLENGE_SETUP, /* of hooks that a challenge waits for (launcher/challenge-hook.h) */
         EVENT_CHALLENGE_TEARDOWN,
         EVENT_OCSP_RENEWED, /* of what is stapled */

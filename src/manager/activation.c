@@ -10,6 +10,7 @@
 #include "base/string-util.h"
 #include "manager/event.h"
 #include "manager/reload.h"
+#include "manager/targets.h"
 #include "store/activate.h"
 #include "store/archive.h"
 #include "store/domain.h"
@@ -160,4 +161,5 @@ void activation_check_installed(Domain *d) {
         d->seen = false;
         event_tell(d, EVENT_INSTALLED, NULL, "%s", is_used_with_tls(d) ? "The server serves the new certificate" : "The new certificate is in place; no virtual host with TLS uses it");
         domain_save_job(d);
+        targets_want(d->manager);
 }

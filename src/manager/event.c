@@ -31,6 +31,7 @@ static const struct {
         [EVENT_RELOAD_PENDING] = { MESSAGE_RELOAD_PENDING, "reload-pending", LOG_NOTICE },
         [EVENT_SERVED_DIFFERS] = { MESSAGE_SERVED_DIFFERS, "served-error", LOG_ERR },
         [EVENT_RENEWAL_INFO] = { MESSAGE_RENEWAL_INFO, "renewal-info", LOG_NOTICE },
+        [EVENT_TARGET_FAILED] = { MESSAGE_TARGET_FAILED, "target-error", LOG_ERR },
         [EVENT_ROLLED_BACK] = { MESSAGE_ROLLED_BACK, "rolled-back", LOG_NOTICE },
         [EVENT_STORE_DAMAGED] = { MESSAGE_STORE_DAMAGED, "store-error", LOG_WARNING },
         [EVENT_OCSP_RENEWED] = { MESSAGE_OCSP_RENEWED, "ocsp-renewed", LOG_INFO },

@@ -11,6 +11,7 @@
 #include "manager/domain.h"
 #include "manager/manager-bus.h"
 #include "manager/servers.h"
+#include "manager/targets.h"
 
 enum {
         LISTINGS_MAX = 64,
@@ -69,6 +70,8 @@ static int append_others(sd_bus_message *reply, Manager *m) {
         STRV_FOREACH(c, servers_complaints(m->servers))
                 if (r >= 0)
                         r = sd_bus_message_append(reply, "(ss)", "", *c);
+        if (r >= 0)
+                r = targets_append_faults(reply, m->targets);
         for (char **p = m->left_out; p && p[0] && p[1]; p += 2)
                 if (r >= 0)
                         r = sd_bus_message_append(reply, "(ss)", p[0], p[1]);

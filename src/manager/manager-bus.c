@@ -26,6 +26,7 @@
 #include "manager/schedule.h"
 #include "manager/served.h"
 #include "manager/servers.h"
+#include "manager/targets.h"
 
 /* A time that has passed by this much without anybody acting on it is a fault. */
 #define OVERDUE_USEC (5 * USEC_PER_MINUTE)
@@ -40,6 +41,7 @@ static const struct {
         [ACTION_REVOKE] = { "org.mdmanager1.revoke", "domain" },
         [ACTION_IMPORT] = { "org.mdmanager1.import", "source" },
         [ACTION_ACCOUNT] = { "org.mdmanager1.account", "account" },
+        [ACTION_TARGETS] = { "org.mdmanager1.targets", "domain" },
         [ACTION_ROLLBACK] = { "org.mdmanager1.rollback", "domain" },
         [ACTION_TEST_HOOK] = { "org.mdmanager1.test-hook", "domain" },
         [ACTION_EXPORT_KEY] = { "org.mdmanager1.export-key", "domain" },
@@ -126,6 +128,12 @@ static int get_reload_counts(sd_bus *bus, const char *path, const char *interfac
                 if (r >= 0)
                         r = sd_bus_message_append(reply, "(stt)", unit, reload->n_done, reload->n_failed);
         return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int get_targets(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        Manager *m = userdata;
+
+        return targets_bus_append(reply, m->targets);
 }
 
 static int get_complaints(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata, sd_bus_error *error) {
@@ -365,6 +373,7 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_PROPERTY("ReloadPending", "b", get_reload_pending, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Reloads", "a(ssus)", get_reloads, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("ReloadCounts", "a(stt)", get_reload_counts, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Targets", "a(sssst)", get_targets, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Complaints", "as", get_complaints, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_METHOD_WITH_ARGS("GetDomain", SD_BUS_ARGS("s", name), SD_BUS_RESULT("o", domain), method_get_domain, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListDomains", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sosssttuss)", domains), method_list_domains, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -382,6 +391,7 @@ static const sd_bus_vtable vtable[] = {
                                 SD_BUS_RESULT("s", result, "s", target, "as", remarks, "as", configuration), method_import, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Revoke", SD_BUS_ARGS("s", name, "s", reason, "b", by_certificate_key, "b", reissue), SD_BUS_RESULT("o", job), method_revoke,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ReportTargets", SD_BUS_ARGS("a(ssss)", targets), SD_BUS_NO_RESULT, targets_bus_report, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("Event", SD_BUS_ARGS("s", event, "s", domain, "s", detail, "s", problem, "t", when_usec), 0),
         SD_BUS_SIGNAL_WITH_ARGS("HookEnded", SD_BUS_ARGS("s", event, "s", domain, "s", unit, "s", result, "i", exit_code, "i", exit_status), 0),
         SD_BUS_SIGNAL_WITH_ARGS("JobRemoved", SD_BUS_ARGS("o", job, "s", domain, "s", result, "s", detail), 0),
@@ -426,7 +436,7 @@ static int tell_status(sd_event_source *source, void *userdata) {
                                      reload_waits_for_somebody(m) ? ", reload by hand pending" : reload_is_under_way(m) ? ", reload pending" : "", next ? DOMAIN_NAME(next) : "nothing", next ? " at " : "",
                                      next ? clock_format_utc(when, next->wanted_usec) : "");
         (void) sd_bus_emit_properties_changed(m->bus, BUS_PATH, BUS_INTERFACE_MANAGER, "Domains", "Renewals", "NextRenewalDomain", "NextRenewalUSec",
-                                              "NextOcspUSec", "Staplings", "ReloadPending", "Reloads", "ReloadCounts", "Complaints", NULL);
+                                              "NextOcspUSec", "Staplings", "ReloadPending", "Reloads", "ReloadCounts", "Targets", "Complaints", NULL);
         return 0;
 }
 

@@ -45,6 +45,7 @@
 #include "manager/servers.h"
 #include "manager/staging.h"
 #include "manager/status.h"
+#include "manager/targets.h"
 #include "manager/turns.h"
 #include "manager/worker-bus.h"
 #include "manager/worker-open.h"
@@ -180,6 +181,7 @@ Manager *manager_free(Manager *m) {
         m->ocsp = ocsp_free(m->ocsp);
         m->served = served_free(m->served);
         m->reload_calendar = reload_calendar_free(m->reload_calendar);
+        m->targets = targets_free(m->targets);
         if (m->tasks)
                 MAP_FOREACH(m->tasks, key, t)
                         t->class->release(t);
@@ -303,8 +305,10 @@ void manager_adopted(Manager *m, bool all) {
         plan_recheck(m);
         if (first)
                 tidy_up(m);
-        if (first)
+        if (first) {
                 archive_prune(m);
+                targets_want(m);
+        }
         worker_open_go_on(m);
         listing_wake_all(m);
         manager_kick(m);
@@ -327,6 +331,7 @@ void manager_check(Manager *m) {
         served_retry(m->served);
         status_check(m->shown);
         archive_prune(m);
+        targets_want(m);
 }
 
 static void tidy_accounts(Manager *m) {
@@ -404,6 +409,8 @@ int manager_start(Manager *m) {
                 r = served_new(m, &m->served);
         if (r >= 0)
                 r = reload_calendar_new(m, &m->reload_calendar);
+        if (r >= 0)
+                r = targets_new(m, &m->targets);
         if (r < 0)
                 return log_failure(r, "Cannot watch the servers: %m");
         r = manager_bus_register(m);

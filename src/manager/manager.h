@@ -33,6 +33,7 @@ typedef struct Absence Absence;   /* manager/absence.h */
 typedef struct Served Served;     /* manager/served.h */
 typedef struct Servers Servers;   /* manager/servers.h */
 typedef struct Status Status;     /* manager/status.h */
+typedef struct TargetStates TargetStates; /* manager/targets.h */
 
 typedef struct Manager {
         sd_event *event;
@@ -80,6 +81,7 @@ typedef struct Manager {
         sd_event_source *rename_again; /* a server read certificates when one was to get another name */
         sd_event_source *pump; /* deferred: starts what is due when there are places */
         sd_event_source *status;
+        TargetStates *targets;
         Status *shown; /* what the status pages show */
 } Manager;
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "manager/settings.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ini.h>
@@ -9,15 +8,12 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/drop-ins.h"
 #include "base/log.h"
-#include "base/map.h"
 #include "base/parse.h"
 #include "base/string-util.h"
 #include "base/strv.h"
 #include "config.h"
-
-/* From the least to the most important; the same file name in a later directory replaces the earlier one (systemd's standard-conf). */
-static const char *const directories[] = { "/usr/lib/md-manager", "/usr/local/lib/md-manager", "/run/md-manager", SYSCONF_DIR };
 
 typedef struct Reader {
         Settings *settings;
@@ -136,51 +132,12 @@ static void read_file(Settings *c, const char *path) {
                 log_warning("%s:%i: This line is not 'Name=value', it is ignored.", path, r);
 }
 
-static int collect_drop_ins(const char *directory, Map *files) {
-        _auto_free_ char *folder = str_printf("%s/md-manager.conf.d", directory);
-        _auto_closedir_ DIR *d = NULL;
-
-        if (!folder)
-                return -ENOMEM;
-        d = opendir(folder);
-        if (!d)
-                return 0;
-        for (struct dirent *e; (e = readdir(d));) {
-                char *path;
-
-                if (e->d_name[0] == '.' || !str_has_suffix(e->d_name, ".conf"))
-                        continue;
-                path = str_printf("%s/%s", folder, e->d_name);
-                if (!path)
-                        return -ENOMEM;
-                free(map_remove(files, e->d_name));
-                if (map_put(files, e->d_name, path) < 0) {
-                        free(path);
-                        return -ENOMEM;
-                }
-        }
-        return 0;
-}
-
 static int read_drop_ins(Settings *c) {
-        _auto_strv_ char **names = NULL;
-        Map *files = map_new();
-        const char *name;
-        char *path;
-        int r = files ? 0 : -ENOMEM;
+        _auto_strv_ char **paths = NULL;
+        int r = drop_ins_list("md-manager.conf.d", &paths);
 
-        for (size_t i = 0; r == 0 && i < ELEMENTSOF(directories); i++)
-                r = collect_drop_ins(directories[i], files);
-        if (r == 0)
-                MAP_FOREACH(files, name, path)
-                        if (r == 0)
-                                r = strv_extend(&names, name);
-        if (r == 0) {
-                strv_sort(names);
-                STRV_FOREACH(n, names)
-                        read_file(c, map_get(files, *n));
-        }
-        map_free_with(files, free);
+        STRV_FOREACH(path, paths)
+                read_file(c, *path);
         return r;
 }
 
@@ -207,8 +164,8 @@ int settings_load(Settings *ret) {
 
         r = str_replace(&c.store_dir, STORE_DIR);
         /* One main file: the most important that is there. */
-        for (size_t i = ELEMENTSOF(directories); r == 0 && i-- > 0;) {
-                _auto_free_ char *path = str_printf("%s/md-manager.conf", directories[i]);
+        for (size_t i = DROP_INS_DIRECTORIES; r == 0 && i-- > 0;) {
+                _auto_free_ char *path = str_printf("%s/md-manager.conf", drop_ins_directories[i]);
 
                 if (!path) {
                         r = -ENOMEM;

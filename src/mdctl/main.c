@@ -51,6 +51,7 @@ static const Verb verbs[] = {
         { "rollback", "NAME [SET]", "Put an earlier set back, and wait until it is served", 1, 2, verb_rollback               },
         { "domain",  "COMMAND", "list, add, update, remove: domains that no virtual host serves", 1, NAMES_MAX, verb_domain    },
         { "hook",    "COMMAND", "list, test: what hooks are still to be told; run one and show all of it", 1, 3, verb_hook      },
+        { "targets", "",       "List what other services have of the certificates",       0, 0, verb_targets                  },
         { "account", "COMMAND", "list, show, register, update, rollover, deactivate: accounts at CAs", 1, 2, verb_account     },
         { "tlsa",    "NAME",   "Print what TLSA records are to hold for a domain's keys", 1, 1, verb_tlsa                     },
         { "import",  "[DIRECTORY]", "Take over what mod_md, certbot or acme.sh left behind", 0, 1, verb_import                },

@@ -59,6 +59,7 @@ int verb_retry(Mdctl *c, char *const *arguments);
 int verb_revoke(Mdctl *c, char *const *arguments);
 int verb_rollback(Mdctl *c, char *const *arguments);
 int verb_show(Mdctl *c, char *const *arguments);
+int verb_targets(Mdctl *c, char *const *arguments);
 int verb_timeline(Mdctl *c, char *const *arguments);
 int verb_tlsa(Mdctl *c, char *const *arguments);
 int verb_version(Mdctl *c, char *const *arguments);

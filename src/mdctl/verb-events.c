@@ -40,6 +40,8 @@ static const struct {
         { MESSAGE_OCSP_ERRORED, "ocsp-errored" },
         { MESSAGE_HOOK_FAILED, "hook-failed" },
         { MESSAGE_ROLLED_BACK, "rolled-back" },
+        { MESSAGE_TARGET_WRITTEN, "target-written" },
+        { MESSAGE_TARGET_FAILED, "target-failed" },
 };
 
 static const Column columns[] = { { "WHEN" }, { "DOMAIN" }, { "EVENT" }, { "WHAT", .shrinks = true } };

@@ -107,7 +107,9 @@ class Machine:
             events.bind(notify)
             words = host.container(self.root, self.name, "--boot", "--notify-ready=yes", "--console=read-only",
                                    f"--network-namespace-path={self.network.path}",
-                                   "--capability=CAP_NET_ADMIN,CAP_BPF,CAP_PERFMON")
+                                   "--capability=CAP_NET_ADMIN,CAP_BPF,CAP_PERFMON",
+                                   # as on a machine of its own
+                                   "--system-call-filter=landlock_create_ruleset landlock_add_rule landlock_restrict_self")
             self.process = subprocess.Popen(host.inside(self.cgroup, words), stdin=subprocess.DEVNULL, stdout=console,
                                             stderr=subprocess.STDOUT, start_new_session=True,
                                             env=dict(host.container_environment(), NOTIFY_SOCKET=notify))

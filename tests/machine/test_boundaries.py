@@ -162,7 +162,7 @@ def test_manager_may_reload_apache_only(m):
                      ("SetDefaultTarget", "sb", "rescue.target", True),
                      ("EnqueueUnitJob", "sss", "apache2.service", "restart", "replace")):
             assert hand.call_error(*SYSTEMD, *call) in REFUSED, call
-        for name in ("probe.service", "apache2.service", "md-renew@probe.service", "md-renew@example.org.service", "md-acme-batch@1.service", "md-ocsp.service",
+        for name in ("probe.service", "apache2.service", "md-renew@probe.service", "md-renew@example.org.service", "md-acme-batch@1.service", "md-ocsp.service", "md-targets.service",
                      "md-hook-renewed-probe-1.service"):
             error = hand.call_error(*transient(name))
             # Loaded from a file: systemd says so before it asks polkit.

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <openssl/pkcs12.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "crypto/key.h"
@@ -79,4 +80,41 @@ TEST(key_of_another) {
         CHECK_INT(pkcs12_make(&chain, other, "example.org", "secret", &der, &problem), -EBADMSG);
         CHECK(problem && !der);
         CHECK_INT((int) ERR_peek_error(), 0);
+}
+
+TEST(holds_what_it_was_made_of) {
+        _auto_pkey_ EVP_PKEY *key = issue_key(), *other_key = issue_key();
+        _auto_cert_chain_ CertChain chain = { 0 }, other = { 0 };
+        _auto_secret_ Secret *der = NULL, *again = NULL, *without = NULL;
+        CertChain leaf = { .n = 1 };
+
+        make_chain(&chain, key);
+        make_chain(&other, key);
+        leaf.certs[0] = chain.certs[0];
+        REQUIRE(pkcs12_make(&chain, key, "example.org", "secret", &der, NULL) == 0);
+        REQUIRE(pkcs12_make(&chain, key, "example.org", "secret", &again, NULL) == 0);
+        REQUIRE(pkcs12_make(&chain, NULL, "example.org", "secret", &without, NULL) == 0);
+        CHECK(der->size != again->size || memcmp(der->data, again->data, der->size) != 0);
+        CHECK(pkcs12_holds(der->data, der->size, "secret", key, &chain));
+        CHECK(pkcs12_holds(again->data, again->size, "secret", key, &chain));
+        CHECK(!pkcs12_holds(der->data, der->size, "Secret", key, &chain));
+        CHECK(!pkcs12_holds(der->data, der->size, "secret", other_key, &chain));
+        CHECK(!pkcs12_holds(der->data, der->size, "secret", key, &other));
+        CHECK(!pkcs12_holds(der->data, der->size, "secret", key, &leaf));
+        CHECK(!pkcs12_holds(without->data, without->size, "secret", key, &chain));
+        CHECK(!pkcs12_holds(der->data, der->size - 1, "secret", key, &chain));
+        CHECK(!pkcs12_holds("", 0, "secret", key, &chain) && !pkcs12_holds("rubbish", 7, "secret", key, &chain));
+}
+
+TEST(a_longer_chain_keeps_its_order) {
+        _auto_pkey_ EVP_PKEY *key = issue_key();
+        _auto_cert_chain_ CertChain chain = { 0 }, more = { 0 };
+        _auto_secret_ Secret *der = NULL;
+
+        make_chain(&chain, key);
+        make_chain(&more, key);
+        chain.certs[chain.n++] = take_ptr(more.certs[1]);
+        more.n = 1;
+        REQUIRE(pkcs12_make(&chain, key, "example.org", "secret", &der, NULL) == 0);
+        CHECK(pkcs12_holds(der->data, der->size, "secret", key, &chain));
 }

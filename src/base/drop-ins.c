@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/drop-ins.h"
+
+#include <errno.h>
+
+#include "base/cleanup.h"
+#include "base/map.h"
+#include "base/string-util.h"
+#include "base/strv.h"
+#include "config.h"
+
+const char *const drop_ins_directories[DROP_INS_DIRECTORIES] = { "/usr/lib/md-manager", "/usr/local/lib/md-manager", "/run/md-manager", SYSCONF_DIR };
+
+static int collect(const char *directory, const char *folder, Map *files) {
+        _auto_free_ char *path = str_printf("%s/%s", directory, folder);
+        _auto_closedir_ DIR *d = NULL;
+
+        if (!path)
+                return -ENOMEM;
+        d = opendir(path);
+        if (!d)
+                return 0;
+        for (struct dirent *e; (e = readdir(d));) {
+                char *file;
+
+                if (e->d_name[0] == '.' || !str_has_suffix(e->d_name, ".conf"))
+                        continue;
+                file = str_printf("%s/%s", path, e->d_name);
+                if (!file)
+                        return -ENOMEM;
+                free(map_remove(files, e->d_name));
+                if (map_put(files, e->d_name, file) < 0) {
+                        free(file);
+                        return -ENOMEM;
+                }
+        }
+        return 0;
+}
+
+static int sort(const Map *files, char ***ret_paths) {
+        _auto_strv_ char **names = NULL, **paths = NULL;
+        const char *name;
+        char *path;
+
+        MAP_FOREACH(files, name, path)
+                if (strv_extend(&names, name) < 0)
+                        return -ENOMEM;
+        strv_sort(names);
+        STRV_FOREACH(n, names)
+                if (strv_extend(&paths, map_get(files, *n)) < 0)
+                        return -ENOMEM;
+        *ret_paths = take_ptr(paths);
+        return 0;
+}
+
+int drop_ins_list(const char *folder, char ***ret_paths) {
+        Map *files = map_new();
+        int r = files ? 0 : -ENOMEM;
+
+        assert(folder);
+        assert(ret_paths);
+
+        for (size_t i = 0; r == 0 && i < DROP_INS_DIRECTORIES; i++)
+                r = collect(drop_ins_directories[i], folder, files);
+        if (r == 0)
+                r = sort(files, ret_paths);
+        map_free_with(files, free);
+        return r;
+}
