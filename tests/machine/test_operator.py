@@ -115,7 +115,7 @@ def test_interfaces(m):
     try:
         job = managed.renew(m, "example.org")
         m.wait_for(lambda: rule.used, 20, "the renewal to stand still")
-        objects = {"Manager": (managed.BUS, "/org/mdmanager1"), "Domain": (managed.BUS, managed.path_of(m, "example.org")), "Job": (managed.BUS, job),
+        objects = {"Manager": (managed.BUS, "/org/mdmanager1"), "Domain": (managed.BUS, managed.path_of(m, "example.org")), "Job": (managed.BUS, job), "Account": (managed.BUS, managed.call(m, "/org/mdmanager1", "org.mdmanager1.Manager", "ListAccounts")[0][0][1]),
                    "Worker": (managed.BUS, "/org/mdmanager1/worker"), "Launcher": ("org.mdmanager1.Launcher", "/org/mdmanager1/Launcher")}
         for kind, (name, path) in objects.items():
             interface = f"org.mdmanager1.{kind}"
