@@ -13,6 +13,7 @@
 #include "base/string-util.h"
 #include "manager/courier.h"
 #include "manager/manager-bus.h"
+#include "manager/public.h"
 #include "manager/renewal.h"
 #include "manager/status.h"
 #include "store/layout.h"
@@ -91,14 +92,16 @@ static void live_set_done(LiveSet *set) {
         strv_free(set->paths);
 }
 
-static int add_path(const Domain *d, const KeySpec *spec, LiveSet *set) {
+/* Root finds the key beside it; the others are shown a copy that they may read. */
+static int add_path(const Domain *d, EventKind kind, const KeySpec *spec, LiveSet *set) {
+        const char *directory = event_kind_runs_as_root(kind) ? STORE_DOMAINS : STORE_PUBLIC;
         char file[KEY_SPEC_FILE_MAX];
 
-        return strv_consume(&set->paths, str_printf("%s/" STORE_DOMAINS "/%s/%s", store_path(d->manager->store), DOMAIN_NAME(d), key_spec_file(spec, STORE_STEM_CERT, file)));
+        return strv_consume(&set->paths, str_printf("%s/%s/%s/%s", store_path(d->manager->store), directory, DOMAIN_NAME(d), key_spec_file(spec, STORE_STEM_CERT, file)));
 }
 
-static int add_certificate(const Domain *d, const KeySpec *spec, const CertFacts *f, LiveSet *set) {
-        if (strv_extend(&set->serials, str_or(f->serial, "-")) < 0 || strv_extend(&set->fingerprints, str_or(f->sha256, "-")) < 0 || add_path(d, spec, set) < 0)
+static int add_certificate(const Domain *d, EventKind kind, const KeySpec *spec, const CertFacts *f, LiveSet *set) {
+        if (strv_extend(&set->serials, str_or(f->serial, "-")) < 0 || strv_extend(&set->fingerprints, str_or(f->sha256, "-")) < 0 || add_path(d, kind, spec, set) < 0)
                 return -ENOMEM;
         set->since_usec = MAX_OF(set->since_usec, f->not_before_usec);
         set->until_usec = set->until_usec == 0 ? f->not_after_usec : MIN_OF(set->until_usec, f->not_after_usec);
@@ -106,28 +109,28 @@ static int add_certificate(const Domain *d, const KeySpec *spec, const CertFacts
 }
 
 /* In the order of the configured keys. */
-static int read_live(const Domain *d, LiveSet *set) {
+static int read_live(const Domain *d, EventKind kind, LiveSet *set) {
         int r = 0;
 
+        public_update(d);
         for (size_t i = 0; r == 0 && i < key_specs_count(&d->config->keys); i++) {
                 KeySpec spec = key_specs_get(&d->config->keys, i);
                 char name[KEY_SPEC_NAME_MAX];
                 const CertFacts *f = cert_facts_find(&d->live, key_spec_name(&spec, name));
 
-                r = f ? add_certificate(d, &spec, f, set) : 0;
+                r = f ? add_certificate(d, kind, &spec, f, set) : 0;
         }
         return r;
 }
 
-/* Those who cannot read them need not know where they are. */
-static int add_live(char ***fields, EventKind kind, const LiveSet *set) {
+static int add_live(char ***fields, const LiveSet *set) {
         char time[CLOCK_RFC3339_MAX];
         int r;
 
         r = add_list(fields, "MD_SERIALS", set->serials);
         if (r == 0)
                 r = add_list(fields, "MD_FINGERPRINTS", set->fingerprints);
-        if (r == 0 && event_kind_runs_as_root(kind))
+        if (r == 0)
                 r = add_list(fields, "MD_CERTIFICATES", set->paths);
         if (r == 0 && set->until_usec > 0)
                 r = add_field(fields, "MD_NOT_BEFORE", clock_format_rfc3339(time, set->since_usec));
@@ -136,7 +139,7 @@ static int add_live(char ***fields, EventKind kind, const LiveSet *set) {
         return r;
 }
 
-static int collect_fields(const Domain *d, EventKind kind, const Problem *problem, const char *text, const LiveSet *set, char ***ret) {
+static int collect_fields(const Domain *d, const Problem *problem, const char *text, const LiveSet *set, char ***ret) {
         _auto_strv_ char **fields = NULL;
         int r;
 
@@ -146,7 +149,7 @@ static int collect_fields(const Domain *d, EventKind kind, const Problem *proble
         if (r == 0)
                 r = add_field(&fields, "MD_PROBLEM", problem ? problem->type : NULL);
         if (r == 0)
-                r = add_live(&fields, kind, set);
+                r = add_live(&fields, set);
         if (r == 0)
                 *ret = take_ptr(fields);
         return r;
@@ -159,9 +162,9 @@ static bool is_about_certificate(EventKind kind) {
 
 int event_collect_fields(const Domain *d, EventKind kind, const Problem *problem, const char *text, char ***ret) {
         _cleanup_(live_set_done) LiveSet set = { 0 };
-        int r = read_live(d, &set);
+        int r = read_live(d, kind, &set);
 
-        return r < 0 ? r : collect_fields(d, kind, problem, text, &set, ret);
+        return r < 0 ? r : collect_fields(d, problem, text, &set, ret);
 }
 
 static void run_hook(Domain *d, EventKind kind, const Problem *problem, const char *text) {
@@ -170,9 +173,9 @@ static void run_hook(Domain *d, EventKind kind, const Problem *problem, const ch
         _auto_free_ char *subject = NULL;
         int r;
 
-        r = read_live(d, &set);
+        r = read_live(d, kind, &set);
         if (r == 0)
-                r = collect_fields(d, kind, problem, text, &set, &fields);
+                r = collect_fields(d, problem, text, &set, &fields);
         if (r == 0 && is_about_certificate(kind) && set.fingerprints) {
                 subject = strv_join(set.fingerprints, " ");
                 r = subject ? 0 : -ENOMEM;

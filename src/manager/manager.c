@@ -37,6 +37,7 @@
 #include "manager/manager-bus.h"
 #include "manager/ocsp.h"
 #include "manager/reload-calendar.h"
+#include "manager/public.h"
 #include "manager/reload.h"
 #include "manager/renewal-info.h"
 #include "manager/renewal.h"
@@ -251,6 +252,7 @@ void manager_forget_unmanaged(Domain *d) {
                  "%s: No server names this domain any more; its certificates stay in the store.", DOMAIN_NAME(d));
         staging_forget(d);
         status_remove(d->manager->shown, d);
+        public_remove(d);
         courier_forget(d->manager->courier, DOMAIN_NAME(d));
         domain_free(d);
 }
@@ -286,6 +288,7 @@ void manager_count_fault(Manager *m, bool *flag, bool faulty) {
 static void tidy_up(Manager *m) {
         challenges_purge_stale(m);
         staging_purge_stale(m);
+        public_prune(m);
         status_prune(m->shown);
         status_changed(m->shown, NULL);
 }

@@ -16,6 +16,7 @@
 #include "manager/courier.h"
 #include "manager/domain.h"
 #include "manager/schedule.h"
+#include "manager/public.h"
 #include "manager/servers.h"
 #include "manager/status.h"
 #include "manager/task.h"
@@ -131,6 +132,7 @@ static void forget(Manager *m, const char *name) {
                 return;
         }
         status_remove(m->shown, d);
+        public_remove(d);
         domain_free(d);
 }
 

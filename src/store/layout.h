@@ -17,6 +17,7 @@
  *   accounts/limits.json    md-manager        0600   CAs that are to be left alone (store/ca-limit.h)
  *   tmp/NAME/               md-manager        0700   activation's scratch: the set that is changing places (store/activate.h)
  *   outbox/NAME/            md-manager        0700   outbox.json 0600: events that hooks are still to be told (domain/outbox.h)
+ *   public/NAME/            md-manager        0755   pubcert[.SPEC].pem 0644: copies of the live chains, for everybody (store/public.h)
  *   challenges/NAME/        md-manager:httpd  2750   acme-http-01.txt 0640: one key authorization a line;
  *                                                    acme-tls-alpn-01-privkey[.SPEC].pem, acme-tls-alpn-01-pubcert[.SPEC].pem 0640
  *   ocsp/NAME/              md-manager:httpd  2750   ocsp-ID.json, ocsp-ID.staple 0640 (store/ocsp.h)
@@ -39,6 +40,7 @@
 #define STORE_CRLS "crls"
 #define STORE_STATUS "status"
 #define STORE_OUTBOX "outbox"
+#define STORE_PUBLIC "public"
 #define STORE_LOCK "lock"
 
 #define STORE_FILE_MD "md.json"

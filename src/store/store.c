@@ -31,6 +31,7 @@ static const struct {
         { STORE_STATUS,     02750, false },
         { STORE_OUTBOX,     0700,  false },
         { STORE_CRLS,       0700,  false },
+        { STORE_PUBLIC,     0755,  false },
 };
 
 static size_t directory_index(const char *name) {

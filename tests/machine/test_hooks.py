@@ -25,7 +25,7 @@ own = f"/etc/md-test/hook-{event}"
 if os.path.exists(own):
     os.execv(own, [own, event, domain])
 print("hook", json.dumps({"arguments": sys.argv[1:], "environment": dict(os.environ), "uid": os.getuid(), "gid": os.getgid(),
-                          "groups": os.getgroups(), "umask": os.umask(0), "directory": os.getcwd(), "input": sys.stdin.read()}))
+                          "chains": [open(path).read() for path in os.environ.get("MD_CERTIFICATES", "").split()], "groups": os.getgroups(), "umask": os.umask(0), "directory": os.getcwd(), "input": sys.stdin.read()}))
 """
 RETRY = 4       # seconds, until a hook that failed runs again
 COMMAND = f'{HOOK} first "two words" %n $HOME'
@@ -110,8 +110,9 @@ def test_renewal(m):
         assert told["serials"] in m.run(["openssl", "x509", "-noout", "-serial", "-in", f"{STORE}/domains/example.org/pubcert.pem"]).out, told
         assert re.fullmatch("[0-9a-f]{64}", told["fingerprints"]), told
         assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", told[key]) for key in ("not_before", "not_after")), told
-        certificates = own.pop("MD_CERTIFICATES", None)         # whoever may read them
-        assert certificates == (f"{STORE}/domains/example.org/pubcert.pem" if event == "installed" else None), certificates
+        directory = "domains" if event == "installed" else "public"     # a copy for those who may not read the key beside it
+        assert own.pop("MD_CERTIFICATES") == f"{STORE}/{directory}/example.org/pubcert.pem", call
+        assert call["chains"] == [m.read(f"{STORE}/domains/example.org/pubcert.pem")], call
         assert own == {"MD_NAME": "example.org", "MD_EVENT": event, "MD_DOMAINS": "example.org www.example.org", "MD_STORE_DIR": STORE,
                        "MD_MANAGER_VERSION": version}, own
         said = json.loads(call["input"])
