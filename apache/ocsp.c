@@ -96,7 +96,7 @@ static OcspCert *read_cert(server_rec *s, apr_pool_t *p, const char *pem) {
                 cert->issuer = issuer_pem(p, &chain);
         }
         cert_info_done(&info);
-        return cert && cert->issuer ? cert : NULL;
+        return cert && cert->issuer && strlen(cert->issuer) <= SNAPSHOT_ISSUER_SIZE_MAX ? cert : NULL;
 }
 
 static const char *hex_of(apr_pool_t *p, const char *id, apr_size_t size) {
@@ -122,6 +122,10 @@ static int prime(server_rec *s, apr_pool_t *p, const char *id, apr_size_t id_siz
         stapling = stapling_of(c, p);
         if (apr_hash_get(stapling->certs, id, ID_SIZE))
                 return OK;
+        if (stapling->order->nelts >= SNAPSHOT_STAPLINGS_MAX) {
+                ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "A certificate is not stapled: md-manager takes %d at the most.", (int) SNAPSHOT_STAPLINGS_MAX);
+                return DECLINED;
+        }
         cert = read_cert(s, p, pem);
         if (!cert)
                 return DECLINED;
@@ -225,11 +229,15 @@ static int get_response(server_rec *s, conn_rec *connection, const char *id, apr
         uint64_t now = clock_now_usec();
         OcspCert *cert;
 
-        if (!stapling || !stapling->lock || id_size != ID_SIZE)
+        if (!stapling || id_size != ID_SIZE)
                 return DECLINED;
         cert = apr_hash_get(stapling->certs, id, ID_SIZE);
         if (!cert)
                 return DECLINED;
+        if (!stapling->lock) { /* out of memory in this child */
+                copy(NULL, 0, userdata);
+                return OK;
+        }
         if (stapling->store)
                 look(stapling, cert, now);
         (void) apr_thread_mutex_lock(stapling->lock);

@@ -428,13 +428,14 @@ static const char *plural(size_t n) {
 static int tell_status(sd_event_source *source, void *userdata) {
         Manager *m = userdata;
         const Domain *next = schedule_next(m->schedule);
-        char when[CLOCK_HUMAN_MAX];
+        uint64_t ocsp = ocsp_next_usec(m->ocsp);
+        char when[CLOCK_HUMAN_MAX], ocsp_when[CLOCK_HUMAN_MAX];
 
         (void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
-        (void) service_notify_status("%zu domain%s, %zu with problems, %zu renewal%s running%s; next: %s%s%s", map_size(m->domains), plural(map_size(m->domains)), m->n_faulty,
+        (void) service_notify_status("%zu domain%s, %zu with problems, %zu renewal%s running%s; next: %s%s%s%s%s", map_size(m->domains), plural(map_size(m->domains)), m->n_faulty,
                                      map_size(m->tasks), plural(map_size(m->tasks)),
                                      reload_waits_for_somebody(m) ? ", reload by hand pending" : reload_is_under_way(m) ? ", reload pending" : "", next ? DOMAIN_NAME(next) : "nothing", next ? " at " : "",
-                                     next ? clock_format_utc(when, next->wanted_usec) : "");
+                                     next ? clock_format_utc(when, next->wanted_usec) : "", ocsp > 0 ? "; OCSP next at " : "", ocsp > 0 ? clock_format_utc(ocsp_when, ocsp) : "");
         (void) sd_bus_emit_properties_changed(m->bus, BUS_PATH, BUS_INTERFACE_MANAGER, "Domains", "Renewals", "NextRenewalDomain", "NextRenewalUSec",
                                               "NextOcspUSec", "Staplings", "ReloadPending", "Reloads", "ReloadCounts", "Targets", "Complaints", NULL);
         return 0;
