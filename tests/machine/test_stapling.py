@@ -1,92 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OCSP stapling with a CA of the test's own and OpenSSL's responder, seen with openssl s_client -status."""
+"""OCSP stapling with a CA of the test's own and OpenSSL's responder, seen with openssl s_client -status; and lists of revoked certificates."""
 
-import email.utils
 import json
-import re
 
 import apache
 import managed
+from responder import (CA, LISTS, PORT, Responder, fetched, issue, kept, lists, m_now, managed_time, other, plant, publish, request, revocation, serial, stapled, static,
+                       wait_stapled)
+import responder
 
-CA = "/root/ocsp"
-PORT = 8888
 PEBBLE_PORT = 8889
-FAR = "491231235959Z"
 
 
 def setup(m):
     managed.install(m, ocsp=f"http://127.0.0.1:{PEBBLE_PORT}/")
     managed.settings(m, ReloadIntervalSec=1)
-    m.run(["mkdir", "-p", CA])
-    request(m, "ca", "/CN=stapling test CA", "-x509", "-days", "3650", "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign,digitalSignature")
-    request(m, "stranger", "/CN=stapling test CA", "-x509", "-days", "3650", "-addext", "basicConstraints=critical,CA:TRUE")
-    issue(m, "delegate", "extendedKeyUsage=OCSPSigning")
-
-
-def request(m, name, subject, *options):
-    m.run(["openssl", "req", "-batch", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{CA}/{name}.key", "-subj", subject,
-           "-out", f"{CA}/{name}.pem", *options])
-
-
-def issue(m, name, extensions=None, port=PORT):
-    """A certificate of this CA, with its chain, in NAME.pem; the responder knows it as good."""
-    request(m, name, f"/CN={name}")
-    text = extensions if extensions is not None else f"subjectAltName=DNS:{name}\nauthorityInfoAccess=OCSP;URI:http://127.0.0.1:{port}/\n"
-    m.write(f"{CA}/{name}.ext", text)
-    m.run(f"cd {CA} && openssl x509 -req -in {name}.pem -CA ca.pem -CAkey ca.key -CAcreateserial -days 300 -extfile {name}.ext -out {name}.crt && cat {name}.crt ca.pem > {name}.pem")
-
-
-def serial(m, name):
-    return m.run(["openssl", "x509", "-noout", "-serial", "-in", name if name.startswith("/") else f"{CA}/{name}.pem"]).out.strip().partition("=")[2]
-
-
-class Responder:
-    """openssl ocsp as a unit; another way of answering is another start."""
-
-    def __init__(self, m, port=PORT):
-        self.m, self.port, self.unit = m, port, f"responder-{port}"
-
-    def start(self, good=(), revoked=(), signer="ca", life=("-nmin", "5"), ca="ca", options=()):
-        self.stop()
-        lines = [f"V\t{FAR}\t\t{serial(self.m, name)}\tunknown\t/CN={name}" for name in good]
-        lines += [f"R\t{FAR}\t260101000000Z,superseded\t{serial(self.m, name)}\tunknown\t/CN={name}" for name in revoked]
-        self.m.write(f"{CA}/index-{self.port}.txt", "".join(line + "\n" for line in lines))
-        # It does not start while what the one before it answered lingers on the port.
-        again = ["--property=Restart=always", "--property=RestartSec=200ms", "--property=StartLimitIntervalSec=0"]
-        self.m.run(["systemd-run", "--collect", *again, f"--unit={self.unit}", "openssl", "ocsp", "-index", f"{CA}/index-{self.port}.txt", "-port", str(self.port), "-CA", f"{CA}/{ca}.pem",
-                    "-rsigner", f"{CA}/{signer}.pem", "-rkey", f"{CA}/{signer}.key", *life, *options])
-        self.m.wait_for(lambda: self.m.run(["ss", "-Hltn", f"sport = :{self.port}"]).out.strip(), 90, "the responder")
-
-    def stop(self):
-        self.m.run(["systemctl", "stop", f"{self.unit}.service"], check=False)
-
-
-def stapled(m, name):
-    """What a visitor finds stapled: "good", "revoked", or None."""
-    out = m.run(f"openssl s_client -connect 127.0.0.1:443 -servername {name} -status </dev/null 2>/dev/null").out
-    found = re.search(r"Cert Status: (\w+)", out)
-    assert found or "OCSP response: no response sent" in out, out
-    return found.group(1) if found else None
-
-
-def wait_stapled(m, name, status="good", deadline=30):
-    m.wait_for(lambda: stapled(m, name) == status, deadline, f"'{status}' stapled by {name}")
-
-
-def static(m, name, directives="MDStapling on"):
-    """A managed domain with a certificate of this CA in files of the administrator's."""
-    managed.add(m, name, directives=f"MDCertificateFile {CA}/{name}.pem\nMDCertificateKeyFile {CA}/{name}.key\n{directives}")
-
-
-def other(m, name, more=""):
-    """A virtual host with a certificate that nobody manages."""
-    apache.site(m, name, apache.virtual_host(m, name, more=f"SSLCertificateFile {CA}/{name}.pem\nSSLCertificateKeyFile {CA}/{name}.key\n{more}"))
-
-
-def kept(m, directory):
-    """The stored responses of a domain."""
-    names = [name for name in managed.files(m, f"ocsp/{directory}") if name.endswith(".json")]
-    return [json.loads(m.read(f"{managed.STORE}/ocsp/{directory}/{name}")) for name in names]
+    responder.make(m)
 
 
 def test_first(m):
@@ -163,10 +92,6 @@ def test_without_end(m):
     assert managed_time(found["valid"]["until"]) - managed_time(found["valid"]["from"]) == 12 * 3600, found
 
 
-def managed_time(text):
-    return email.utils.parsedate_to_datetime(text).timestamp()
-
-
 def test_outage(m):
     """While the responder is down, the response is stapled over restarts of everything until it runs out, and then no more; when the responder is back, so is the staple."""
     issue(m, "outage.test")
@@ -186,10 +111,6 @@ def test_outage(m):
     assert abs(m_now(m) - managed_time(found["valid"]["until"])) < 20
     responder.start(good=["outage.test"])
     wait_stapled(m, "outage.test", deadline=120)
-
-
-def m_now(m):
-    return float(m.run(["date", "+%s.%N"]).out)
 
 
 def test_no_responder(m):
@@ -227,60 +148,54 @@ def test_must_staple(m):
 
 
 def test_many(m):
-    """Two hundred certificates at once, fetched in one run over few connections at a time."""
-    names = [f"many{i}.test" for i in range(200)]
-    request(m, "many", "/CN=many")
-    m.run(f"cd {CA} && openssl ecparam -name prime256v1 -genkey -noout -out many.key && for i in $(seq 0 199); do printf 'subjectAltName=DNS:many%s.test\\nauthorityInfoAccess=OCSP;URI:http://127.0.0.1:{PORT}/\\n' $i >many.ext; "
-          "openssl req -batch -new -key many.key -subj /CN=many$i.test -out many.csr && openssl x509 -req -in many.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 300 -extfile many.ext -out x.crt 2>/dev/null && "
-          "cat x.crt ca.pem >many$i.test.pem && cp many.key many$i.test.key; done", timeout=300)
+    """Five hundred certificates at once, fetched in one run over few connections at a time; server-status counts them."""
+    count = 500
+    names = [f"many{i}.test" for i in range(count)]
+    responder.issue_many(m, names)
     Responder(m).start(good=names)
-    for name in names:
-        other(m, name, more="MDStapling on")
+    apache.site(m, "many", "".join(apache.virtual_host(m, name, more=f"SSLCertificateFile {CA}/{name}.pem\nSSLCertificateKeyFile {CA}/many.key\nMDStapling on") for name in names)
+                + "Listen 8081\n<VirtualHost *:8081>\n<Location />\nSetHandler server-status\nRequire all granted\n</Location>\n</VirtualHost>\n")
+    cursor = m.cursor()
     apache.reload(m)
-    m.wait_for(lambda: sum(1 for name in managed.files(m, "ocsp/other") if name.endswith(".staple")) >= 200, 120, "all responses")
+    done = m.wait_journal("_SYSTEMD_UNIT=md-ocsp.service", after=cursor, deadline=180, where=lambda e: e["MESSAGE"].startswith(f"Fetched {count} "))
+    assert "0 failed" in done["MESSAGE"], done["MESSAGE"]
     wait_stapled(m, names[0])
     wait_stapled(m, names[-1])
-    m.run("rm /etc/apache2/sites-enabled/many*")
+    told = dict(line.split(": ", 1) for line in m.http("many.test", "/?auto", port=8081)[2].decode().splitlines() if ": " in line)
+    others = [n for n in range(int(told["ManagedStaplingsTotal"])) if told[f"ManagedStapling[{n}]Domain"] == "other" and told[f"ManagedStapling[{n}]OCSPStatus"] == "good"]
+    assert len(others) >= count, told
+    last = f"ManagedStapling[{others[-1]}]"
+    assert told[last + "ResponderURL"] == f"http://127.0.0.1:{PORT}/" and told[last + "ResponderName"] and int(told[last + "ActivityRefresh"]) > 0 and told[last + "StaplingValidUntil"], told
+    assert len(told[last + "CertificateID"]) == 40, told
+    apache.no_site(m, "many")
     apache.reload(m)
+
+
+def test_keep(m):
+    """What no server staples any more is removed when it is older than MDStaplingKeepResponse; what is in use stays, however old it is."""
+    issue(m, "used.test")
+    issue(m, "unused.test")
+    Responder(m).start(good=["used.test", "unused.test"])
+    static(m, "used.test")
+    static(m, "unused.test")
+    managed.set_globally(m, MDStaplingKeepResponse="1h")
+    apache.reload(m)
+    wait_stapled(m, "used.test")
+    wait_stapled(m, "unused.test")
+    managed.remove(m, "unused.test")
+    apache.reload(m)
+    m.wait_for(lambda: not managed.is_known(m, "unused.test"), 30, "the manager to know")
+    m.run("systemctl restart md-manager")
+    assert kept(m, "unused.test"), "too young to be removed"
+    m.run(f"systemctl stop md-manager && touch -d '2 hours ago' {managed.STORE}/ocsp/*/* && systemctl start md-manager")
+    m.wait_for(lambda: not m.exists(f"{managed.STORE}/ocsp/unused.test"), 30, "what nobody uses to be removed")
+    found, = kept(m, "used.test")
+    assert found["status"] == "good" and m.exists(f"{managed.STORE}/ocsp/used.test"), found
+    apache.restart(m)
+    assert stapled(m, "used.test") == "good"
 
 
 # Revocation of what is not stapled
-
-
-LISTS = "/var/www/crl"
-
-
-def publish(m, name, revoked=(), life=("-crlhours", "48"), ca="ca"):
-    """The CA's list of revoked certificates, at http://127.0.0.1:8890/NAME.crl."""
-    m.write(f"{CA}/crl.cnf", "[ca]\ndefault_ca=d\n[d]\ndatabase=/root/ocsp/crl.txt\ncrlnumber=/root/ocsp/crl.number\ndefault_md=sha256\n")
-    m.write(f"{CA}/crl.txt", "".join(f"R\t{FAR}\t260101000000Z\t{serial(m, cert)}\tunknown\t/CN={i}\n" for i, cert in enumerate(revoked)))
-    m.run(["touch", f"{CA}/crl.txt.attr"])
-    m.run(f"cd {CA} && mkdir -p {LISTS} && [ -e crl.number ] || echo 01 >crl.number")
-    m.run(f"cd {CA} && openssl ca -config crl.cnf -gencrl {' '.join(life)} -cert {ca}.pem -keyfile {ca}.key -out crl.pem && openssl crl -in crl.pem -outform DER -out {LISTS}/{name}.crl")
-
-
-def lists(m):
-    """A server for lists that is none of ours: Apache, where nothing is managed."""
-    apache.site(m, "crl", f"Listen 127.0.0.1:8890\n<VirtualHost 127.0.0.1:8890>\nServerName crl.test\nDocumentRoot {LISTS}\nCustomLog /var/log/apache2/crl.log common\n</VirtualHost>\n")
-
-
-def fetched(m, name):
-    return m.run(f"grep -c 'GET /{name}.crl' /var/log/apache2/crl.log || true").out.strip()
-
-
-def plant(m, name, extensions):
-    """A live certificate of the test's CA, as if it had been imported."""
-    issue(m, name, f"subjectAltName=DNS:{name}\n{extensions}")
-    directory = f"{managed.STORE}/domains/{name}"
-    m.run(f"install -d -m 0700 -o md-manager -g md-manager {directory} && install -m 0600 -o md-manager -g md-manager {CA}/{name}.pem {directory}/pubcert.p-256.pem && "
-          f"install -m 0600 -o md-manager -g md-manager {CA}/{name}.key {directory}/privkey.p-256.pem")
-    managed.add(m, name, directives="MDPrivateKeys P-256")
-
-
-def revocation(m, name):
-    """What the bus says of the certificate: source and status; None when nobody is asked."""
-    found = managed.show(m, name)["Revocation"]
-    return tuple(found[0][1:3]) if found else None
 
 
 def test_crl(m):
