@@ -161,12 +161,12 @@ def test_many(m):
     assert "0 failed" in done["MESSAGE"], done["MESSAGE"]
     wait_stapled(m, names[0])
     wait_stapled(m, names[-1])
-    told = dict(line.split(": ", 1) for line in m.http("many.test", "/?auto", port=8081)[2].decode().splitlines() if ": " in line)
+    told = dict(line.split(": ", 1) for line in m.run("curl -s 'http://127.0.0.1:8081/?auto'").out.splitlines() if ": " in line)
     others = [n for n in range(int(told["ManagedStaplingsTotal"])) if told[f"ManagedStapling[{n}]Domain"] == "other" and told[f"ManagedStapling[{n}]OCSPStatus"] == "good"]
-    assert len(others) >= count, told
+    assert len(others) >= count, len(others)
     last = f"ManagedStapling[{others[-1]}]"
-    assert told[last + "ResponderURL"] == f"http://127.0.0.1:{PORT}/" and told[last + "ResponderName"] and int(told[last + "ActivityRefresh"]) > 0 and told[last + "StaplingValidUntil"], told
-    assert len(told[last + "CertificateID"]) == 40, told
+    shown = {label: told.get(last + label) for label in ("ResponderURL", "ResponderName", "ActivityRefresh", "StaplingValidUntil", "CertificateID")}
+    assert shown["ResponderURL"] == f"http://127.0.0.1:{PORT}/" and all(shown.values()) and len(shown["CertificateID"]) == 40, shown
     apache.no_site(m, "many")
     apache.reload(m)
 
