@@ -215,6 +215,7 @@ def test_words(m):
         assert rc == 0 and "is not managed: '" in said and "is neither an IP address nor a DNS name" in said, (name, said)
     _, domains = load(m, test_apache.manual("good.example.org") + "".join(map(test_apache.manual, names)) + "MDProfile grün\n", "good.example.org")
     assert domains["good.example.org"]["profile"] == "grün" and len(domains) == 1 + len(names)
+    test_apache.clear(m)
 
 
 def test_places(m):
