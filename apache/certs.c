@@ -103,18 +103,28 @@ static void add_pair(ManagedDomain *d, DomainCerts *certs, const StoreViewPair *
                 APR_ARRAY_PUSH(certs->live, StoreViewPair) = *pair;
 }
 
-/* MDCertificateFile and MDCertificateKeyFile. One that the TLS module could not load would stop the whole server. */
+/* MDCertificateFile and MDCertificateKeyFile. md-manager cannot read these files, and shows what is in them all the same. */
+static bool look_at_file(const Configuration *c, apr_pool_t *scratch, ManagedDomain *d, size_t i, PairLeaf *ret) {
+        const char *why = NULL;
+
+        if (!pair_files_are_usable(scratch, d->cert_files[i], d->key_files[i], ret, &why)) {
+                tell_unusable(c, d, d->cert_files[i], why);
+                return false;
+        }
+        if (strlen(ret->pem) <= MANAGED_DOMAIN_CERT_MAX)
+                (void) strv_extend(&d->file_certs, ret->pem);
+        return true;
+}
+
+/* One that the TLS module could not load would stop the whole server. */
 static void find_static(const Configuration *c, apr_pool_t *scratch, ManagedDomain *d, DomainCerts *certs) {
         size_t n_keys = strv_length(d->key_files);
 
         for (size_t i = 0; i < n_keys && d->cert_files[i]; i++) {
-                StoreViewPair pair = { .cert_file = d->cert_files[i], .key_file = d->key_files[i] };
-                const char *sha256 = NULL, *why = NULL;
+                PairLeaf leaf;
 
-                if (pair_files_are_usable(scratch, pair.cert_file, pair.key_file, &sha256, &why))
-                        add_pair(d, certs, &pair, sha256);
-                else
-                        tell_unusable(c, d, pair.cert_file, why);
+                if (look_at_file(c, scratch, d, i, &leaf))
+                        add_pair(d, certs, &(StoreViewPair){ .cert_file = d->cert_files[i], .key_file = d->key_files[i] }, leaf.sha256);
         }
 }
 
@@ -211,10 +221,11 @@ int certs_add(server_rec *s, apr_pool_t *p, apr_array_header_t *cert_files, apr_
 static bool find_own_fallback(const Configuration *c, apr_pool_t *scratch, const ManagedDomain *d, StoreViewPair *ret) {
         const FilePair *own = domain_fallback(c, d);
         const char *why = NULL;
+        PairLeaf leaf;
 
         if (!own || !own->cert_file)
                 return false;
-        if (!pair_files_are_usable(scratch, own->cert_file, own->key_file, NULL, &why)) {
+        if (!pair_files_are_usable(scratch, own->cert_file, own->key_file, &leaf, &why)) {
                 tell_unusable(c, d, own->cert_file, why);
                 return false;
         }
@@ -267,4 +278,21 @@ int certs_add_fallback(server_rec *s, apr_pool_t *p, apr_array_header_t *cert_fi
 
         hand_over(c->domains, certs->fallback, cert_files, key_files);
         return OK;
+}
+
+void certs_look_at_files(const Configuration *c) {
+        for (int i = 0; i < c->domains->all->nelts; i++) {
+                ManagedDomain *d = APR_ARRAY_IDX(c->domains->all, i, ManagedDomain *);
+                apr_pool_t *scratch = NULL;
+                size_t n_keys;
+                PairLeaf leaf;
+
+                if (!managed_domain_is_static(d) || apr_hash_get(c->domains->certs, &d, sizeof(d)))
+                        continue;
+                n_keys = strv_length(d->key_files);
+                (void) apr_pool_create(&scratch, c->domains->pool);
+                for (size_t k = 0; k < n_keys && d->cert_files[k]; k++)
+                        (void) look_at_file(c, scratch, d, k, &leaf);
+                apr_pool_destroy(scratch);
+        }
 }

@@ -7,5 +7,10 @@
 
 #include "httpd.h"
 
+#include "directives.h"
+
 int certs_add(server_rec *s, apr_pool_t *p, apr_array_header_t *cert_files, apr_array_header_t *key_files);
 int certs_add_fallback(server_rec *s, apr_pool_t *p, apr_array_header_t *cert_files, apr_array_header_t *key_files);
+
+/* Behind them: what stands in certificate files of the administrator's that no server with TLS uses. */
+void certs_look_at_files(const Configuration *c);

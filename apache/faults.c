@@ -243,8 +243,9 @@ static bool can_look(const char *key_file) {
 
 static void doubt_pair(const char *directive, const char *cert_file, const char *key_file, apr_pool_t *p, apr_array_header_t *texts) {
         const char *why = NULL;
+        PairLeaf leaf;
 
-        if (can_look(key_file) && !pair_files_are_usable(p, cert_file, key_file, NULL, &why))
+        if (can_look(key_file) && !pair_files_are_usable(p, cert_file, key_file, &leaf, &why))
                 doubt(texts, apr_psprintf(p, "%s %s will not be used: %s", directive, cert_file, why));
 }
 

@@ -198,8 +198,10 @@ static int after_tls(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
         if (!pass_is_for_work())
                 return OK;
 
-        if (c->domains)
+        if (c->domains) {
                 domains_tell(c);
+                certs_look_at_files(c);
+        }
         if (c->domains && c->domains->store)
                 fallback_prune(c->domains->store);
         snapshot_publish(c, ptemp);

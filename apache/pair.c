@@ -88,23 +88,22 @@ static bool key_fits(apr_pool_t *p, X509 *leaf, const Secret *key_pem, const cha
         return true;
 }
 
-static bool texts_are_usable(apr_pool_t *p, const char *cert_pem, size_t size, const Secret *key_pem, const char **ret_sha256, const char **ret_why) {
+static bool texts_are_usable(apr_pool_t *p, const char *cert_pem, size_t size, const Secret *key_pem, PairLeaf *ret, const char **ret_why) {
         _auto_problem_ Problem *problem = NULL;
-        _auto_free_ char *sha256 = NULL;
+        _auto_free_ char *sha256 = NULL, *pem = NULL;
         _auto_x509_ X509 *leaf = NULL;
 
         if (cert_leaf_from_pem(cert_pem, size, &leaf, &problem) != 0)
                 return refuse(p, problem, ret_why);
         if (!key_fits(p, leaf, key_pem, ret_why))
                 return false;
-        if (cert_sha256(leaf, &sha256) != 0)
+        if (cert_sha256(leaf, &sha256) != 0 || cert_chain_to_pem(&(CertChain){ .certs = { leaf }, .n = 1 }, &pem) != 0)
                 return refuse(p, NULL, ret_why);
-        if (ret_sha256)
-                *ret_sha256 = apr_pstrdup(p, sha256);
+        *ret = (PairLeaf){ .sha256 = apr_pstrdup(p, sha256), .pem = apr_pstrdup(p, pem) };
         return true;
 }
 
-bool pair_files_are_usable(apr_pool_t *p, const char *cert_file, const char *key_file, const char **ret_sha256, const char **ret_why) {
+bool pair_files_are_usable(apr_pool_t *p, const char *cert_file, const char *key_file, PairLeaf *ret, const char **ret_why) {
         _auto_secret_ Secret *secret = NULL;
         char *cert = NULL, *key = NULL;
         size_t cert_size = 0, key_size = 0;
@@ -115,7 +114,7 @@ bool pair_files_are_usable(apr_pool_t *p, const char *cert_file, const char *key
 
         secret = secret_new(key, key_size);
         secret_wipe(key, key_size);
-        usable = secret ? texts_are_usable(p, cert, cert_size, secret, ret_sha256, ret_why) : refuse(p, NULL, ret_why);
+        usable = secret ? texts_are_usable(p, cert, cert_size, secret, ret, ret_why) : refuse(p, NULL, ret_why);
         secret_wipe(cert, cert_size); /* the key may be in it, too */
         return usable;
 }

@@ -132,8 +132,10 @@ static JsonObject *certificates_for_visitors(JsonObject *certs) {
         return take_ptr(o);
 }
 
-/* A key without certificate has an empty object. */
+/* A key without certificate has an empty object; files of the administrator's are numbered. */
 static int add_missing(const ManagedDomain *d, JsonObject *o) {
+        if (managed_domain_is_static(d))
+                return 0;
         for (size_t i = 0; i < key_specs_count(managed_domain_keys(d)); i++) {
                 KeySpec spec = key_specs_get(managed_domain_keys(d), i);
                 char name[KEY_SPEC_NAME_MAX];

@@ -51,4 +51,5 @@ bool domain_text_is_clean(const char *s) _pure_;         /* not empty, not too l
 bool domain_url_is_plausible(const char *s) _pure_;      /* of the form that a CA can have; who uses it looks closer */
 bool domain_challenge_is_plausible(const char *s) _pure_;
 bool domain_fingerprint_is_valid(const char *s) _pure_;
+bool domain_certificate_is_plausible(const char *s) _pure_; /* PEM */
 bool domain_endpoint_is_valid(const char *s);

@@ -179,6 +179,15 @@ bool domain_url_is_plausible(const char *s) {
         return true;
 }
 
+bool domain_certificate_is_plausible(const char *s) {
+        if (!str_has_prefix(s, "-----BEGIN CERTIFICATE-----\n") || strnlen(s, MANAGED_DOMAIN_CERT_MAX + 1) > MANAGED_DOMAIN_CERT_MAX)
+                return false;
+        for (; *s; s++)
+                if (*s != '\n' && (*s < ' ' || *s >= 0x7f)) /* bytes of UTF-8 are negative, or above it */
+                        return false;
+        return true;
+}
+
 bool domain_challenge_is_plausible(const char *s) {
         size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.");
 

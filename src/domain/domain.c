@@ -48,6 +48,7 @@ const DomainMember domain_members[] = {
         LIST(NULL, "hosts", hosts, 0, MANAGED_DOMAIN_TOLD_MAX, domain_text_is_clean),
         LIST(NULL, "origins", origins, 0, MANAGED_DOMAIN_TOLD_MAX, domain_text_is_clean),
         LIST(NULL, "endpoints", endpoints, 0, MANAGED_DOMAIN_TOLD_MAX, domain_endpoint_is_valid),
+        LIST(NULL, "file-certs", file_certs, 0, MANAGED_DOMAIN_FILES_MAX, domain_certificate_is_plausible),
         LIST(NULL, "served", served, 0, MANAGED_DOMAIN_SERVED_MAX, domain_fingerprint_is_valid),
 };
 

@@ -70,6 +70,7 @@ typedef struct ManagedDomain {
         char *defined_file; /* where it was configured; NULL: not by Apache */
         unsigned defined_line;
         char *refused;  /* why the server disabled this domain; NULL: it did not */
+        char **file_certs; /* static: what stands in cert_files, leaf certificates in PEM, by position; NULL: not known */
         char **served;  /* SHA-256 fingerprints (hex) of the certificates handed to the TLS module for it; NULL: none */
 } ManagedDomain;
 
@@ -86,6 +87,7 @@ enum {
         MANAGED_DOMAIN_WARN_PERCENT = 10,
         MANAGED_DOMAIN_COMMAND_MAX = 256, /* words */
         MANAGED_DOMAIN_FILES_MAX = 64,
+        MANAGED_DOMAIN_CERT_MAX = 64 * 1024, /* bytes of one leaf certificate in PEM */
         MANAGED_DOMAIN_TOLD_MAX = 10000,  /* hosts, origins, endpoints */
 };
 

@@ -7,7 +7,7 @@
  * { "version": 1, "id", "module", "server", "unit", "store-dir", "port-map": {"http": 80, "https": 443}, "proto": {"http": true, "https": true},
  *   "listeners": [{"address", "port", "protocol"}], "retry-delay": "30s", "retry-failover": 13,
  *   "initial-delay": "10s", "check-interval": "12h", "activation-delay": "1d", "dns-01-version": 1, "staple-keep": "7d", "staple-renew": "33%", "message-cmd": ["/usr/bin/mail", …], "notify-cmd": […],
- *   "written": RFC 822 time, "managed-domains": [ … members of md.json and "used", "used-tls", "defined": {"file", "line"}, "refused", "endpoints": ["ADDRESS:PORT NAME", …], "served": [ … ] ],
+ *   "written": RFC 822 time, "managed-domains": [ … members of md.json and "used", "used-tls", "defined": {"file", "line"}, "refused", "endpoints": ["ADDRESS:PORT NAME", …], "file-certs": [ PEM, … ], "served": [ … ] ],
  *   "issuers", "staplings": see domain/snapshot-staple.h }
  *
  * A reader of version 1 refuses a later version; unknown members are ignored. "id" is for people: the file's name counts. */

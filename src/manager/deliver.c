@@ -30,8 +30,7 @@ static bool key_belongs(Domain *d, const Place *place, const KeySpec *spec, X509
         return cert_matches_key(leaf, key);
 }
 
-/* Moves what a decision may know out of what crypto read. */
-static int facts_from_info(CertInfo *info, const char *spec, bool key_matches, uint64_t received_usec, CertFacts *ret) {
+int deliver_take_facts(CertInfo *info, const char *spec, bool key_matches, uint64_t received_usec, CertFacts *ret) {
         CertFacts f = { 0 };
         int r = str_replace(&f.spec, spec);
 
@@ -80,7 +79,7 @@ static int read_one(Domain *d, const Place *place, const KeySpec *spec, CertFact
                                                   key_spec_file(spec, "pubcert", file), problem ? problem->detail : strerror(-r));
                 return r == -ENOMEM ? r : 0;
         }
-        r = facts_from_info(&info, key_spec_name(spec, name), key_belongs(d, place, spec, chain.certs[0]),
+        r = deliver_take_facts(&info, key_spec_name(spec, name), key_belongs(d, place, spec, chain.certs[0]),
                             place->set == STORE_SET_LIVE ? d->job->activated_usec : 0, &f);
         cert_info_done(&info);
         if (r == 0)

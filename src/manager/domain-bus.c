@@ -140,7 +140,7 @@ GETTER(get_window) {
 GETTER(get_flag) {
         Domain *d = userdata;
 
-        return sd_bus_message_append(reply, "b", (int) (str_equal(property, "Managed") ? d->managed : str_equal(property, "Stapling") ? d->config->stapling : d->served && d->live.n > 0));
+        return sd_bus_message_append(reply, "b", (int) (str_equal(property, "Managed") ? d->managed : str_equal(property, "Stapling") ? d->config->stapling : d->served && domain_used_facts(d)->n > 0));
 }
 
 GETTER(get_errors) {
@@ -164,18 +164,19 @@ int domain_bus_append_certificates(sd_bus_message *reply, const CertFactsList *f
 GETTER(get_certificates) {
         Domain *d = userdata;
 
-        return domain_bus_append_certificates(reply, &d->live);
+        return domain_bus_append_certificates(reply, domain_used_facts(d));
 }
 
 GETTER(get_revocation) {
         Domain *d = userdata;
+        const CertFactsList *used = domain_used_facts(d);
         int r = sd_bus_message_open_container(reply, 'a', "(ssssbtttus)");
 
-        for (size_t i = 0; r >= 0 && i < d->live.n; i++) {
-                OcspKnown k = ocsp_known(d->manager->ocsp, d, &d->live.items[i]);
+        for (size_t i = 0; r >= 0 && i < used->n; i++) {
+                OcspKnown k = ocsp_known(d->manager->ocsp, d, &used->items[i]);
 
                 if (k.source)
-                        r = sd_bus_message_append(reply, "(ssssbtttus)", str_or(d->live.items[i].spec, ""), k.source, k.status, k.url, (int) k.offered, k.from_usec, k.until_usec,
+                        r = sd_bus_message_append(reply, "(ssssbtttus)", str_or(used->items[i].spec, ""), k.source, k.status, k.url, (int) k.offered, k.from_usec, k.until_usec,
                                                   k.next_usec, (uint32_t) k.errors, k.last ? k.last->detail : "");
         }
         return r < 0 ? r : sd_bus_message_close_container(reply);
@@ -491,6 +492,7 @@ static uint64_t mix_string(uint64_t h, const char *s) {
 
 /* Everything that changes without a snapshot or a certificate changing; those two are in it by their own marks. */
 static uint64_t hash_state(const Domain *d) {
+        const CertFactsList *used = domain_used_facts(d);
         uint64_t h = UINT64_C(0xcbf29ce484222325);
 
         h = mix(mix(mix(h, (uint64_t) d->decision.action), (uint64_t) d->decision.reason), (uint64_t) d->decision.state);
@@ -500,8 +502,8 @@ static uint64_t hash_state(const Domain *d) {
         h = mix(mix(h, (uint64_t) domain_waiting_for(d)), d->checked);
         h = mix(mix(h, d->seen), (uint64_t) (uintptr_t) served_difference(d->manager->served, d));
         h = mix(mix_string(mix_string(h, d->decision.detail), d->job->last ? d->job->last->detail : NULL), d->job->n_log ? d->job->log[0].when_usec : 0);
-        for (size_t i = 0; i < d->live.n; i++)
-                h = mix_string(h, d->live.items[i].sha256);
+        for (size_t i = 0; i < used->n; i++)
+                h = mix_string(h, used->items[i].sha256);
         for (size_t i = 0; i < d->n_next_keys; i++)
                 h = mix_string(h, d->next_keys[i].sha256);
         for (size_t i = 0; i < d->job->persist_records.n; i++)

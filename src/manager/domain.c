@@ -18,6 +18,7 @@
 #include "manager/deliver.h"
 #include "manager/domain-bus.h"
 #include "manager/event.h"
+#include "manager/file-facts.h"
 #include "manager/manager-bus.h"
 #include "manager/ocsp.h"
 #include "manager/next-keys.h"
@@ -115,6 +116,7 @@ Domain *domain_free(Domain *d) {
         next_keys_done(d);
         decision_done(&d->decision);
         cert_facts_list_done(&d->live);
+        cert_facts_list_done(&d->files);
         job_free(d->job);
         managed_domain_free(d->own_config);
         free(d->servers);
@@ -127,6 +129,7 @@ Domain *domain_free(Domain *d) {
 void domain_borrow_config(Domain *d, const ManagedDomain *config) {
         d->config = config;
         d->own_config = managed_domain_free(d->own_config);
+        file_facts_read(d);
 }
 
 int domain_orphan(Domain *d) {
@@ -351,7 +354,7 @@ static uint64_t last_told_usec(const Job *job, const char *type) {
 
 /* Also for domains that are not renewed by us: that is when a word is needed most. md-manager-check.timer brings us here at least twice a day. */
 static void warn_if_expiring(Domain *d) {
-        uint64_t now = clock_now_usec(), at = decision_warn_at_usec(d->config, &d->live), until = domain_valid_until_usec(d);
+        uint64_t now = clock_now_usec(), at = decision_warn_at_usec(d->config, domain_used_facts(d)), until = domain_valid_until_usec(d);
         const char *kind = event_kind_to_string(EVENT_EXPIRING);
         char when[CLOCK_HUMAN_MAX];
 
@@ -431,6 +434,8 @@ void domain_evaluate(Domain *d) {
                 (void) log_failure(r, "%s: Cannot decide: %m", DOMAIN_NAME(d));
                 return;
         }
+        if (d->files.n > 0) /* what it is to be renewed with says nothing of what is in use */
+                d->decision.state = file_facts_cover(d) ? DOMAIN_STATE_COMPLETE : DOMAIN_STATE_INCOMPLETE;
         if (!is_retried(&d->decision) && d->job->errors > 0) {
                 /* An attempt that somebody asked for failed, and nothing is due: there is nothing to retry. What went wrong stays to be seen. */
                 d->job->errors = d->job->ca_errors = 0;
@@ -523,12 +528,17 @@ ProblemClass domain_waiting_for(const Domain *d) {
         }
 }
 
+const CertFactsList *domain_used_facts(const Domain *d) {
+        return d->files.n > 0 ? &d->files : &d->live;
+}
+
 uint64_t domain_valid_until_usec(const Domain *d) {
+        const CertFactsList *used = domain_used_facts(d);
         uint64_t until = 0;
 
-        for (size_t i = 0; i < d->live.n; i++)
-                if (until == 0 || d->live.items[i].not_after_usec < until)
-                        until = d->live.items[i].not_after_usec;
+        for (size_t i = 0; i < used->n; i++)
+                if (until == 0 || used->items[i].not_after_usec < until)
+                        until = used->items[i].not_after_usec;
         return until;
 }
 

@@ -38,6 +38,7 @@ struct Domain {
         Job *job;
         CertFactsList live; /* facts of domains/NAME/, read again when they may have changed */
         bool live_known;
+        CertFactsList files; /* facts of certificate files of the administrator's (MDCertificateFile), by number: in use instead; empty: there are none */
         bool seen;   /* … and every listener showed it (manager/served.h) */
         bool served; /* every server that uses it over TLS has handed the live set to its TLS module */
         NextKey next_keys[KEY_SPEC_MAX];
@@ -106,6 +107,9 @@ ProblemClass domain_waiting_for(const Domain *d);
 
 /* Whether the i-th server has handed the whole live set to its TLS module, or need not. */
 bool domain_is_served_by(const Domain *d, size_t i);
+
+/* What is in use: files of the administrator's, else the live set. */
+const CertFactsList *domain_used_facts(const Domain *d);
 
 /* When the certificate in use runs out, over all keys; 0: there is none. */
 uint64_t domain_valid_until_usec(const Domain *d);

@@ -185,31 +185,42 @@ static void explain_status(Explanation *e, const Domain *d, const char *name, co
                 explain_add(e, "certificate", name, k.next_usec, "it is asked again at %s", clock_format_utc(when, k.next_usec));
 }
 
-static void explain_certificate(Explanation *e, const Domain *d, const ReasonSlot *s) {
-        const CertFacts *f = s->cert;
+static void explain_certificate(Explanation *e, const Domain *d, const CertFacts *f, const char *name) {
         char when[CLOCK_HUMAN_MAX];
 
         if (!f) {
-                explain_add(e, "certificate", s->name, 0, "there is none");
+                explain_add(e, "certificate", name, 0, "there is none");
                 return;
         }
-        explain_add(e, "certificate", s->name, 0, "issued by %s, serial number %s", str_or(f->issuer, "an unknown issuer"), str_or(f->serial, "unknown"));
-        explain_add(e, "certificate", s->name, f->not_before_usec, "valid from %s", clock_format_utc(when, f->not_before_usec));
-        explain_add(e, "certificate", s->name, f->not_after_usec, "valid until %s", clock_format_utc(when, f->not_after_usec));
+        explain_add(e, "certificate", name, 0, "issued by %s, serial number %s", str_or(f->issuer, "an unknown issuer"), str_or(f->serial, "unknown"));
+        explain_add(e, "certificate", name, f->not_before_usec, "valid from %s", clock_format_utc(when, f->not_before_usec));
+        explain_add(e, "certificate", name, f->not_after_usec, "valid until %s", clock_format_utc(when, f->not_after_usec));
         if (f->received_usec > 0)
-                explain_add(e, "certificate", s->name, f->received_usec, "live since %s", clock_format_utc(when, f->received_usec));
+                explain_add(e, "certificate", name, f->received_usec, "live since %s", clock_format_utc(when, f->received_usec));
         if (!f->key_matches)
-                explain_add(e, "certificate", s->name, 0, "its private key is missing or belongs to another one");
-        if (strv_contains(s->job->revoked, f->sha256))
-                explain_add(e, "certificate", s->name, 0, "revoked");
-        explain_status(e, d, s->name, f);
+                explain_add(e, "certificate", name, 0, "its private key is missing or belongs to another one");
+        if (strv_contains(d->job->revoked, f->sha256))
+                explain_add(e, "certificate", name, 0, "revoked");
+        explain_status(e, d, name, f);
+}
+
+/* Files of the administrator's go by number. */
+static void explain_files(Explanation *e, const Domain *d) {
+        for (size_t i = 0; i < d->files.n; i++)
+                explain_certificate(e, d, &d->files.items[i], d->files.items[i].spec);
+        explain_add(e, "certificate", "source", 0, "files of the administrator's (MDCertificateFile)");
 }
 
 static void explain_live(Explanation *e, const Domain *d) {
+        if (d->files.n > 0) {
+                explain_files(e, d);
+                if (d->live.n == 0)
+                        return;
+        }
         for (size_t i = 0; i < key_specs_count(&d->config->keys); i++) {
                 ReasonSlot s = reason_slot(d->config, &d->live, d->job, i, 0);
 
-                explain_certificate(e, d, &s);
+                explain_certificate(e, d, s.cert, s.name);
         }
         if (d->live.n > 0 && d->job->live_ca_url)
                 explain_add(e, "certificate", "source", 0, "%s, with account %s", d->job->live_ca_url, str_or(d->job->live_account, "unknown"));
@@ -271,7 +282,7 @@ static void explain_window(Explanation *e, const ReasonSlot *s) {
 }
 
 static void explain_renewal(Explanation *e, const Domain *d) {
-        uint64_t now = clock_now_usec(), at = decision_renew_at_usec(d->config, &d->live, d->job), warn = decision_warn_at_usec(d->config, &d->live);
+        uint64_t now = clock_now_usec(), at = decision_renew_at_usec(d->config, &d->live, d->job), warn = decision_warn_at_usec(d->config, domain_used_facts(d));
         unsigned per_week = d->manager->settings.certificates_per_week;
         char when[CLOCK_HUMAN_MAX];
 

@@ -255,7 +255,7 @@ int status_format_domain(Domain *d, char **ret) {
         r = managed_domain_to_public_json(d->config, &o);
         if (r < 0)
                 return r;
-        if (add_switches(d->config, o) < 0 || add_state(d, o) < 0 || add_object(o, "cert", certificates(d, &d->live)) < 0 ||
+        if (add_switches(d->config, o) < 0 || add_state(d, o) < 0 || add_object(o, "cert", certificates(d, domain_used_facts(d))) < 0 ||
             json_add_time(o, "renew-at", renew_at_usec(d)) < 0 || json_add_bool(o, "watched", is_watched(d)) < 0 ||
             json_add_bool(o, "renew", is_due(d)) < 0)
                 return -ENOMEM;
@@ -265,7 +265,7 @@ int status_format_domain(Domain *d, char **ret) {
         if (r == 0)
                 r = add_renewal_info(d, o);
         if (r == 0)
-                r = json_add_bool(o, "served", d->served && d->live.n > 0);
+                r = json_add_bool(o, "served", d->served && domain_used_facts(d)->n > 0);
         if (r == 0)
                 r = json_add_time(o, "last-run", d->job->last_run_usec);
         if (r == 0)

@@ -242,6 +242,46 @@ def sample(families, name, **labels):
     return families[name][1].get(tuple(sorted(labels.items())))
 
 
+def test_files(m):
+    """Certificates that are files of the administrator's are shown by number with what is in them, on every page and to mdctl, and warned about near their end."""
+    name, base, cursor = "files.example.org", "/etc/ssl/files", m.cursor()
+    begin, end = (time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + days * DAY)) for days in (-25, 5))
+    for kind, key in (("rsa", "rsa:2048"), ("ec", "ec -pkeyopt ec_paramgen_curve:P-256")):
+        m.run(f"openssl req -x509 -newkey {key} -nodes -not_before {begin} -not_after {end} -subj '/O=Somebody/CN=Own' -addext subjectAltName=DNS:{name} -keyout {base}.{kind}.key -out {base}.{kind}.pem")
+    expected = [m.run(f"openssl x509 -in {base}.{kind}.pem -noout -fingerprint -sha256").out.partition("=")[2].strip().replace(":", "").lower() for kind in ("rsa", "ec")]
+    directives = "\n".join(f"MDCertificateFile {base}.{kind}.pem\nMDCertificateKeyFile {base}.{kind}.key" for kind in ("rsa", "ec"))
+    managed.add(m, name, directives=f"{directives}\nMDWarnWindow 10d")
+    apache.site(m, "unused", f"<MDomain unused.example.org>\nMDCertificateFile {base}.ec.pem\nMDCertificateKeyFile {base}.ec.key\n</MDomain>\n")
+    apache.reload(m)
+    try:
+        d = m.wait_for(lambda: len(domains(m).get(name, {}).get("cert", {})) == 3 and domains(m)[name], 20, "what is in the files")
+        assert [d["cert"][key]["sha256-fingerprint"] for key in ("0", "1")] == expected and d["cert"]["0"]["issuer-name"] == "/O=Somebody/CN=Own", d
+        assert (d["state"], d["renew-mode"], d["watched"], d["served"], d["renew"]) == (2, 0, False, True, False) and d["cert"]["valid"] and d["next"]["action"] == "nothing", d
+        shown = json.loads(m.https(name, "/.httpd/certificate-status")[2])
+        assert shown == {"valid": d["cert"]["valid"]} | {key: {k: d["cert"][key][k] for k in ("valid", "serial", "sha256-fingerprint")} for key in "01"}, shown
+        told = {k.partition("]")[2]: v for k, v in labels(get(m, "/server-status?auto")[2]).items() if k.startswith("ManagedDomain[1]")}
+        assert (told["Domain"], told["Status"], told["CheckAtFingerprint"], told["Activity"]) == (name, "good", expected[1], "Manual renew") and told["ValidUntil"], told
+        until = seconds(d["cert"]["1"]["valid"]["until"])
+        for text in (get(m, "/md-status?openmetrics")[2], managed.mdctl(m, "metrics").out):
+            assert sample(parse_openmetrics(text), "md_certificate_expiry_timestamp_seconds", domain=name, key="1") == until
+        assert [c[5] for c in managed.show(m, name)["Certificates"]] == expected and managed.show(m, name)["Served"]
+        explained = managed.mdctl(m, "explain", name).out
+        assert "issued by Own" in explained and "files of the administrator's (MDCertificateFile)" in explained and "there is none" not in explained, explained
+        managed.wait_event(m, name, "expiring", cursor)
+        unused = domains(m)["unused.example.org"]
+        assert unused["cert"]["0"]["sha256-fingerprint"] == expected[1] and unused["state"] == 1, unused       # its name is not in it
+
+        # Another file is another certificate as soon as Apache has read it.
+        m.run(f"openssl req -x509 -newkey rsa:2048 -nodes -days 80 -subj /CN=Other -addext subjectAltName=DNS:{name} -keyout {base}.rsa.key -out {base}.rsa.pem")
+        apache.reload(m)
+        m.wait_for(lambda: domains(m)[name]["cert"]["0"].get("issuer-name") == "/CN=Other", 20, "the other certificate")
+    finally:
+        managed.remove(m, name)
+        apache.no_site(m, "unused")
+        apache.reload(m)
+        m.wait_for(lambda: name not in domains(m), 20, "the domain to be gone")
+
+
 def test_metrics(m):
     """md-status?openmetrics and mdctl metrics are strict OpenMetrics with the same values: expiry for each key, next renewal, failures, reloads."""
     m.wait_for(lambda: domains(m)["good.example.org"].get("renewal-info"), 90, "the window that the CA suggests")

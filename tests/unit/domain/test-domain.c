@@ -10,6 +10,7 @@
 #include "base/string-util.h"
 #include "lib/test.h"
 
+#define LEAF "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"
 #define FINGERPRINT "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 static char **list_of(const char *text) {
@@ -37,6 +38,7 @@ static ManagedDomain *full_domain(void) {
         d->defined_line = 12;
         d->refused = strdup("two virtual hosts");
         d->served = list_of(FINGERPRINT);
+        (void) strv_extend(&d->file_certs, LEAF); /* it has blanks */
         return d;
 }
 
@@ -123,6 +125,8 @@ TEST(round_trip) {
         CHECK_STR(copy->refused, "two virtual hosts");
         CHECK_STR(copy->served[0], FINGERPRINT);
         CHECK(!copy->served[1]);
+        REQUIRE(copy->file_certs);
+        CHECK_STR(copy->file_certs[0], LEAF);
 }
 
 TEST(copy_of_little) {
@@ -346,6 +350,10 @@ TEST(server_members_of_others) {
                 { "{\"defined\":\"a.conf\"}", -EBADMSG },
                 { "{\"defined\":{\"file\":\"a\\tb\"}}", -EBADMSG },
                 { "{\"refused\":true}", -EBADMSG },
+                { "{\"file-certs\":[\"-----BEGIN CERTIFICATE-----\\nMAA=\\n-----END CERTIFICATE-----\\n\"]}", 0 },
+                { "{\"file-certs\":[\"-----BEGIN PRIVATE KEY-----\\nMAA=\\n-----END PRIVATE KEY-----\\n\"]}", -EBADMSG },
+                { "{\"file-certs\":[\"-----BEGIN CERTIFICATE-----\\nM\\tA=\\n\"]}", -EBADMSG },
+                { "{\"file-certs\":[\"\"]}", -EBADMSG },
                 { "{\"served\":[\"abc\"]}", -EBADMSG },
                 { "{\"served\":[\"" FINGERPRINT "0\"]}", -EBADMSG },
                 { "{\"served\":[\"0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef\"]}", -EBADMSG },
@@ -379,6 +387,8 @@ static const char *sample(const DomainMember *m) {
                 return "https://ca.example/dir";
         if (m->is_valid == domain_endpoint_is_valid)
                 return "*:443 a.org";
+        if (m->is_valid == domain_certificate_is_plausible)
+                return LEAF;
         return m->is_valid == domain_fingerprint_is_valid ? FINGERPRINT : "sample";
 }
 
