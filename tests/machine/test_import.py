@@ -5,6 +5,7 @@ import base64
 import contextlib
 import json
 import re
+import threading
 from pathlib import Path
 
 import apache
@@ -379,3 +380,71 @@ def test_hostile(m):
     assert refused.rc == 4, refused
     assert managed.mdctl(m, "import", "/etc/apache2/mods-available", check=False).rc == 1
     assert managed.mdctl(m, "import", "/nowhere", check=False).rc == 1
+
+
+def self_signed(m, name, days, key="rsa:2048"):
+    """A certbot's directory with a certificate of nobody's, valid for so many days: its fingerprint."""
+    live = f"/etc/letsencrypt/live/{name}"
+    m.run(f"mkdir -p {live} && openssl req -x509 -newkey {key} -nodes -keyout {live}/privkey.pem -out {live}/fullchain.pem -days {days} -subj /CN={name} "
+          f"-addext subjectAltName=DNS:{name} -addext basicConstraints=critical,CA:FALSE")
+    return fingerprint(m, f"{live}/fullchain.pem")
+
+
+def remarks(found):
+    return " ".join(text for item in found["Items"] for text in item["Remarks"])
+
+
+def test_into_configured(m):
+    """A domain that is configured already: what is taken over is served after a reload, what it replaces can be put back, and nothing older or unfit comes in."""
+    name = "config.example.org"
+    clear(m)
+    apache.modules(m, "md_manager")
+    managed.settings(m, ReloadIntervalSec=1)
+    managed.add(m, name, directives="MDRenewMode manual")
+    apache.restart(m)
+    m.wait_for(lambda: managed.is_known(m, name), 20, f"{name} to be known")
+    first = self_signed(m, name, 30)
+    old = f"/root/version-{name}"
+    m.run(f"cp -a /etc/letsencrypt {old}")
+    cursor = m.cursor()
+    found, _ = report(m, "/etc/letsencrypt")
+    assert configuration(found) == "" and found["Items"][0]["Target"] == name, found
+    managed.wait_event(m, name, "installed", cursor)
+    m.wait_for(lambda: m.certificate(name).fingerprint == first, 20, "it to be served")
+
+    second = self_signed(m, name, 60)
+    cursor = m.cursor()
+    found, _ = report(m, "--dry-run", "/etc/letsencrypt")
+    assert "goes to the archive" in remarks(found), found
+    report(m, "/etc/letsencrypt")
+    managed.wait_event(m, name, "installed", cursor)
+    m.wait_for(lambda: m.certificate(name).fingerprint == second, 20, "the newer one to be served")
+    found, _ = report(m, old, rc=3)
+    assert "is newer, and stays" in remarks(found) and m.certificate(name).fingerprint == second, found
+    self_signed(m, name, 90, key="ec -pkeyopt ec_paramgen_curve:P-256")
+    found, _ = report(m, "/etc/letsencrypt", rc=1)
+    assert "MDPrivateKeys" in remarks(found), found
+    managed.mdctl(m, "rollback", name)
+    m.wait_for(lambda: m.certificate(name).fingerprint == first, 20, "the first one to be back")
+
+
+def test_while_renewed(m):
+    """A domain that is being renewed at this moment is told, and not touched; afterwards what is there is newer."""
+    name = "renewed.example.org"
+    clear(m)
+    apache.modules(m, "md_manager")
+    m.ca.proxy.clear()
+    go = threading.Event()
+    m.ca.proxy.rule(kind="new-order", hold=go)
+    managed.add(m, name)
+    apache.restart(m)
+    m.wait_for(lambda: m.ca.proxy.count("new-account") > 0 and managed.show(m, name)["Job"] != "/", 60, "the renewal to be at the CA")
+    self_signed(m, name, 30)
+    try:
+        found, _ = report(m, "/etc/letsencrypt", rc=1)
+        assert "being renewed" in remarks(found), found
+    finally:
+        go.set()
+    managed.wait_served(m, name, deadline=60)
+    _, results = report(m, "/etc/letsencrypt", rc=3)
+    assert set(results.values()) == {"present"}, results
