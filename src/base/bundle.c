@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/bundle.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/string-util.h"
 
 enum { DIGITS_MAX = 7 };
+
+#define SEALS (F_SEAL_SHRINK|F_SEAL_GROW|F_SEAL_WRITE)
 
 bool bundle_name_is_valid(const char *name) {
         size_t n = strlen(name);
@@ -94,4 +99,39 @@ int bundle_parse(Secret *bytes, Bundle *ret) {
         *ret = b;
         b = (Bundle){ 0 };
         return BUNDLE_DONE;
+}
+
+int bundle_seal(int fd) {
+        return fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL|SEALS) < 0 ? -errno : 0;
+}
+
+static bool is_sealed(int fd, size_t *ret_size) {
+        int seals = fcntl(fd, F_GET_SEALS);
+        struct stat st;
+
+        if (seals < 0 || (seals & SEALS) != SEALS || fstat(fd, &st) < 0 || st.st_size < 0 || st.st_size > BUNDLE_SIZE_MAX)
+                return false;
+        *ret_size = (size_t) st.st_size;
+        return true;
+}
+
+int bundle_read(int fd, Bundle *ret) {
+        _auto_secret_ Secret *bytes = NULL;
+        size_t size, done = 0;
+
+        assert(ret);
+
+        if (!is_sealed(fd, &size))
+                return BUNDLE_E_INVALID;
+        bytes = secret_new_empty(size);
+        if (!bytes)
+                return -ENOMEM;
+        while (done < size) {
+                ssize_t n = pread(fd, bytes->data + done, size - done, (off_t) done);
+
+                if (n <= 0)
+                        return n < 0 ? -errno : BUNDLE_E_INVALID;
+                done += (size_t) n;
+        }
+        return bundle_parse(take_ptr(bytes), ret);
 }

@@ -35,6 +35,12 @@ bool bundle_name_is_valid(const char *name) _pure_;
 /* Writes one behind the others. BUNDLE_E_INVALID: the name or the size cannot be. */
 int bundle_write(int fd, const char *name, const void *data, size_t size);
 
+/* Nobody can change the memory (memfd_create(2) with MFD_ALLOW_SEALING) any more. */
+int bundle_seal(int fd);
+
+/* Reads memory that is sealed, which never waits for anybody; whatever else 'fd' may be is BUNDLE_E_INVALID. */
+int bundle_read(int fd, Bundle *ret);
+
 /* Takes 'bytes', also when it fails. */
 int bundle_parse(Secret *bytes, Bundle *ret);
 void bundle_done(Bundle *b);

@@ -4,25 +4,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-Secret *secret_new(const void *data, size_t size) {
+Secret *secret_new_empty(size_t size) {
         Secret *s;
-
-        assert(data || size == 0);
 
         if (size == SIZE_MAX)
                 return NULL;
         s = calloc(1, sizeof(*s));
         if (!s)
                 return NULL;
-        s->data = malloc(size + 1);
+        s->data = calloc(1, size + 1);
         if (!s->data) {
                 free(s);
                 return NULL;
         }
-        if (size > 0)
-                memcpy(s->data, data, size);
-        s->data[size] = '\0';
         s->size = size;
+        return s;
+}
+
+Secret *secret_new(const void *data, size_t size) {
+        Secret *s;
+
+        assert(data || size == 0);
+
+        s = secret_new_empty(size);
+        if (s && size > 0)
+                memcpy(s->data, data, size);
         return s;
 }
 

@@ -12,6 +12,8 @@ typedef struct Secret {
 
 /* Copies 'size' bytes. NULL: out of memory. */
 Secret *secret_new(const void *data, size_t size);
+/* Room for so many bytes, all zero. NULL: out of memory. */
+Secret *secret_new_empty(size_t size);
 Secret *secret_free(Secret *s);
 
 /* Wipes memory in a way that the compiler does not remove. */

@@ -2,10 +2,6 @@
 #include "manager/import-bus.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -15,9 +11,7 @@
 #include "manager/import-apply.h"
 #include "manager/manager-bus.h"
 
-#define SEALS (F_SEAL_SHRINK|F_SEAL_GROW|F_SEAL_WRITE)
-
-/* What the files of a call are. One of the three is set. */
+/* What the files of a call are: an account, or a certificate and what becomes of it. */
 typedef struct Kind {
         const char *format, *kind;
         int (*read_account)(const ImportSource *s, ImportAccount *ret, Problem **ret_problem);
@@ -46,47 +40,6 @@ static const Kind *find_kind(const Request *q) {
                 if (str_equal(kinds[i].format, q->format) && str_equal(kinds[i].kind, q->kind))
                         return &kinds[i];
         return NULL;
-}
-
-/* Sealed memory: whoever sent it cannot change it any more, and reading it does not wait for anything. */
-static int read_sealed(int fd, Secret **ret) {
-        _auto_secret_ Secret *bytes = NULL;
-        struct stat st;
-        int seals = fcntl(fd, F_GET_SEALS);
-        size_t done = 0;
-
-        if (seals < 0 || (seals & SEALS) != SEALS || fstat(fd, &st) < 0 || st.st_size < 0 || st.st_size > BUNDLE_SIZE_MAX)
-                return -EBADMSG;
-        bytes = secret_new("", 0);
-        if (!bytes)
-                return -ENOMEM;
-        free(bytes->data);
-        bytes->size = (size_t) st.st_size;
-        bytes->data = calloc(1, bytes->size + 1);
-        if (!bytes->data) {
-                bytes->size = 0;
-                return -ENOMEM;
-        }
-        while (done < bytes->size) {
-                ssize_t n = pread(fd, bytes->data + done, bytes->size - done, (off_t) done);
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n <= 0)
-                        return n < 0 ? -errno : -EBADMSG;
-                done += (size_t) n;
-        }
-        *ret = take_ptr(bytes);
-        return 0;
-}
-
-static int read_files(const Request *q, Bundle *ret) {
-        Secret *bytes = NULL;
-        int r = read_sealed(q->fd, &bytes);
-
-        if (r == 0)
-                r = bundle_parse(bytes, ret);
-        return r > 0 ? -EBADMSG : r;
 }
 
 static int run_account(Manager *m, const Kind *kind, const ImportSource *s, const Request *q, ImportReport *report, Problem **ret_problem) {
@@ -132,8 +85,8 @@ static int run(Manager *m, const Request *q, sd_bus_message *call, sd_bus_error 
 
         if (!kind || !bundle_name_is_valid(q->name))
                 return sd_bus_error_set(error, BUS_ERROR_INVALID, "There is no such format, no such kind, or the name is none");
-        r = read_files(q, &files);
-        if (r == -EBADMSG)
+        r = bundle_read(q->fd, &files);
+        if (r == BUNDLE_E_INVALID)
                 return sd_bus_error_set(error, BUS_ERROR_INVALID, "The files are no bundle in sealed memory");
         if (r == 0)
                 r = kind->read_account ? run_account(m, kind, &source, q, &report, &problem) : run_certificate(m, kind, &source, q, &report, &problem);

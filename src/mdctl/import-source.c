@@ -180,6 +180,7 @@ void import_source_done(ImportSource *s) {
 static int read_file(int fd, Secret **ret) {
         _auto_secret_ Secret *bytes = NULL;
         struct stat st;
+        size_t done = 0;
         ssize_t n;
 
         if (fstat(fd, &st) < 0)
@@ -188,19 +189,14 @@ static int read_file(int fd, Secret **ret) {
                 return -EMEDIUMTYPE;
         if (st.st_size > BUNDLE_FILE_MAX)
                 return -EFBIG;
-        bytes = secret_new("", 0);
+        bytes = secret_new_empty((size_t) st.st_size);
         if (!bytes)
                 return -ENOMEM;
-        free(bytes->data);
-        bytes->data = calloc(1, (size_t) st.st_size + 1);
-        if (!bytes->data)
-                return -ENOMEM;
-        for (; bytes->size < (size_t) st.st_size; bytes->size += (size_t) n) {
-                n = pread(fd, bytes->data + bytes->size, (size_t) st.st_size - bytes->size, (off_t) bytes->size);
-                if (n < 0)
-                        return -errno;
-                if (n == 0)
-                        break; /* it became shorter meanwhile */
+        while (done < bytes->size) {
+                n = pread(fd, bytes->data + done, bytes->size - done, (off_t) done);
+                if (n <= 0)
+                        return n < 0 ? -errno : -EAGAIN; /* it became shorter meanwhile */
+                done += (size_t) n;
         }
         *ret = take_ptr(bytes);
         return 0;
@@ -225,17 +221,18 @@ static int pack_file(ImportSource *s, const char *path, const char *name, int to
 int import_source_pack(ImportSource *s, const ImportItem *item, int *ret_fd) {
         _auto_close_ int fd = memfd_create("md-import", MFD_CLOEXEC|MFD_ALLOW_SEALING);
         size_t total = 0, n = 0;
+        int r;
 
         if (fd < 0)
                 return -errno;
         for (char *const *f = item->files; f && f[0] && f[1]; f += 2, n++) {
-                int r = n < BUNDLE_FILES_MAX ? pack_file(s, f[0], f[1], fd, &total) : -EFBIG;
+                r = n < BUNDLE_FILES_MAX ? pack_file(s, f[0], f[1], fd, &total) : -EFBIG;
 
                 if (r < 0)
                         return r;
         }
-        if (fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL|F_SEAL_SHRINK|F_SEAL_GROW|F_SEAL_WRITE) < 0)
-                return -errno;
-        *ret_fd = take_fd(fd);
-        return 0;
+        r = bundle_seal(fd);
+        if (r == 0)
+                *ret_fd = take_fd(fd);
+        return r;
 }

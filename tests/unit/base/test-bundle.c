@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/bundle.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -126,4 +127,40 @@ TEST(too_large) {
                 CHECK_INT(bundle_write(b, name, large, BUNDLE_FILE_MAX), 0);
         }
         CHECK_INT(bundle_parse(content(b), &bundle), BUNDLE_E_INVALID);
+}
+
+/* What is no sealed memory is not read. */
+TEST(sealed) {
+        static const char *const devices[] = { "/dev/zero", "/dev/null", "/proc/self/maps", "/" };
+        _auto_close_ int sealed = memfd_create("test", MFD_CLOEXEC|MFD_ALLOW_SEALING), open_one = memfd_create("test", MFD_CLOEXEC|MFD_ALLOW_SEALING),
+                         huge = memfd_create("test", MFD_CLOEXEC|MFD_ALLOW_SEALING);
+        _auto_bundle_ Bundle bundle = { 0 };
+        int pipes[2];
+
+        CHECK_INT(bundle_write(sealed, "a", "b", 1), 0);
+        CHECK_INT(bundle_seal(sealed), 0);
+        CHECK_INT(write(sealed, "x", 1), -1);
+        CHECK_INT(bundle_read(sealed, &bundle), 0);
+        REQUIRE(bundle.n == 1);
+        CHECK_STR(bundle.files[0].data, "b");
+        bundle_done(&bundle);
+
+        CHECK_INT(bundle_write(open_one, "a", "b", 1), 0);
+        CHECK_INT(bundle_read(open_one, &bundle), BUNDLE_E_INVALID);
+        CHECK_INT(fcntl(open_one, F_ADD_SEALS, F_SEAL_SHRINK|F_SEAL_GROW), 0); /* its content can change */
+        CHECK_INT(bundle_read(open_one, &bundle), BUNDLE_E_INVALID);
+        CHECK_INT(ftruncate(huge, (off_t) BUNDLE_SIZE_MAX + 1), 0);
+        CHECK_INT(bundle_seal(huge), 0);
+        CHECK_INT(bundle_read(huge, &bundle), BUNDLE_E_INVALID);
+        CHECK_INT(bundle_read(-1, &bundle), BUNDLE_E_INVALID);
+        for (size_t i = 0; i < ELEMENTSOF(devices); i++) {
+                _auto_close_ int fd = open(devices[i], O_RDONLY|O_CLOEXEC);
+
+                test_case("%s", devices[i]);
+                CHECK_INT(bundle_read(fd, &bundle), BUNDLE_E_INVALID);
+        }
+        REQUIRE(pipe(pipes) == 0); /* nobody writes: whoever reads it would wait */
+        CHECK_INT(bundle_read(pipes[0], &bundle), BUNDLE_E_INVALID);
+        (void) close(pipes[0]);
+        (void) close(pipes[1]);
 }
