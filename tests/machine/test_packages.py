@@ -35,6 +35,7 @@ def units(m):
 
 def test_beside_mod_md(m):
     """Installed beside a running mod_md: nothing breaks and nothing is switched over, the service runs, and it is said how to switch."""
+    m.write("/etc/apache2/conf-enabled/old.conf", "MDStoreDir /var/lib/apache2/md\n")      # its default is in /etc, which Debian's newest unit makes read-only
     apache.modules(m, "md")
     apache.restart(m)
     said = install(m)
@@ -42,7 +43,7 @@ def test_beside_mod_md(m):
     enabled = m.run("ls /etc/apache2/mods-enabled").out.split()
     assert "md.load" in enabled and "md_manager.load" not in enabled, enabled
     assert "md_manager" in said.out + said.err and "conflict" in (said.out + said.err).lower(), said
-    m.run("a2dismod -q md && a2enmod -q md_manager && systemctl restart apache2")
+    m.run("rm /etc/apache2/conf-enabled/old.conf && a2dismod -q md && a2enmod -q md_manager && systemctl restart apache2")
     assert m.http("localhost")[0] == 200
 
 
