@@ -161,6 +161,24 @@ def certbot(suite):
     return _unpacked(suite, "certbot", ["certbot"], ("usr",))
 
 
+MAIL = "postfix dovecot-imapd".split()
+
+
+def mail(suite):
+    """A layer with Postfix and Dovecot over a suite's image, likewise only unpacked: the topic that wants them sets them up."""
+    base = image(suite)
+
+    def make(root):
+        whole = root.with_name("whole")
+        _mmdebstrap(suite, "extract", MAIL, whole)
+        root.mkdir()
+        for top in ("usr", "etc/postfix", "etc/dovecot"):
+            _move_new(whole / top, base / top, root / top)
+        for directory in (root, root / "etc"):
+            directory.chmod(0o755)
+    return _made(f"mail-{suite}", host.digest(suite, MAIL, base.name, inspect.getsource(mail), inspect.getsource(_move_new)), make)
+
+
 def _move_new(source, base, target):
     """Moves what is in 'source' and not in 'base': the image's own files stay what they are."""
     for path in sorted(source.rglob("*")):

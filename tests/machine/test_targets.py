@@ -327,11 +327,31 @@ def test_hostile_store(m):
 
 
 def test_sandbox(m):
-    """The program may change nothing but what its targets name: not the store, not a place beside them; and others cannot look into it."""
-    declare(m, "narrow", f"[Target]\nDomain={NAME}\n[FullChain]\nPath=/srv/tls/narrow.pem\n")
-    m.write("/run/systemd/system/md-targets.service.d/trace.conf", "[Service]\nExecStartPost=/bin/sh -c '! touch /usr/x && ! touch /etc/systemd/x && ! touch /var/lib/md-manager/x && touch /etc/y && rm /etc/y'\n")
-    m.run("systemctl daemon-reload")
+    """The unit may write to no place that could make somebody root, nor to the store; the program, from when it has read what is declared, to nothing but the very directories of its targets."""
+    declare(m, "00-narrow", f"[Target]\nDomain={NAME}\n[FullChain]\nPath=/srv/tls/narrow.pem\n")
+    places = ("/usr/x", "/etc/systemd/system/x.service", "/etc/cron.d/x", f"{managed.STORE}/x", f"{CONF}/x.conf")
+    m.write("/run/systemd/system/md-targets.service.d/probe.conf",
+            "[Service]\n" + "".join(f"ExecStartPost=/bin/sh -c '! touch {place}'\n" for place in places) + "ExecStartPost=/bin/sh -c 'touch /etc/x && rm /etc/x'\n")
+    m.run("install -d /etc/cron.d; systemctl daemon-reload")
     run(m)
     m.run("rm -r /run/systemd/system/md-targets.service.d && systemctl daemon-reload")
     assert m.unit(UNIT)["CapabilityBoundingSet"] == "cap_chown cap_dac_override cap_fowner", m.unit(UNIT)["CapabilityBoundingSet"]
-    forget(m, "narrow")
+    # While it waits for the lock of each target, the directory of the last one makes room for another one of the same name.
+    for number in range(8):
+        declare(m, f"wait-{number:02}", f"[Target]\nDomain={NAME}\n[FullChain]\nPath=/srv/tls/narrow-{number}.pem\n")
+    declare(m, "zz-moved", f"[Target]\nDomain={NAME}\n[FullChain]\nPath=/srv/moved/a.pem\n")
+    m.run("install -d /srv/moved")
+    cursor = m.cursor()
+    holder = m.start(["flock", "-x", f"{managed.STORE}/servers/lock", "sleep", "30"])
+    m.wait_for(lambda: m.run(["flock", "-n", "-s", f"{managed.STORE}/servers/lock", "true"], check=False).rc != 0, 10, "the lock to be held")
+    m.run(["systemctl", "start", "--no-block", UNIT])
+    m.wait_for(lambda: m.run(f"ls -l /proc/$(systemctl show -P MainPID {UNIT})/fd | grep -q servers/lock", check=False).rc == 0, 20, "the program to wait for the lock")
+    m.run("mv /srv/moved /srv/before && install -d /srv/moved")
+    m.wait_for(lambda: m.unit(UNIT)["ActiveState"] in ("inactive", "failed"), 60, "the program to end")
+    holder.stop()
+    told = " ".join(entry["MESSAGE"] for entry in m.journal("_SYSTEMD_UNIT=" + UNIT, after=cursor))
+    if "There is no Landlock here" not in told:
+        assert states(m)["zz-moved"] == ("failed", "Cannot write /srv/moved/a.pem: Permission denied"), (states(m), told)
+        assert not m.exists("/srv/moved/a.pem")
+    assert m.exists("/srv/tls/narrow-7.pem"), told
+    m.run(f"rm {CONF}/*.conf")
