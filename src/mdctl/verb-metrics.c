@@ -158,6 +158,18 @@ static void sink(const char *text, void *userdata) {
         (void) fputs(text, userdata);
 }
 
+/* What the metrics are made of. */
+static int print_json(const Mdctl *c, const Collection *all) {
+        _auto_json_ JsonObject *o = json_object_new_object(), *domains = json_object_new_array();
+
+        for (size_t i = 0; domains && i < all->metrics.n_domains; i++)
+                if (json_object_array_add(domains, json_object_get(all->domains[i])) < 0)
+                        return mdctl_oom();
+        if (!o || !domains || json_add_object(o, "Manager", json_object_get(all->manager)) < 0 || json_add_object(o, "Domains", take_ptr(domains)) < 0)
+                return mdctl_oom();
+        return format_json(c, o);
+}
+
 /* All or nothing: who puts this into a file for the node exporter wants no half of it. */
 int verb_metrics(Mdctl *c, char *const *arguments) {
         _cleanup_(collection_done) Collection all = { 0 };
@@ -166,6 +178,8 @@ int verb_metrics(Mdctl *c, char *const *arguments) {
         r = collect_domains(c, &all);
         if (r == MDCTL_DONE)
                 r = collect_manager(c, &all);
+        if (r == MDCTL_DONE && c->json != JSON_OFF)
+                return print_json(c, &all);
         if (r == MDCTL_DONE)
                 metrics_write(&all.metrics, sink, stdout);
         return r;

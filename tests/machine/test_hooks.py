@@ -137,6 +137,7 @@ def test_units(m):
     assert shown["TimeoutStartUSec"] == "5min" and shown["Description"] == "Hook for event errored of example.org", shown
     assert int(shown["MemoryMax"]) == 512 * 1024**2 and shown["TasksMax"] == "256", shown
     assert (shown["ProtectSystem"], shown["PrivateTmp"], shown["NoNewPrivileges"]) == ("strict", "yes", "yes"), shown
+    assert (shown["RestrictSUIDSGID"], shown["LockPersonality"], shown["ProtectKernelTunables"]) == ("yes", "yes", "no"), shown
     assert not shown.get("CapabilityBoundingSet"), shown
     assert unit in m.run(["systemctl", "status", "--no-pager", "system-md\\x2dhook.slice"]).out
     m.run(["busctl", "call", *LAUNCHER, "Cancel", "s", unit])
@@ -303,6 +304,7 @@ def test_drop_ins(m):
         run_hook(m, event)
     renewed, errored = (wait_call(m, "example.org", event, cursor) for event in ("renewed", "errored"))
     assert renewed["environment"]["SITE"] == errored["environment"]["SITE"] == "ours"
+    assert {"/usr/local/bin", "/usr/bin", "/usr/sbin"} <= set(renewed["environment"]["PATH"].split(":")), renewed["environment"]
     assert renewed["environment"]["ONLY"] == "renewed" and "ONLY" not in errored["environment"]
     assert renewed["environment"]["MD_NAME"] == "example.org" and renewed["uid"] == 1000 != errored["uid"], (renewed, errored)
     m.run("rm -r /etc/systemd/system/md-hook-.service.d /etc/systemd/system/md-hook-renewed-.service.d; systemctl daemon-reload")

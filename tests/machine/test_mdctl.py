@@ -302,3 +302,14 @@ def test_domain(m):
     domain(m, "add", "other.example.org", code=4, user="alice")
     removed = domain(m, "remove", "mail.example.org")
     assert "taken it up" in removed.out and not m.exists(path) and not managed.is_known(m, "mail.example.org"), removed
+
+
+def test_json_everywhere(m):
+    """Whatever mdctl prints, it prints as JSON, too, on one line for each answer."""
+    managed.mdctl(m, "renew", "--force", "example.org")
+    for words in (["list"], ["show", "example.org"], ["explain", "example.org"], ["log", "example.org"], ["events"], ["timeline"], ["check"], ["reload"], ["export", "example.org"],
+                  ["metrics"], ["archive", "example.org"], ["domain", "list"], ["hook", "list"], ["account", "list"], ["tlsa", "example.org"], ["version"],
+                  ["renew", "--force", "example.org"], ["renew", "--force", "--no-wait", "example.org"]):
+        out = managed.mdctl(m, "--json=short", *words).out
+        assert out.count("\n") == 1 and isinstance(json.loads(out), (dict, list)), (words, out[:300])
+    assert {"Manager", "Domains"} == set(asked(m, "metrics"))
