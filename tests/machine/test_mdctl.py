@@ -231,6 +231,9 @@ def completed(m, *words, user="alice"):
 def test_completion_bash(m):
     """bash completes commands, options and their values, and names of domains and accounts from the bus, for any user."""
     [account] = [e["Id"] for e in asked(m, "account", "list")]
+    managed.mdctl(m, "renew", "--force", "example.org")
+    sets = [str(e["Set"]) for e in asked(m, "archive", "example.org")]
+    assert sets and sorted(completed(m, "rollback", "example.org", "")) == sorted(sets), sets
     for words, expected in ((["sh"], ["show"]), (["show", "exam"], ["example.org"]), (["--no-pager", "log", ""], ["example.org"]), (["account", "show", "ACME"], [account]),
                             (["list", "--json", "=", "sh"], ["short"]), (["export", "--priv"], ["--private-key"]), (["show", "example.org", ""], []), (["hook", "te"], ["test"]),
                             (["hook", "test", ""], ["example.org"]), (["hook", "test", "example.org", "rene"], ["renewing", "renewed"]), (["-n", "5", "log", "e"], ["example.org"]),
