@@ -13,7 +13,6 @@
 #include "arpa.h"
 #include "base/cleanup.h"
 #include "base/string-util.h"
-#include "base/strv.h"
 #include "crypto/cert.h"
 #include "crypto/key.h"
 #include "domains.h"
@@ -67,10 +66,6 @@ static const char *name_asked_for(conn_rec *c, const SSL *ssl) {
         return copy;
 }
 
-static bool domain_allows_tls_alpn01(const ManagedDomain *d) {
-        return !d->challenges || strv_contains(d->challenges, "tls-alpn-01");
-}
-
 /* A pair that is being replaced just now does not fit together. */
 static void add_answer(conn_rec *c, StoreView *v, const char *name, const KeySpec *spec, apr_array_header_t *answers) {
         StoreViewAnswer answer;
@@ -88,7 +83,7 @@ static apr_array_header_t *find_answers(conn_rec *c, const Domains *domains, con
         const ManagedDomain *d = matching_find(domains->matching, name);
         bool fallback = true;
 
-        if (!d || d->refused || !domain_allows_tls_alpn01(d))
+        if (!d || d->refused || !domain_allows_challenge(d, "tls-alpn-01"))
                 return answers;
 
         add_answer(c, domains->store, name, &(KeySpec){ .type = KEY_TYPE_DEFAULT }, answers);

@@ -35,7 +35,7 @@ static bool token_is_usable(const char *token) {
 
 static bool type_is_usable(const char *type) {
         return !str_is_empty(type) && strlen(type) <= ACME_CHALLENGE_TYPE_MAX &&
-                type[strspn(type, "abcdefghijklmnopqrstuvwxyz0123456789-")] == '\0';
+                type[strspn(type, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-")] == '\0';
 }
 
 static bool issuer_is_usable(const char *name) {
@@ -97,6 +97,7 @@ int acme_challenge_parse(JsonObject *o, AcmeChallenge *ret) {
                 acme_challenge_done(&ch);
                 return -ENOMEM;
         }
+        str_to_lower(ch.type);
         *ret = ch;
         return 0;
 }

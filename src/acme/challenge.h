@@ -27,7 +27,7 @@ typedef enum AcmeChallengeStatus {
 DECLARE_ENUM_TABLE(acme_challenge_status, AcmeChallengeStatus);
 
 typedef struct AcmeChallenge {
-        char *type, *url, *token;
+        char *type, *url, *token; /* the type in lower case, whatever the CA writes */
         char **issuers;    /* dns-persist-01, which has no token: names of the CA that the record may be for; NULL: not said, or malformed */
         char *account_uri; /* dns-persist-01: how the CA calls the account in it; NULL: not said */
         AcmeChallengeStatus status;

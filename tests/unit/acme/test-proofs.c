@@ -208,7 +208,7 @@ TEST(addresses_and_wildcards) {
                            "{\"status\": \"pending\", \"finalize\": \"" CA "o/1/f\", \"authorizations\": [\"" CA "a/1\", \"" CA "a/2\"]}" },
                 { "POST post-as-get " CA "a/1", 200, "",
                   "{\"status\": \"pending\", \"identifier\": {\"type\": \"ip\", \"value\": \"2001:db8::1\"}, \"challenges\": ["
-                  "{\"type\": \"http-01\", \"url\": \"" CA "c/1\", \"token\": \"tok1\", \"status\": \"pending\"}]}" },
+                  "{\"type\": \"HTTP-01\", \"url\": \"" CA "c/1\", \"token\": \"tok1\", \"status\": \"pending\"}]}" },
                 { "POST post-as-get " CA "a/2", 200, "",
                   "{\"status\": \"pending\", \"wildcard\": true, \"identifier\": {\"type\": \"dns\", \"value\": \"w.test\"}, \"challenges\": ["
                   "{\"type\": \"dns-01\", \"url\": \"" CA "c/2\", \"token\": \"tok2\", \"status\": \"pending\"}]}" },
