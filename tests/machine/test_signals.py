@@ -129,6 +129,15 @@ def test_bus_dies(m):
     m.wait_for(lambda: managed.show(m, name)["NextUSec"] == at and managed.timer_is(m, name, at), 30, "the timer to be as it was")
 
 
+def test_shutdown(m):
+    """The machine goes down: the manager ends well, before the bus does."""
+    for _ in range(3):
+        m.wait_active("md-manager.service")
+        m.reboot()
+        told = m.run("journalctl -b -1 -u md-manager.service -o cat --no-pager").out
+        assert "md-manager.service: Deactivated successfully." in told and "Failed with result" not in told, told
+
+
 def test_fails_in_a_row(m):
     """However often the manager dies in a row, it comes again."""
     for _ in range(7):
