@@ -36,6 +36,7 @@ static const char *const reason_table[_REASON_MAX] = {
         [REASON_MANUAL] = "renew-mode-manual",
         [REASON_UNUSED] = "unused",
         [REASON_REFUSED] = "refused",
+        [REASON_UNMANAGED] = "unmanaged",
 };
 
 static const char *const state_table[] = {

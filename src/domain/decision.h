@@ -44,6 +44,7 @@ typedef enum DecisionReason {
         REASON_MANUAL,         /* MDRenewMode manual */
         REASON_UNUSED,         /* no virtual host uses it and the mode is not 'always' */
         REASON_REFUSED,        /* the server disabled it; ManagedDomain.refused says why */
+        REASON_UNMANAGED,      /* no server names it any more, and something of it is still to be cleared away */
         _REASON_MAX,
 } DecisionReason;
 

@@ -290,7 +290,7 @@ static int reply_retry(Domain *d, sd_bus_message *call, int outcome, sd_bus_erro
                                          str_or(d->config->refused, "no server names this domain any more"));
 
         default:
-                return sd_bus_error_setf(error, BUS_ERROR_NOTHING_TO_DO, "%s: Nothing failed that could be tried again", DOMAIN_NAME(d));
+                return sd_bus_error_setf(error, BUS_ERROR_NOTHING_TO_DO, "%s: Nothing failed that waits for its next attempt", DOMAIN_NAME(d));
         }
 }
 

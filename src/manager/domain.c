@@ -394,6 +394,17 @@ static uint64_t held_until(const Domain *d, const char **ret_why) {
         return MAX_OF(MAX_OF(initial, paused), vetoed);
 }
 
+/* It is there for as long as a record that it has in the DNS is still to be taken back. What was decided before does not count any more. */
+static void take_leave(Domain *d) {
+        DomainState state = d->decision.state;
+
+        decision_done(&d->decision);
+        d->decision = (Decision){ .reason = REASON_UNMANAGED, .state = state };
+        d->decision.detail = strdup("no server names it any more; what it set up in the DNS is still to be taken back"); /* none: nobody misses much */
+        d->wanted_usec = 0;
+        schedule_update(d->manager->schedule, d);
+}
+
 void domain_evaluate(Domain *d) {
         const char *held_why = NULL;
         int r;
@@ -403,8 +414,7 @@ void domain_evaluate(Domain *d) {
         if (d->renewal || d->activation_retry) /* its end brings us back */
                 return;
         if (!d->managed) {
-                d->wanted_usec = 0;
-                schedule_update(d->manager->schedule, d);
+                take_leave(d);
                 return;
         }
         keep_settings(d);

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/string-util.h"
+#include "domain/name.h"
 #include "domain/reason.h"
 #include "manager/challenge-type.h"
 #include "manager/ocsp.h"
@@ -299,11 +300,20 @@ static void explain_renewal(Explanation *e, const Domain *d) {
         if (warn > 0)
                 explain_add(e, "renewal", "warning", warn, "you are warned from %s on", clock_format_utc(when, warn));
         if (per_week > 0)
-                explain_add(e, "renewal", "budget", 0, "%zu obtained for these names within 7 days; CertificatesPerWeek=%u lets go on before it counts circles",
+                explain_add(e, "renewal", "budget", 0, "%zu obtained for these names within 7 days; at %u (CertificatesPerWeek=) no more are by themselves",
                             job_count_issued(d->job, usec_sub(now, 7 * USEC_PER_DAY)), per_week);
 }
 
 /* --- How it can be proven --- */
+
+static bool is_for_some(const Domain *d, ChallengeType type) {
+        if (type != CHALLENGE_TYPE_HTTP01 && type != CHALLENGE_TYPE_TLS_ALPN01)
+                return false;
+        STRV_FOREACH(name, d->config->names)
+                if (domain_name_is_wildcard(*name))
+                        return true;
+        return false;
+}
 
 static void explain_challenges(Explanation *e, const Domain *d) {
         for (ChallengeType type = 0; type < _CHALLENGE_TYPE_MAX; type++) {
@@ -312,7 +322,8 @@ static void explain_challenges(Explanation *e, const Domain *d) {
                 if (why_not)
                         explain_add(e, "challenge", challenge_type_to_string(type), 0, "cannot be used: %s", why_not);
                 else
-                        explain_add(e, "challenge", challenge_type_to_string(type), 0, d->config->challenges ? "is used: MDCAChallenges names it" : "can be used");
+                        explain_add(e, "challenge", challenge_type_to_string(type), 0, "%s%s", d->config->challenges ? "is used: MDCAChallenges names it" : "can be used",
+                                    is_for_some(d, type) ? ", but not for wildcards" : "");
         }
 }
 

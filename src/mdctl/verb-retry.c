@@ -52,7 +52,12 @@ static int start(Mdctl *c, Retry *r) {
         int k;
 
         k = client_call(c, (ClientMethod){ r->path, BUS_INTERFACE_DOMAIN, "Retry" }, &error, &reply, NULL);
-        return k < 0 ? client_tell(&error, NULL) : job_wait_started(&r->wait, reply);
+        if (k >= 0)
+                return job_wait_started(&r->wait, reply);
+        k = client_tell(&error, NULL);
+        if (k == MDCTL_NOTHING_TO_DO && c->json == JSON_OFF)
+                fprintf(stderr, "'mdctl renew --force %s' renews it all the same.\n", r->name);
+        return k;
 }
 
 /* What failed was no renewal: nobody tells when the other things end. */

@@ -289,6 +289,24 @@ def test_teardown_fails(m):
     wait_torn_down(m, "example.org", cursor)
 
 
+def test_record_left(m):
+    """A domain that is not configured any more, and whose record is not taken back, says that this is what it is still there for."""
+    name = "left.example.org"
+    with otherwise(m, "teardown", "#!/bin/sh\nexit 1\n"):
+        cursor = m.cursor()
+        add(m, name)
+        apache.reload(m)
+        managed.wait_served(m, name)
+        m.wait_journal("_SYSTEMD_UNIT=md-manager.service", after=cursor, where=lambda e: f"_acme-challenge.{name} was not taken back" in e["MESSAGE"])
+        managed.remove(m, name)
+        apache.reload(m)
+        m.wait_for(lambda: not managed.show(m, name)["Managed"], 20, "that to be known")
+        shown = managed.show(m, name)
+        assert (shown["Action"], shown["Reason"], shown["NextUSec"]) == ("nothing", "unmanaged", 0) and "taken back" in shown["Detail"], shown
+    m.run("systemctl restart md-manager")
+    m.wait_for(lambda: not managed.is_known(m, name), 60, "the domain to be forgotten")
+
+
 def test_event(m):
     """MDMessageCmd is asked about each challenge, before the CA looks; when it disagrees the type fails and the answer is taken back."""
     m.write("/usr/local/lib/md-test/veto", "#!/bin/sh\necho \"asked $*\"\ncase $1 in challenge-setup:http-01:*) exit 5;; esac\nexit 0\n", mode=0o755)
