@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 
 #include "ap_mmn.h"
-#include "apr_strings.h"
 #include "http_config.h"
 #include "http_log.h"
 #include "http_protocol.h"
@@ -31,6 +30,7 @@
 #include "snapshot.h"
 #include "status.h"
 #include "store-view.h"
+#include "takeover.h"
 
 #if !AP_MODULE_MAGIC_AT_LEAST(20120211, 105)
 #error "httpd 2.4.48 or later is needed: certificates are handed over by its ssl_add_cert_files hooks"
@@ -60,16 +60,10 @@ static bool same_directory(const char *a, const char *b) {
         return str_equal(a, b);
 }
 
-static bool is_store_of_mod_md(apr_pool_t *p, const char *path) {
-        struct stat st;
-
-        return stat(apr_pstrcat(p, path, "/md_store.json", NULL), &st) == 0;
-}
-
 static int check_store_dir(const Configuration *c, apr_pool_t *ptemp) {
         if (!c->store_dir || same_directory(c->store_dir, STORE_DIR))
                 return OK;
-        if (is_store_of_mod_md(ptemp, c->store_dir)) {
+        if (takeover_is_store(ptemp, c->store_dir)) {
                 ap_log_error(APLOG_MARK, APLOG_ERR, 0, c->base,
                              "%s: MDStoreDir is %s, a store of mod_md. Take it over with 'mdctl import %s', then remove MDStoreDir, or see md-manager-migration(7).",
                              c->store_dir_place, c->store_dir, c->store_dir);
@@ -149,6 +143,7 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
                 return OK;
 
         domains_tell(c);
+        takeover_warn(c, STORE_DIR, ptemp);
         return open_store(c, ptemp, &store);
 }
 

@@ -189,6 +189,10 @@ def test_in_place(m):
     apache.modules(m, "md_manager")
     refused = apache.configtest(m)
     assert refused.rc != 0 and f"mdctl import {OLD}" in refused.err, refused
+    m.write("/etc/apache2/conf-enabled/md.conf", managed.GLOBAL)
+    told = apache.configtest(m)
+    assert told.rc == 0 and f"1 of the managed domains ({name})" in told.err and "new certificates will be ordered" in told.err, told
+    m.write("/etc/apache2/conf-enabled/md.conf", managed.GLOBAL + "MDStoreDir md\n")
     m.ca.proxy.clear()
     take, place, swap, _ = commands("FROM mod_md")
     with visitors(m, name):
@@ -196,6 +200,7 @@ def test_in_place(m):
             type_in(m, lines)
         wait_managed(m, name)
         assert m.certificate(name).fingerprint == served and m.ca.proxy.count() == 0
+        assert "will be ordered" not in apache.configtest(m).err
         assert Certificate(m.run(["cat", f"{OLD}/domains/{name}/pubcert.pem"]).out.encode()).fingerprint == served
 
 
