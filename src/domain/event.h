@@ -10,7 +10,7 @@ typedef enum EventKind {
         EVENT_RENEWED,        /* a new set is live in the store */
         EVENT_INSTALLED,      /* a server was seen serving it */
         EVENT_ERRORED,        /* an attempt failed */
-        EVENT_EXPIRING,       /* the warn window is open, and nothing has renewed it: at most once a day */
+        EVENT_EXPIRING,       /* the warn window is open, and nothing has renewed it: at each step of urgency, and once a day */
         EVENT_RELOAD_FAILED,
         EVENT_RELOAD_PENDING, /* no reload is possible or wanted: somebody has to */
         EVENT_SERVED_DIFFERS, /* after a reload the server still serves something else */
@@ -18,6 +18,9 @@ typedef enum EventKind {
         EVENT_RENEWAL_INFO,   /* the CA says when to renew (RFC 9773), and it is news */
         EVENT_ROLLED_BACK,    /* an earlier set is live again: somebody wanted that */
         EVENT_TARGET_FAILED,  /* another service does not have what it is to have (md-manager.targets(5)) */
+        EVENT_RATE_LIMITED,   /* the CA says that it is asked too much */
+        EVENT_REVOKED,        /* a certificate of the domain was, or the CA says so */
+        EVENT_CONFIGURATION_REFUSED, /* the server disabled the domain */
         EVENT_CHALLENGE_SETUP, /* of hooks that a challenge waits for (launcher/challenge-hook.h) */
         EVENT_CHALLENGE_TEARDOWN,
         EVENT_OCSP_RENEWED, /* of what is stapled */

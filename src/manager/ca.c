@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/string-util.h"
+#include "manager/event.h"
 #include "store/ca-limit.h"
 
 /* What is kept is only to spare the CA: without it everything goes on, too. */
@@ -86,7 +87,11 @@ void ca_failed(Domain *d, const char *ca_url, const Problem *problem) {
                 return;
         }
         if (r == CA_LIMIT_ALL)
-                log_warning("%s limits us (said to %s and to %s): nothing is asked of it until %s.", ca_url, other, DOMAIN_NAME(d), clock_format_utc(when, until));
+                event_tell(d, EVENT_RATE_LIMITED, problem, "%s limits us (said to %s and to this one): nothing is asked of it for any domain until %s: %s", ca_url, other,
+                           clock_format_utc(when, until), problem->detail);
+        else
+                event_tell(d, EVENT_RATE_LIMITED, problem, "%s says that it is asked too much: %s%s%s", ca_url, problem->detail, problem->retry_after_usec > 0 ? "; not again before " : "",
+                           problem->retry_after_usec > 0 ? clock_format_utc(when, problem->retry_after_usec) : "");
         keep(d->manager);
 }
 

@@ -18,10 +18,12 @@
 #include "manager/deliver.h"
 #include "manager/domain-bus.h"
 #include "manager/event.h"
+#include "manager/expiry.h"
 #include "manager/file-facts.h"
 #include "manager/manager-bus.h"
 #include "manager/ocsp.h"
 #include "manager/next-keys.h"
+#include "manager/refusal.h"
 #include "manager/reload-unit.h"
 #include "manager/reload.h"
 #include "manager/renewal-info.h"
@@ -114,6 +116,7 @@ Domain *domain_free(Domain *d) {
         manager_count_fault(d->manager, &d->faulty, false);
         sd_event_source_disable_unref(d->activation_retry);
         next_keys_done(d);
+        free(d->refusal);
         decision_done(&d->decision);
         cert_facts_list_done(&d->live);
         cert_facts_list_done(&d->files);
@@ -345,27 +348,6 @@ static void act(Domain *d) {
         schedule_update(d->manager->schedule, d);
 }
 
-static uint64_t last_told_usec(const Job *job, const char *type) {
-        for (size_t i = 0; i < job->n_log; i++)
-                if (str_equal(job->log[i].type, type))
-                        return job->log[i].when_usec;
-        return 0;
-}
-
-/* Also for domains that are not renewed by us: that is when a word is needed most. md-manager-check.timer brings us here at least twice a day. */
-static void warn_if_expiring(Domain *d) {
-        uint64_t now = clock_now_usec(), at = decision_warn_at_usec(d->config, domain_used_facts(d)), until = domain_valid_until_usec(d);
-        const char *kind = event_kind_to_string(EVENT_EXPIRING);
-        char when[CLOCK_HUMAN_MAX];
-
-        if (at == 0 || now < at || usec_sub(now, last_told_usec(d->job, kind)) < USEC_PER_DAY)
-                return;
-        event_tell(d, EVENT_EXPIRING, d->job->errors > 0 ? d->job->last : NULL, "The certificate %s %s, and it is not renewed yet: %s",
-                   until <= now ? "expired" : "expires", clock_format_relative(when, until, now),
-                   d->job->errors > 0 && d->job->last ? d->job->last->detail : str_or(d->decision.detail, "no reason is known"));
-        domain_save_job(d);
-}
-
 static bool is_retried(const Decision *decision) {
         switch (decision->reason) {
 
@@ -454,8 +436,8 @@ void domain_evaluate(Domain *d) {
         }
         activation_check_installed(d);
         served_update(d->manager->served, d);
-        if (d->decision.action == DECISION_NOTHING || d->decision.action == DECISION_WAIT)
-                warn_if_expiring(d);
+        refusal_update(d);
+        expiry_update(d->manager->expiry, d);
         renewal_info_update(d);
         act(d);
         next_keys_update(d);

@@ -47,6 +47,8 @@ struct Domain {
 
         Decision decision;
         uint64_t live_since_usec; /* monotonic: when the live set became that; 0: before our start */
+        char *refusal;    /* why the server disabled it, as it was looked at last; NULL: it did not */
+        bool refusal_known;
         bool reload_told; /* that somebody has to reload by hand, for what is live now */
         Renewal *renewal;
         bool pressed;     /* somebody wants a failed attempt repeated now, whatever holds it back; until that one ended */
@@ -55,6 +57,7 @@ struct Domain {
 
         uint64_t wanted_usec; /* when it is to be looked at again; 0: no time */
         uint64_t armed_usec;  /* what its transient timer says; 0: none */
+        uint64_t checked_usec; /* what it said when systemd was asked whether it is there (manager/timer-check.h) */
         sd_event_source *activation_retry;
         Domain *turn_next, *turn_previous; /* manager/turns.h */
         bool job_touched; /* somebody changed job.json, perhaps ourselves */

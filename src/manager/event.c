@@ -12,6 +12,7 @@
 #include "base/message-ids.h"
 #include "base/string-util.h"
 #include "manager/courier.h"
+#include "manager/expiry.h"
 #include "manager/manager-bus.h"
 #include "manager/public.h"
 #include "manager/renewal.h"
@@ -34,6 +35,9 @@ static const struct {
         [EVENT_RENEWAL_INFO] = { MESSAGE_RENEWAL_INFO, "renewal-info", LOG_NOTICE },
         [EVENT_TARGET_FAILED] = { MESSAGE_TARGET_FAILED, "target-error", LOG_ERR },
         [EVENT_ROLLED_BACK] = { MESSAGE_ROLLED_BACK, "rolled-back", LOG_NOTICE },
+        [EVENT_RATE_LIMITED] = { MESSAGE_RATE_LIMITED, "rate-limited", LOG_WARNING },
+        [EVENT_REVOKED] = { MESSAGE_REVOKED, "revoked", LOG_WARNING },
+        [EVENT_CONFIGURATION_REFUSED] = { MESSAGE_CONFIGURATION_REFUSED, "refused", LOG_ERR },
         [EVENT_STORE_DAMAGED] = { MESSAGE_STORE_DAMAGED, "store-error", LOG_WARNING },
         [EVENT_OCSP_RENEWED] = { MESSAGE_OCSP_RENEWED, "ocsp-renewed", LOG_INFO },
         [EVENT_OCSP_ERRORED] = { MESSAGE_OCSP_ERRORED, "ocsp-error", LOG_WARNING },
@@ -54,6 +58,16 @@ const char *event_log_type(EventKind kind) {
         return kinds[kind].log_type;
 }
 
+/* What nothing renews becomes more urgent with every step towards its end. */
+static int priority_of(const Domain *d, EventKind kind) {
+        static const int expiring[_EXPIRY_STEP_MAX] = {
+                [EXPIRY_FAR] = LOG_NOTICE,  [EXPIRY_NOTICED] = LOG_NOTICE, [EXPIRY_NEAR] = LOG_WARNING,
+                [EXPIRY_NEARER] = LOG_ERR,  [EXPIRY_LAST_DAY] = LOG_CRIT,  [EXPIRY_PASSED] = LOG_ALERT,
+        };
+
+        return kind == EVENT_EXPIRING ? expiring[expiry_step_of(d)] : kinds[kind].priority;
+}
+
 static void tell_journal(Domain *d, EventKind kind, const Problem *problem, const char *text) {
         LogField fields[] = {
                 { "MD_NAME", DOMAIN_NAME(d) },
@@ -63,7 +77,7 @@ static void tell_journal(Domain *d, EventKind kind, const Problem *problem, cons
                 { "MD_SUBPROBLEMS", problem ? problem->subproblems : NULL },
         };
 
-        log_full(kinds[kind].priority, 0, kinds[kind].message_id, fields, ELEMENTSOF(fields), "%s: %s", DOMAIN_NAME(d), text);
+        log_full(priority_of(d, kind), 0, kinds[kind].message_id, fields, ELEMENTSOF(fields), "%s: %s", DOMAIN_NAME(d), text);
 }
 
 static int add_field(char ***fields, const char *key, const char *value) {
@@ -139,7 +153,7 @@ static int add_live(char ***fields, const LiveSet *set) {
         return r;
 }
 
-static int collect_fields(const Domain *d, const Problem *problem, const char *text, const LiveSet *set, char ***ret) {
+static int collect_fields(const Domain *d, EventKind kind, const Problem *problem, const char *text, const LiveSet *set, char ***ret) {
         _auto_strv_ char **fields = NULL;
         int r;
 
@@ -148,6 +162,8 @@ static int collect_fields(const Domain *d, const Problem *problem, const char *t
                 r = add_field(&fields, "MD_DETAIL", text);
         if (r == 0)
                 r = add_field(&fields, "MD_PROBLEM", problem ? problem->type : NULL);
+        if (r == 0 && kind == EVENT_EXPIRING)
+                r = add_field(&fields, "MD_URGENCY", expiry_step_to_string(expiry_step_of(d)));
         if (r == 0)
                 r = add_live(&fields, set);
         if (r == 0)
@@ -164,7 +180,7 @@ int event_collect_fields(const Domain *d, EventKind kind, const Problem *problem
         _cleanup_(live_set_done) LiveSet set = { 0 };
         int r = read_live(d, kind, &set);
 
-        return r < 0 ? r : collect_fields(d, problem, text, &set, ret);
+        return r < 0 ? r : collect_fields(d, kind, problem, text, &set, ret);
 }
 
 static void run_hook(Domain *d, EventKind kind, const Problem *problem, const char *text) {
@@ -175,11 +191,13 @@ static void run_hook(Domain *d, EventKind kind, const Problem *problem, const ch
 
         r = read_live(d, kind, &set);
         if (r == 0)
-                r = collect_fields(d, problem, text, &set, &fields);
+                r = collect_fields(d, kind, problem, text, &set, &fields);
         if (r == 0 && is_about_certificate(kind) && set.fingerprints) {
                 subject = strv_join(set.fingerprints, " ");
                 r = subject ? 0 : -ENOMEM;
         }
+        if (r == 0 && kind == EVENT_EXPIRING) /* another step is news */
+                r = str_replace(&subject, expiry_step_to_string(expiry_step_of(d)));
         if (r < 0)
                 (void) log_failure(r, "%s: Cannot tell hooks of '%s': %m", DOMAIN_NAME(d), event_kind_to_string(kind));
         else

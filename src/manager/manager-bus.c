@@ -3,6 +3,7 @@
 #include "manager/manager-bus.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -412,12 +413,40 @@ void manager_bus_event(Domain *d, const char *event, const Problem *problem, con
                 (void) log_failure(r, "Cannot send signal Event: %m");
 }
 
+void manager_bus_general_event(Manager *m, const char *event, const char *text) {
+        int r = m->bus && sd_bus_is_ready(m->bus) > 0 ? sd_bus_emit_signal(m->bus, BUS_PATH, BUS_INTERFACE_MANAGER, "Event", "sssst", event, "", text, "", clock_now_usec()) : 0;
+
+        if (r < 0)
+                (void) log_failure(r, "Cannot send signal Event: %m");
+}
+
 void manager_bus_hook_ended(Domain *d, const char *event, const LauncherHookEnd *end) {
         int r = sd_bus_emit_signal(d->manager->bus, BUS_PATH, BUS_INTERFACE_MANAGER, "HookEnded", "ssssii", event, DOMAIN_NAME(d), end->unit, end->result,
                                    (int32_t) end->code, (int32_t) end->status);
 
         if (r < 0)
                 (void) log_failure(r, "Cannot send signal HookEnded: %m");
+}
+
+/* What is only waiting for its turn is not running. */
+static size_t count_running(const Manager *m) {
+        const char *path;
+        size_t n = 0;
+        Task *t;
+
+        MAP_FOREACH(m->tasks, path, t)
+                n += renewal_of(t) && t->state != TASK_QUEUED;
+        return n;
+}
+
+static size_t count_waiting(const Manager *m) {
+        const char *path;
+        size_t n = 0;
+        Task *t;
+
+        MAP_FOREACH(m->tasks, path, t)
+                n += renewal_of(t) && t->state == TASK_QUEUED;
+        return n;
 }
 
 static const char *plural(size_t n) {
@@ -427,13 +456,18 @@ static const char *plural(size_t n) {
 /* One line for systemctl status, and the properties: once for everything that changed in a round. */
 static int tell_status(sd_event_source *source, void *userdata) {
         Manager *m = userdata;
+        size_t n_running = count_running(m), n_waiting = count_waiting(m), n_complaints = strv_length(servers_complaints(m->servers)) + strv_length(m->left_out) / 2;
         const Domain *next = schedule_next(m->schedule);
         uint64_t ocsp = ocsp_next_usec(m->ocsp);
-        char when[CLOCK_HUMAN_MAX], ocsp_when[CLOCK_HUMAN_MAX];
+        char when[CLOCK_HUMAN_MAX], ocsp_when[CLOCK_HUMAN_MAX], waiting[40] = "", complaints[40] = "";
 
         (void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
-        (void) service_notify_status("%zu domain%s, %zu with problems, %zu renewal%s running%s; next: %s%s%s%s%s", map_size(m->domains), plural(map_size(m->domains)), m->n_faulty,
-                                     map_size(m->tasks), plural(map_size(m->tasks)),
+        if (n_waiting > 0)
+                (void) snprintf(waiting, sizeof(waiting), ", %zu waiting", n_waiting);
+        if (n_complaints > 0)
+                (void) snprintf(complaints, sizeof(complaints), ", %zu complaint%s", n_complaints, plural(n_complaints));
+        (void) service_notify_status("%zu domain%s, %zu with problems%s, %zu renewal%s running%s%s; next: %s%s%s%s%s", map_size(m->domains), plural(map_size(m->domains)), m->n_faulty,
+                                     complaints, n_running, plural(n_running), waiting,
                                      reload_waits_for_somebody(m) ? ", reload by hand pending" : reload_is_under_way(m) ? ", reload pending" : "", next ? DOMAIN_NAME(next) : "nothing", next ? " at " : "",
                                      next ? clock_format_utc(when, next->wanted_usec) : "", ocsp > 0 ? "; OCSP next at " : "", ocsp > 0 ? clock_format_utc(ocsp_when, ocsp) : "");
         (void) sd_bus_emit_properties_changed(m->bus, BUS_PATH, BUS_INTERFACE_MANAGER, "Domains", "Renewals", "NextRenewalDomain", "NextRenewalUSec",

@@ -15,6 +15,7 @@ void manager_bus_update_status(Manager *m);
 
 /* Signal Event. */
 void manager_bus_hook_ended(Domain *d, const char *event, const LauncherHookEnd *end);
+void manager_bus_general_event(Manager *m, const char *event, const char *text); /* about no single domain */
 void manager_bus_event(Domain *d, const char *event, const Problem *problem, const char *text);
 
 /* For the method handlers of all interfaces: polkit's answer for one of our actions about a domain or unit ("" when it is about all). Returns as polkit_authorize(). */

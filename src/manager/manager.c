@@ -31,6 +31,7 @@
 #include "manager/courier.h"
 #include "manager/domain-bus.h"
 #include "manager/domain.h"
+#include "manager/expiry.h"
 #include "manager/hook-test.h"
 #include "manager/job-bus.h"
 #include "manager/listing.h"
@@ -47,6 +48,7 @@
 #include "manager/staging.h"
 #include "manager/status.h"
 #include "manager/targets.h"
+#include "manager/timer-check.h"
 #include "manager/turns.h"
 #include "manager/worker-bus.h"
 #include "manager/worker-open.h"
@@ -181,6 +183,8 @@ Manager *manager_free(Manager *m) {
         m->renewal_info = renewal_info_free(m->renewal_info);
         m->ocsp = ocsp_free(m->ocsp);
         m->served = served_free(m->served);
+        m->expiry = expiry_free(m->expiry);
+        m->timer_check = timer_check_free(m->timer_check);
         m->reload_calendar = reload_calendar_free(m->reload_calendar);
         m->targets = targets_free(m->targets);
         if (m->tasks)
@@ -330,6 +334,7 @@ void manager_check(Manager *m) {
         turns_add_all(m->turns);
         servers_look(m->servers);
         absence_look(m->absence);
+        timer_check_look(m->timer_check);
         reload_calendar_check(m->reload_calendar);
         served_retry(m->served);
         status_check(m->shown);
@@ -410,6 +415,10 @@ int manager_start(Manager *m) {
                 r = ocsp_new(m, &m->ocsp);
         if (r >= 0)
                 r = served_new(m, &m->served);
+        if (r >= 0)
+                r = expiry_new(m, &m->expiry);
+        if (r >= 0)
+                r = timer_check_new(m, &m->timer_check);
         if (r >= 0)
                 r = reload_calendar_new(m, &m->reload_calendar);
         if (r >= 0)

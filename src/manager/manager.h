@@ -26,8 +26,10 @@ typedef struct Renewal Renewal;   /* manager/renewal.h */
 typedef struct Schedule Schedule; /* manager/schedule.h */
 typedef struct RenewalInfo RenewalInfo; /* manager/renewal-info.h */
 typedef struct Adoption Adoption; /* manager/adoption.h */
+typedef struct TimerCheck TimerCheck; /* manager/timer-check.h */
 typedef struct Turns Turns;       /* manager/turns.h */
 typedef struct HookTest HookTest; /* manager/hook-test.h */
+typedef struct Expiry Expiry;     /* manager/expiry.h */
 typedef struct Listing Listing;   /* manager/listing.h */
 typedef struct Absence Absence;   /* manager/absence.h */
 typedef struct Served Served;     /* manager/served.h */
@@ -53,6 +55,8 @@ typedef struct Manager {
         RenewalInfo *renewal_info;
         Ocsp *ocsp;
         Served *served;
+        Expiry *expiry;
+        TimerCheck *timer_check;
 
         Map *domains;  /* name → Domain */
         Map *units;    /* md-renew@….service → Domain, borrowed */

@@ -285,6 +285,7 @@ void ocsp_item_note_revoked(const OcspItem *i) {
                         continue;
                 if (job_note_revoked(d->job, f->sha256) < 0 || (i->key_compromised && job_note_revoked_key(d->job, f->key_sha256) < 0))
                         (void) log_oom();
+                event_tell(d, EVENT_REVOKED, NULL, "The CA says (OCSP) that certificate %s was revoked", i->serial);
                 domain_save_job(d);
         }
 }

@@ -14,6 +14,7 @@
 #include "crypto/key.h"
 #include "manager/account-request.h"
 #include "manager/accounts.h"
+#include "manager/event.h"
 #include "manager/job-bus.h"
 #include "manager/renewal-keys.h"
 #include "manager/sign-account.h"
@@ -226,9 +227,11 @@ static void tell_revoked(Revocation *r) {
         if (cert_info_read(r->items[r->current].cert, &info) < 0)
                 return;
         text = str_printf("Certificate %s was revoked%s", info.serial, r->by_certificate_key ? ", by its own key" : "");
-        log_full(LOG_NOTICE, 0, MESSAGE_REVOKED, fields, ELEMENTSOF(fields), "%s: %s.", r->task.subject, str_or(text, "A certificate was revoked"));
-        if (d && text && job_log_add(d->job, clock_now_usec(), "revoked", info.serial, text) == 0)
+        if (d && text) {
+                event_tell(d, EVENT_REVOKED, NULL, "%s", text);
                 domain_save_job(d);
+        } else
+                log_full(LOG_NOTICE, 0, MESSAGE_REVOKED, fields, ELEMENTSOF(fields), "%s: %s.", r->task.subject, str_or(text, "A certificate was revoked"));
         count_as_revoked(r, &info);
         forget_key(r, &info);
         cert_info_done(&info);

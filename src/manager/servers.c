@@ -17,6 +17,7 @@
 #include "manager/adoption.h"
 #include "manager/domain.h"
 #include "manager/listing.h"
+#include "manager/manager-bus.h"
 #include "manager/reading.h"
 #include "manager/reload-unit.h"
 #include "manager/reload.h"
@@ -286,6 +287,7 @@ static void complain(Servers *s, const char *id, const char *why, const char *wh
                 return;
         log_full(LOG_ERR, 0, MESSAGE_SNAPSHOT_REFUSED, fields, ELEMENTSOF(fields), "%s. %s", line, what_next);
         (void) strv_extend(&s->complaints, line);
+        manager_bus_general_event(s->manager, "snapshot-refused", line);
 }
 
 /* What counts of one server: what was found, the last good one when it cannot be read, NULL when there is none. */
