@@ -30,6 +30,12 @@ def test_first(m):
     assert serial(m, "first.test") in told["MESSAGE"], told["MESSAGE"]
     found, = kept(m, "first.test")
     assert found["status"] == "good" and found["valid"]["until"] and found["response"], found
+    assert managed.show(m, "first.test")["Stapling"] and revocation(m, "first.test") == ("ocsp", "good")
+    assert "OCSP: good, stapled until" in managed.mdctl(m, "show", "first.test").out
+    assert "says that it is good" in managed.mdctl(m, "explain", "first.test").out
+    properties = managed.call(m, "/org/mdmanager1", "org.freedesktop.DBus.Properties", "GetAll", "s", "org.mdmanager1.Manager")[0]
+    assert properties["Staplings"]["data"][:2] == [1, 1] and properties["NextOcspUSec"]["data"] > 0, properties
+    assert "OCSP next at" in m.unit("md-manager.service")["StatusText"]
 
 
 def test_others(m):
@@ -139,7 +145,8 @@ def test_must_staple(m):
     managed.wait_event(m, "must.test", "installed", cursor, deadline=120)
     wait_stapled(m, "must.test")
     shown = json.loads(m.read(f"{managed.STORE}/status/must.test.json"))["cert"]["p-256"]["ocsp"]
-    assert shown["status"] == "good" and shown["valid"]["until"] and shown["renewal"], shown
+    assert shown["status"] == "good" and shown["valid"]["until"] and shown["renewal"] and shown["url"], shown
+    assert 'md_revocation_status{domain="must.test",key="p-256",md_revocation_status="good"} 1' in managed.mdctl(m, "metrics").out
     responder.start(revoked=[f"{managed.STORE}/domains/must.test/pubcert.p-256.pem"], signer="pebble", ca="pebble")
     cursor = m.cursor()
     m.run(f"systemctl stop md-manager && rm -r {managed.STORE}/ocsp/must.test && systemctl start md-manager")
