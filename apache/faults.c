@@ -260,9 +260,27 @@ static void doubt_files(const Configuration *c, const ManagedDomain *d, apr_pool
                 doubt_pair("MDFallbackCertificate", fallback->cert_file, fallback->key_file, p, texts);
 }
 
+const char *fault_of_command(const char *directive, char *const *command, apr_pool_t *p) {
+        if (!command || !command[0] || access(command[0], X_OK) == 0)
+                return NULL;
+        if (errno == EACCES && geteuid() != 0) /* hooks have another user */
+                return NULL;
+        return apr_psprintf(p, "%s %s cannot be run: %s", directive, command[0], strerror(errno));
+}
+
+/* Commands are there when they are wanted, or the launcher says so. */
+static void doubt_command(const ManagedDomain *d, apr_pool_t *p, apr_array_header_t *texts) {
+        const char *why = fault_of_command("MDChallengeDns01", d->dns01_cmd, p);
+
+        if (why)
+                doubt(texts, why);
+}
+
 void faults_doubt(const Configuration *c, const ManagedDomain *d, apr_pool_t *p, apr_array_header_t *texts) {
-        if (pass_is_test())
+        if (pass_is_test()) {
                 doubt_files(c, d, p, texts);
+                doubt_command(d, p, texts);
+        }
         doubt_ca(d, p, texts);
         if (d->protocol && strv_length(d->names) > 1)
                 doubt(texts, apr_psprintf(p, "with MDCertificateProtocol tailscale a certificate has one name, %s", d->name));

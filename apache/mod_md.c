@@ -23,6 +23,7 @@
 #include "directives.h"
 #include "domains.h"
 #include "fallback.h"
+#include "faults.h"
 #include "https.h"
 #include "ocsp.h"
 #include "pair-memory.h"
@@ -103,6 +104,13 @@ static void tell_about_children(const Configuration *c, StoreView *store, apr_po
                              "The server's children will answer no challenge, staple nothing and show no status: %s.", why);
 }
 
+static void tell_about_command(const Configuration *c, const char *directive, char *const *command, apr_pool_t *p) {
+        const char *why = fault_of_command(directive, command, p);
+
+        if (why)
+                ap_log_error(APLOG_MARK, APLOG_WARNING, 0, c->base, "%s.", why);
+}
+
 /* Without store there are no certificates, and the TLS module would stop the server with less to go by than this. What stops the
  * server is told in any pass, because there will be no other. */
 static int open_store(const Configuration *c, apr_pool_t *p, StoreView **ret) {
@@ -144,6 +152,8 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
 
         domains_tell(c);
         takeover_warn(c, STORE_DIR, ptemp);
+        tell_about_command(c, "MDMessageCmd", c->message_cmd, ptemp);
+        tell_about_command(c, "MDNotifyCmd", c->notify_cmd, ptemp);
         return open_store(c, ptemp, &store);
 }
 

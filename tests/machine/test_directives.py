@@ -352,12 +352,19 @@ def test_domains_alone(m):
         "MDCertificateAuthority ZeroSSL": "ZeroSSL gives no account without MDExternalAccountBinding",
         "MDCACertificateFile none.pem": "there is no file /etc/apache2/none.pem",
         "MDStapleOthers off": "has no effect inside <MDomain>",
+        "MDChallengeDns01 /no/such/program setup": "MDChallengeDns01 /no/such/program cannot be run: No such file or directory",
+        "MDChallengeDns01 /etc/passwd": "MDChallengeDns01 /etc/passwd cannot be run: Permission denied",
     }
     for lines, (rc, said) in zip(doubts, try_all(m, [in_section(lines, "case.example.org") for lines in doubts])):
         assert rc == 0 and "is not managed" not in said and doubts[lines] in said, (lines, said)
     enough = in_section("MDChallengeDns01 /bin/true\nMDMember *.case.example.org " + " ".join(f"n{n}.case.example.org" for n in range(120)), "case.example.org")
     (rc, said), = try_all(m, [enough])
     assert rc == 0 and "puts at most" not in said, said
+
+    for directive in ("MDMessageCmd", "MDNotifyCmd"):
+        (rc, said), (ran, nothing) = try_all(m, [f"MDomain case.example.org\n{directive} {program}" for program in ("/no/such/program", "/bin/true")])
+        assert rc == 0 and f"{directive} /no/such/program cannot be run: No such file or directory" in said, said
+        assert ran == 0 and "cannot be run" not in nothing, nothing
 
     load(m, "MDomain good.example.org\n", "good.example.org")
     rc, said = test_apache.configure(m, "MDStrict on\nMDomain good.example.org\n" + in_section("MDPrivateKeys P-257", "case.example.org"))
