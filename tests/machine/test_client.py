@@ -67,7 +67,7 @@ def test_looking(m):
     assert all(shown[key] == told[key] for key in ("Name", "Names", "State", "Action", "NextUSec", "ValidUntilUSec", "Served", "KeySpecs")), (shown, told)
     assert [list(fact)[:3] for fact in client(m, "explain", "example.org")] and client(m, "log", "example.org", user="alice")[0][0] > 0
     assert client(m, "timeline") == [[shown["ValidUntilUSec"], "example.org"]]
-    assert client(m, "check") == [] == mdctl(m, "check") and client(m, "hook", "list") == [] and client(m, "tlsa", "example.org")[0][0] == "rsa"
+    assert client(m, "check") == [] == mdctl(m, "check") and client(m, "hook", "list") == [] == client(m, "targets") and client(m, "tlsa", "example.org")[0][0] == "rsa"
     [account] = client(m, "account", "list")
     assert client(m, "account", "show", account[0])["Id"] == account[0] == mdctl(m, "account", "show", account[0])["Id"]
     assert client(m, "metrics")["domains"][0]["Name"] == "example.org" and client(m, "archive", "example.org") is not None

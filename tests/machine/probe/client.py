@@ -111,6 +111,9 @@ class Client:
     def archive(self, name):
         return self.domain(name, "ListArchive")
 
+    def targets(self):
+        return self.properties(ROOT, "Manager")["Targets"]
+
     def rollback(self, name):
         return self.domain(name, "Rollback", "t", 0)
 
