@@ -161,6 +161,8 @@ class FaultProxy:
         self.network, self.port, self.upstream = network, port, upstream
         self.requests = []
         self.rules = []
+        self.fresh = False              # no authorization is to be given out twice
+        self.given_out = set()
         self.closing = threading.Event()
         self._lock = threading.Lock()
         self._upstream_context = ssl.create_default_context()
@@ -258,11 +260,37 @@ class FaultProxy:
                 rule.adapt(request, own)
                 return own
         answer = upstream.ask(request)
+        if self.fresh and self._is_reused(request, answer):
+            return self._once_more(request, rules, answer)
         for rule in rules:
             if rule.drop == "after":
                 return None
             rule.adapt(request, answer)
         return answer
+
+
+    # Pebble, told to reuse no percent of the authorizations, does so for one in a hundred orders all the same. A test that waits for a challenge would wait
+    # in vain: the client is told that its nonce was bad, and what it orders again has another authorization. Nobody has seen the first one.
+
+    def _is_reused(self, request, answer):
+        if request.kind != "new-order" or answer.status != 201:
+            return False
+        with self._lock:
+            known = set(answer.json["authorizations"]) & self.given_out
+            self.given_out.update(answer.json["authorizations"])
+        return bool(known)
+
+    def _once_more(self, request, rules, answer):
+        with self._lock:
+            self.requests = [r for r in self.requests if r is not request]
+            for rule in rules:
+                rule.seen, rule.used = rule.seen - 1, rule.used - 1
+        body = {"type": "urn:ietf:params:acme:error:badNonce", "detail": "an authorization of before", "status": 400}
+        told = Answer(400, [("Content-Type", "application/problem+json")], json.dumps(body).encode())
+        for name, value in answer.headers:
+            if name.lower() == "replay-nonce":
+                told.set(name, value)
+        return told
 
 
 class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):

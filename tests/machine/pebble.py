@@ -52,6 +52,7 @@ class Pebble:
         self.start()
         if proxy:
             self.proxy = faultproxy.FaultProxy(machine.network, PORT, self.certificate, self.key, BEHIND)
+            self.proxy.fresh = not reuse
 
     def _start(self, program, *arguments, environment=None):
         with open(self.directory / f"{program}.log", "ab") as log:
@@ -79,6 +80,8 @@ class Pebble:
         environment = {"PEBBLE_WFE_NONCEREJECT": str(s["reject_nonces"]), "PEBBLE_AUTHZREUSE": str(s["reuse"])}
         environment |= {"PEBBLE_VA_SLEEPTIME": str(s["delays"])} if s["delays"] else {"PEBBLE_VA_NOSLEEP": "1"}
         environment |= s["environment"] or {}
+        if self.proxy:
+            self.proxy.fresh = not s["reuse"]
         self.process = self._start("pebble", "-config", path, "-dnsserver", s["dns"],
                                    *(["-strict"] if s["strict"] else []), environment=environment)
         for port in (BEHIND if self.with_proxy else PORT, MANAGEMENT):
