@@ -268,6 +268,7 @@ def descendants(m, follower):
 
 def test_mdctl_starts_the_manager(m):
     """mdctl works when the manager does not run: the bus starts it. When it cannot be started, that is said."""
+    wait_quiet(m)           # a worker that just begins would have it started again
     m.run("systemctl stop md-manager")
     assert "example.org" in managed.mdctl(m, "list").out
     assert m.active(MANAGER_UNIT)
