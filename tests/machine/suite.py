@@ -12,6 +12,9 @@
     tests/run --list                       what there is
     tests/run --keep renew                 when a test fails, waits and says how to enter its machine
 
+When everything runs, up to five pieces of work (a topic, a check, a flavour of the unit tests) that had a failure are tried a second
+time at the end, with nothing beside them; what passes only then is named before the count. Tests that are named have one try.
+
 As root, on Debian. What is missing is installed; images and builds are kept in $MD_TEST_CACHE or /var/cache/md-manager-tests."""
 
 import argparse
@@ -42,11 +45,12 @@ CHECKED = "trixie"
 
 
 class Report:
-    """One line for each test, and the count at the end."""
+    """One line for each test of a piece of work."""
+
+    lock = threading.Lock()
 
     def __init__(self):
-        self.passed, self.failed, self.skipped = 0, [], 0
-        self.lock = threading.Lock()
+        self.passed, self.failed = [], []
 
     def line(self, name, seconds, failure=None, proves=None):
         with self.lock:
@@ -59,13 +63,40 @@ class Report:
                 self.failed.append(name)
                 host.say("        " + str(failure).rstrip().replace("\n", "\n        "))
             else:
-                self.passed += 1
+                self.passed.append(name)
+
+
+class Result:
+    """What came out of the whole run: a report for each piece of work, and one for its second try if it had one."""
+
+    MOST_AGAIN = 5      # where more fails, it is not by chance
+
+    def __init__(self):
+        self.reports = {}
+        self.again = {}
+
+    def failed_work(self):
+        return [function for function, report in self.reports.items() if report.failed]
+
+    def worth_another_try(self):
+        work = self.failed_work()
+        return work if len(work) <= self.MOST_AGAIN else []
 
     def end(self):
-        if self.failed:
-            host.say("\nfailed: " + ", ".join(self.failed))
-        host.say(f"{self.passed} passed, {len(self.failed)} failed")
-        return 1 if self.failed or not self.passed else 0
+        passed = [name for report in self.reports.values() for name in report.passed]
+        failed, unsteady = [], []
+        for function, report in self.reports.items():
+            second = self.again.get(function, Report())
+            for name in report.failed:
+                (unsteady if name in second.passed else failed).append(name)
+            failed += [name for name in second.failed if name not in report.failed]
+        if unsteady:
+            host.say("\npassed only at the second try, alone: " + ", ".join(unsteady))
+        if failed:
+            host.say("\nfailed: " + ", ".join(failed))
+        count = len(set(passed) - set(failed)) + len(unsteady)
+        host.say(f"{count} passed, {len(failed)} failed")
+        return 1 if failed or not count else 0
 
 
 class Wanted:
@@ -269,10 +300,10 @@ def plan(wanted):
 keep_machines = False
 
 
-def at_once(report, functions, jobs):
-    """Calls the functions, 'jobs' of them at a time."""
+def at_once(result, work, jobs):
+    """Does the work, functions that take a report, 'jobs' of them at a time; 'result' has the report of each."""
     waiting = queue.SimpleQueue()
-    for function in functions:
+    for function in work:
         waiting.put(function)
 
     def worker():
@@ -281,8 +312,9 @@ def at_once(report, functions, jobs):
                 function = waiting.get_nowait()
             except queue.Empty:
                 return
+            report = result[function] = Report()
             try:
-                function()
+                function(report)
             except BaseException as error:      # pylint: disable=broad-except
                 report.line("(the run itself)", 0, "".join(traceback.format_exception(error)))
 
@@ -294,13 +326,18 @@ def at_once(report, functions, jobs):
             thread.join(0.5)
 
 
-def work_through(report, work, jobs):
-    """Makes the images, then does the work, and at the end what must be alone."""
+def work_through(result, work, jobs, second):
+    """Makes the images, then does the work, and at the end what must be alone. What failed is tried a second time if 'second' says so."""
     suites = sorted({suite for suite, _, _ in work}, reverse=True)
-    at_once(report, [image.pebble, *(lambda s=suite: image.image(s) for suite in suites)], jobs)
+    at_once(result.reports, [lambda _: image.pebble(), *(lambda _, s=suite: image.image(s) for suite in suites)], jobs)
     builds = Builds()
-    at_once(report, [lambda f=function: f(report, builds) for _, alone, function in work if not alone], jobs)
-    at_once(report, [lambda f=function: f(report, builds) for _, alone, function in work if alone], 1)
+    pieces = [(alone, lambda report, f=function: f(report, builds)) for _, alone, function in work]
+    at_once(result.reports, [function for alone, function in pieces if not alone], jobs)
+    at_once(result.reports, [function for alone, function in pieces if alone], 1)
+    again = result.worth_another_try() if second else []
+    if again:
+        host.say("\nA second try for what failed, with nothing beside it:")
+        at_once(result.again, again, 1)
 
 
 def listing():
@@ -320,6 +357,7 @@ def main():
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--list", action="store_true", help="say what there is")
     parser.add_argument("--keep", action="store_true", help="stop at a failure, with its machine running")
+    parser.add_argument("--once", action="store_true", help="no second try for what fails when everything runs")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="how much at a time")
     arguments = parser.parse_args()
     if arguments.list:
@@ -329,14 +367,15 @@ def main():
 
     host.enter()
     began = time.monotonic()
-    report = Report()
+    result = Result()
     wanted = Wanted(arguments.names)
     work = plan(wanted)
+    unknown = result.reports[wanted] = Report()
     for name in wanted.unknown():
-        report.line(name, 0, "there is no test of that name; tests/run --list says which there are")
-    work_through(report, work, 1 if arguments.keep else arguments.jobs)
+        unknown.line(name, 0, "there is no test of that name; tests/run --list says which there are")
+    work_through(result, work, 1 if arguments.keep else arguments.jobs, second=not arguments.names and not arguments.once)
     host.say(f"in {time.monotonic() - began:.0f} s")
-    return report.end()
+    return result.end()
 
 
 if __name__ == "__main__":
