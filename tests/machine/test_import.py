@@ -163,7 +163,7 @@ def test_mod_md(m):
         wait_managed(m, plain, both, more)
         type_in(m, look)
         assert m.certificate(plain).fingerprint == served[plain] and m.certificate(both).fingerprint == served[both]
-        assert m.certificate(more).fingerprint == staged
+        m.wait_for(lambda: m.certificate(more).fingerprint == staged, 20, "mod_md's children to have gone")
         assert m.ca.proxy.count() == 0, m.ca.proxy.counts()
     renew_with_old_account(m, plain)
     archived = json.loads(managed.mdctl(m, "archive", "--json=short", more).out)
