@@ -89,7 +89,6 @@ int options_parse(const OptionTable *table, int argc, char *argv[],
 
         assert(table);
         assert(handle || table->n_options == 0);
-        assert(ret_index);
 
         long_options = calloc(table->n_options + 3, sizeof(*long_options));
         short_names = calloc(table->n_options + 1, 2);
@@ -122,6 +121,11 @@ int options_parse(const OptionTable *table, int argc, char *argv[],
                         return OPTIONS_E_USAGE;
         }
 
-        *ret_index = optind;
+        if (ret_index)
+                *ret_index = optind;
+        else if (optind < argc) {
+                fprintf(stderr, "%s takes no arguments. Try '%s --help'.\n", table->program, table->program);
+                return OPTIONS_E_USAGE;
+        }
         return 0;
 }

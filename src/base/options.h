@@ -28,6 +28,6 @@ enum {
 };
 
 /* Calls 'handle' for each option but --help (-h) and --version, which every table has without naming them. 'handle' returns 0 or a
- * negative errno after it told on stderr what is wrong. *ret_index is the first argument that is no option. */
+ * negative errno after it told on stderr what is wrong. *ret_index is the first argument that is no option; NULL: there may be none, and one is told on stderr as a wrong option is. */
 int options_parse(const OptionTable *table, int argc, char *argv[],
                   int (*handle)(const Option *option, const char *argument, void *userdata), void *userdata, int *ret_index);

@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <systemd/sd-daemon.h>
@@ -67,6 +69,12 @@ void service_log_to_journal(const char *identifier) {
 
         journal_identifier = identifier;
         log_set_sink(stderr_is_journal() ? log_to_journal : NULL);
+}
+
+/* The process */
+
+int service_close_to_others(void) {
+        return prctl(PR_SET_DUMPABLE, 0) < 0 ? log_failure(errno, "Cannot close this process to others of its user: %m") : 0;
 }
 
 /* The loop */

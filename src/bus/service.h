@@ -11,6 +11,9 @@
 /* A log sink that writes to the journal with sd_journal_sendv() when stderr is connected to it, and to stderr otherwise. Call first in main(). */
 void service_log_to_journal(const char *identifier);
 
+/* Closes our memory and descriptors, and with these our connection to the manager, to other processes of the same user. What fails is logged. */
+int service_close_to_others(void);
+
 /* The default event loop with SIGTERM and SIGINT ending it (exit code 0) and the watchdog fed when the unit has one. */
 int service_event_new(sd_event **ret);
 

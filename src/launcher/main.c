@@ -78,17 +78,12 @@ static int run(const char *store_dir) {
 
 int main(int argc, char *argv[]) {
         const char *store_dir = STORE_DIR;
-        int index, r;
+        int r;
 
         service_log_to_journal("md-launcher");
 
-        r = options_parse(&table, argc, argv, handle_option, &store_dir, &index);
+        r = options_parse(&table, argc, argv, handle_option, &store_dir, NULL);
         if (r != OPTIONS_DONE)
                 return r == OPTIONS_E_EXIT ? EXIT_SUCCESS : EXIT_FAILURE;
-        if (index < argc) {
-                log_error("This program takes no arguments.");
-                return EXIT_FAILURE;
-        }
-
         return run(store_dir) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -44,15 +44,11 @@ static int run(void) {
 }
 
 int main(int argc, char *argv[]) {
-        int index, r;
+        int r;
 
-        r = options_parse(&options, argc, argv, NULL, NULL, &index);
+        r = options_parse(&options, argc, argv, NULL, NULL, NULL);
         if (r != OPTIONS_DONE)
                 return r == OPTIONS_E_EXIT ? EXIT_SUCCESS : EXIT_FAILURE;
-        if (index < argc) {
-                log_error("md-manager takes no arguments.");
-                return EXIT_FAILURE;
-        }
         (void) umask(0027); /* see UMask= in md-manager.service */
         service_log_to_journal("md-manager");
         return run() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -132,17 +131,13 @@ static int run(Run *r) {
 
 int main(int argc, char *argv[]) {
         _cleanup_(run_done) Run r = { .store_dir = STORE_DIR, .pending_fd = -1 };
-        int index, k;
+        int k;
 
         service_log_to_journal(table.program);
-        k = options_parse(&table, argc, argv, handle_option, &r, &index);
+        k = options_parse(&table, argc, argv, handle_option, &r, NULL);
         if (k != OPTIONS_DONE)
                 return k == OPTIONS_E_EXIT ? EXIT_SUCCESS : EXIT_FAILURE;
-        if (index < argc) {
-                log_error("This program takes no arguments.");
-                return EXIT_FAILURE;
-        }
-        if (prctl(PR_SET_DUMPABLE, 0) < 0)
+        if (service_close_to_others() < 0)
                 return EXIT_FAILURE;
         return run(&r) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

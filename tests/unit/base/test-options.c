@@ -109,6 +109,19 @@ TEST(usage_errors_are_told) {
         }
 }
 
+TEST(programs_without_arguments_refuse_them) {
+        char none[] = "mdctl --json", one[] = "mdctl --json list", seen[200];
+        _auto_free_ char *nothing = NULL, *complaint = NULL;
+        int r;
+
+        nothing = capture(STDERR_FILENO, none, seen, NULL, &r);
+        CHECK_INT(r, OPTIONS_DONE);
+        CHECK_STR(nothing, "");
+        complaint = capture(STDERR_FILENO, one, seen, NULL, &r);
+        CHECK_INT(r, OPTIONS_E_USAGE);
+        CHECK_STR(complaint, "mdctl takes no arguments. Try 'mdctl --help'.\n");
+}
+
 TEST(the_handler_may_refuse) {
         char line[] = "mdctl --store bad", seen[200];
         int index = 99, r;
