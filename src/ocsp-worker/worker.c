@@ -13,21 +13,18 @@
 #include "base/log.h"
 #include "base/string-util.h"
 #include "bus/error.h"
-#include "bus/names.h"
+#include "bus/worker-client.h"
 #include "config.h"
 #include "ocsp-worker/fetch.h"
 
-#define CALL_TIMEOUT_USEC (90 * USEC_PER_SEC)
 #define EXCHANGE_TIMEOUT_USEC (30 * USEC_PER_SEC)
 
 #define ASK_AGAIN_USEC (5 * USEC_PER_SEC) /* while there is something to wait for, what became due meanwhile is fetched along */
 
 #define _auto_message_ _cleanup_(sd_bus_message_unrefp)
-#define _auto_error_ _cleanup_(sd_bus_error_free)
 
 typedef struct Worker {
-        sd_bus *bus;
-        char *manager; /* the unique name of the process that gave us the job: one that comes after it knows nothing of us */
+        WorkerClient client;
         Fetcher *fetcher;
         bool all;      /* the manager had no more … */
         uint64_t asked_usec; /* … then; monotonic */
@@ -36,37 +33,7 @@ typedef struct Worker {
 
 static void worker_done(Worker *w) {
         fetcher_free(w->fetcher);
-        sd_bus_flush_close_unref(w->bus);
-        free(w->manager);
-}
-
-static int new_call(Worker *w, const char *member, sd_bus_message **ret) {
-        return sd_bus_message_new_method_call(w->bus, ret, str_or(w->manager, BUS_NAME), BUS_PATH_WORKER, BUS_INTERFACE_WORKER, member);
-}
-
-static int call(Worker *w, sd_bus_message *m, sd_bus_message **ret_reply) {
-        _auto_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
-        int r = sd_bus_call(w->bus, m, CALL_TIMEOUT_USEC, &error, ret_reply);
-
-        return r < 0 ? log_failure(r, "%s: %s", sd_bus_message_get_member(m), str_or(error.message, strerror(-r))) : 0;
-}
-
-enum { OPEN_E_NOTHING_TO_DO = 1 };
-
-static int open_job(Worker *w) {
-        _auto_message_ sd_bus_message *m = NULL, *reply = NULL;
-        _auto_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
-        int r;
-
-        r = new_call(w, "Open", &m);
-        if (r < 0)
-                return r;
-        r = sd_bus_call(w->bus, m, CALL_TIMEOUT_USEC, &error, &reply);
-        if (sd_bus_error_has_name(&error, BUS_ERROR_NOTHING_TO_DO))
-                return OPEN_E_NOTHING_TO_DO;
-        if (r < 0)
-                return log_failure(r, "There is no job from the manager: %s", str_or(error.message, strerror(-r)));
-        return str_replace(&w->manager, sd_bus_message_get_sender(reply));
+        worker_client_done(&w->client);
 }
 
 static int read_request(Worker *w, sd_bus_message *m) {
@@ -100,9 +67,9 @@ static int take_more(Worker *w) {
         unsigned n = 0;
         int r;
 
-        r = new_call(w, "OcspNext", &m);
+        r = worker_client_new_call(&w->client, "OcspNext", &m);
         if (r >= 0)
-                r = call(w, m, &reply);
+                r = worker_client_call(&w->client, m, &reply);
         if (r >= 0)
                 r = sd_bus_message_enter_container(reply, 'a', "(tsayaybss)");
         while (r >= 0 && (r = read_request(w, reply)) > 0)
@@ -116,14 +83,14 @@ static int hand_over(Worker *w, const FetchAnswer *a) {
         _auto_message_ sd_bus_message *m = NULL;
         int r;
 
-        r = new_call(w, "OcspResponse", &m);
+        r = worker_client_new_call(&w->client, "OcspResponse", &m);
         if (r >= 0)
                 r = sd_bus_message_append(m, "t", a->token);
         if (r >= 0)
                 r = sd_bus_message_append_array(m, 'y', a->data, a->size);
         if (r >= 0)
                 r = sd_bus_message_append(m, "b", (int) a->by_get);
-        return r < 0 ? r : call(w, m, NULL);
+        return r < 0 ? r : worker_client_call(&w->client, m, NULL);
 }
 
 static int report(Worker *w, const FetchAnswer *a) {
@@ -131,10 +98,10 @@ static int report(Worker *w, const FetchAnswer *a) {
         _auto_message_ sd_bus_message *m = NULL;
         int r;
 
-        r = problem ? new_call(w, "OcspFailed", &m) : -ENOMEM;
+        r = problem ? worker_client_new_call(&w->client, "OcspFailed", &m) : -ENOMEM;
         if (r >= 0)
                 r = sd_bus_message_append(m, "ts", a->token, problem);
-        return r < 0 ? r : call(w, m, NULL);
+        return r < 0 ? r : worker_client_call(&w->client, m, NULL);
 }
 
 static int on_answer(const FetchAnswer *a, void *userdata) {
@@ -166,27 +133,15 @@ static int work(Worker *w) {
         return r;
 }
 
-static int close_job(Worker *w) {
-        _auto_message_ sd_bus_message *m = NULL;
-        int r;
-
-        r = new_call(w, "Close", &m);
-        if (r >= 0)
-                r = sd_bus_message_append(m, "s", "");
-        return r < 0 ? r : call(w, m, NULL);
-}
-
 int worker_run(void) {
         _cleanup_(worker_done) Worker w = { 0 };
+        _auto_message_ sd_bus_message *job = NULL;
         int r;
 
-        r = sd_bus_open_system_with_description(&w.bus, "md-ocsp");
-        if (r < 0) {
-                (void) log_failure(r, "Cannot connect to the system bus: %m");
+        if (worker_client_connect(&w.client, "md-ocsp") < 0)
                 return EX_TEMPFAIL;
-        }
-        r = open_job(&w);
-        if (r == OPEN_E_NOTHING_TO_DO) {
+        r = worker_client_open(&w.client, &job);
+        if (r == WORKER_CLIENT_E_NOTHING_TO_DO) {
                 log_debug("Nothing is to be fetched.");
                 return EXIT_SUCCESS;
         }
@@ -195,9 +150,9 @@ int worker_run(void) {
         if (r >= 0)
                 r = work(&w);
         if (r >= 0)
-                r = close_job(&w);
+                r = worker_client_close(&w.client);
         if (r < 0)
-                return w.manager ? EX_TEMPFAIL : EXIT_FAILURE; /* told where it happened; the manager asks again */
+                return w.client.manager ? EX_TEMPFAIL : EXIT_FAILURE; /* told where it happened; the manager asks again */
         log_info("Fetched %u answer%s of OCSP responders and lists; %u failed.", w.fetched, w.fetched == 1 ? "" : "s", w.failed);
         return EXIT_SUCCESS;
 }

@@ -12,20 +12,17 @@
 #include "base/log.h"
 #include "base/string-util.h"
 #include "base/strv.h"
-#include "bus/names.h"
+#include "bus/worker-client.h"
 #include "served-worker/look.h"
 
-#define CALL_TIMEOUT_USEC (90 * USEC_PER_SEC)
 #define TIME_DEFAULT_USEC (30 * USEC_PER_SEC)
 
 enum { LOOKS_LOW = 64 }; /* with fewer at hand, the manager is asked for more */
 
 #define _auto_message_ _cleanup_(sd_bus_message_unrefp)
-#define _auto_error_ _cleanup_(sd_bus_error_free)
 
 typedef struct Worker {
-        sd_bus *bus;
-        char *manager; /* the unique name of the process that gave us the job: one that comes after it knows nothing of us */
+        WorkerClient client;
         uint64_t time_usec;
         Looker *looker;
         bool all; /* the manager has no more */
@@ -34,19 +31,7 @@ typedef struct Worker {
 
 static void worker_done(Worker *w) {
         looker_free(w->looker);
-        sd_bus_flush_close_unref(w->bus);
-        free(w->manager);
-}
-
-static int new_call(Worker *w, const char *member, sd_bus_message **ret) {
-        return sd_bus_message_new_method_call(w->bus, ret, str_or(w->manager, BUS_NAME), BUS_PATH_WORKER, BUS_INTERFACE_WORKER, member);
-}
-
-static int call(Worker *w, sd_bus_message *m, sd_bus_message **ret_reply) {
-        _auto_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
-        int r = sd_bus_call(w->bus, m, CALL_TIMEOUT_USEC, &error, ret_reply);
-
-        return r < 0 ? log_failure(r, "%s: %s", sd_bus_message_get_member(m), str_or(error.message, strerror(-r))) : 0;
+        worker_client_done(&w->client);
 }
 
 static int read_details(Worker *w, sd_bus_message *m) {
@@ -64,27 +49,6 @@ static int read_details(Worker *w, sd_bus_message *m) {
                         r = sd_bus_message_exit_container(m);
         }
         return r;
-}
-
-enum { OPEN_E_NOTHING_TO_DO = 1 };
-
-static int open_job(Worker *w) {
-        _auto_message_ sd_bus_message *m = NULL, *reply = NULL;
-        _auto_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
-        int r;
-
-        r = new_call(w, "Open", &m);
-        if (r < 0)
-                return r;
-        r = sd_bus_call(w->bus, m, CALL_TIMEOUT_USEC, &error, &reply);
-        if (sd_bus_error_has_name(&error, BUS_ERROR_NOTHING_TO_DO))
-                return OPEN_E_NOTHING_TO_DO;
-        if (r < 0)
-                return log_failure(r, "There is no job from the manager: %s", str_or(error.message, strerror(-r)));
-        r = read_details(w, reply);
-        if (r < 0)
-                return log_failure(r, "Cannot read the job: %m");
-        return str_replace(&w->manager, sd_bus_message_get_sender(reply));
 }
 
 static int read_look(Worker *w, sd_bus_message *m) {
@@ -118,9 +82,9 @@ static int take_more(Worker *w) {
         unsigned n = 0;
         int r;
 
-        r = new_call(w, "ServedNext", &m);
+        r = worker_client_new_call(&w->client, "ServedNext", &m);
         if (r >= 0)
-                r = call(w, m, &reply);
+                r = worker_client_call(&w->client, m, &reply);
         if (r >= 0)
                 r = sd_bus_message_enter_container(reply, 'a', "(tasqssas)");
         while (r >= 0 && (r = read_look(w, reply)) > 0)
@@ -135,10 +99,10 @@ static int on_end(uint64_t token, const char *fingerprint, const char *where, co
         int r;
 
         *(str_is_empty(why) ? &w->right : &w->wrong) += 1;
-        r = new_call(w, "ServedSeen", &m);
+        r = worker_client_new_call(&w->client, "ServedSeen", &m);
         if (r >= 0)
                 r = sd_bus_message_append(m, "tsss", token, fingerprint, where, why);
-        return r < 0 ? r : call(w, m, NULL);
+        return r < 0 ? r : worker_client_call(&w->client, m, NULL);
 }
 
 static int work(Worker *w) {
@@ -153,38 +117,31 @@ static int work(Worker *w) {
         return r;
 }
 
-static int close_job(Worker *w) {
-        _auto_message_ sd_bus_message *m = NULL;
-        int r;
-
-        r = new_call(w, "Close", &m);
-        if (r >= 0)
-                r = sd_bus_message_append(m, "s", "");
-        return r < 0 ? r : call(w, m, NULL);
-}
-
 int worker_run(void) {
         _cleanup_(worker_done) Worker w = { .time_usec = TIME_DEFAULT_USEC };
+        _auto_message_ sd_bus_message *job = NULL;
         int r;
 
-        r = sd_bus_open_system_with_description(&w.bus, "md-served");
-        if (r < 0) {
-                (void) log_failure(r, "Cannot connect to the system bus: %m");
+        if (worker_client_connect(&w.client, "md-served") < 0)
                 return EX_TEMPFAIL;
-        }
-        r = open_job(&w);
-        if (r == OPEN_E_NOTHING_TO_DO) {
+        r = worker_client_open(&w.client, &job);
+        if (r == WORKER_CLIENT_E_NOTHING_TO_DO) {
                 log_debug("Nothing is to be looked at.");
                 return EXIT_SUCCESS;
+        }
+        if (r >= 0) {
+                r = read_details(&w, job);
+                if (r < 0)
+                        (void) log_failure(r, "Cannot read the job: %m");
         }
         if (r >= 0)
                 r = looker_new(w.time_usec, on_end, &w, &w.looker);
         if (r >= 0)
                 r = work(&w);
         if (r >= 0)
-                r = close_job(&w);
+                r = worker_client_close(&w.client);
         if (r < 0)
-                return w.manager ? EX_TEMPFAIL : EXIT_FAILURE; /* told where it happened; the manager asks again */
+                return w.client.manager ? EX_TEMPFAIL : EXIT_FAILURE; /* told where it happened; the manager asks again */
         log_info("Looked at %u certificate%s that servers show; %u were not the expected ones.", w.right + w.wrong, w.right + w.wrong == 1 ? "" : "s", w.wrong);
         return EXIT_SUCCESS;
 }
