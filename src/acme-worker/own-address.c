@@ -3,43 +3,23 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 
 #include "acme-worker/dns.h"
 #include "base/cleanup.h"
+#include "base/socket-address.h"
 #include "base/string-util.h"
-
-typedef union Address {
-        struct sockaddr sa;
-        struct sockaddr_in in;
-        struct sockaddr_in6 in6;
-} Address;
 
 void own_addresses_done(OwnAddresses *a) {
         a->own = strv_free(a->own);
 }
 
-static socklen_t read_address(const char *text, Address *ret) {
-        *ret = (Address){};
-        if (inet_pton(AF_INET, text, &ret->in.sin_addr) == 1) {
-                ret->in.sin_family = AF_INET;
-                return sizeof(ret->in);
-        }
-        if (inet_pton(AF_INET6, text, &ret->in6.sin6_addr) == 1) {
-                ret->in6.sin6_family = AF_INET6;
-                return sizeof(ret->in6);
-        }
-        return 0;
-}
-
-static bool is_loopback(const Address *a) {
+static bool is_loopback(const SocketAddress *a) {
         if (a->sa.sa_family == AF_INET)
                 return ntohl(a->in.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
         return IN6_IS_ADDR_LOOPBACK(&a->in6.sin6_addr);
 }
 
-static bool is_same_host(const Address *a, const Address *b) {
+static bool is_same_host(const SocketAddress *a, const SocketAddress *b) {
         if (a->sa.sa_family != b->sa.sa_family)
                 return false;
         if (a->sa.sa_family == AF_INET)
@@ -47,7 +27,7 @@ static bool is_same_host(const Address *a, const Address *b) {
         return IN6_ARE_ADDR_EQUAL(&a->in6.sin6_addr, &b->in6.sin6_addr);
 }
 
-static bool can_be_bound(const Address *a, socklen_t size) {
+static bool can_be_bound(const SocketAddress *a, socklen_t size) {
         _auto_close_ int fd = socket(a->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
         return fd >= 0 && bind(fd, &a->sa, size) == 0;
@@ -55,9 +35,9 @@ static bool can_be_bound(const Address *a, socklen_t size) {
 
 /* Where ip_nonlocal_bind is on (hosts that take over an address when another fails), every address can be bound. But the kernel talks to
  * an address of its own from the same address. */
-static bool is_reached_from_itself(const Address *a, socklen_t size) {
+static bool is_reached_from_itself(const SocketAddress *a, socklen_t size) {
         _auto_close_ int fd = socket(a->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-        Address to = *a, from = {};
+        SocketAddress to = *a, from = {};
         socklen_t n = sizeof(from);
 
         if (to.sa.sa_family == AF_INET)
@@ -69,9 +49,9 @@ static bool is_reached_from_itself(const Address *a, socklen_t size) {
 
 bool own_address_is_ours(const char *address) {
         socklen_t size;
-        Address a;
+        SocketAddress a;
 
-        size = read_address(address, &a);
+        size = socket_address_parse(address, 0, &a);
         if (size == 0)
                 return false;
         return is_loopback(&a) || (can_be_bound(&a, size) && is_reached_from_itself(&a, size));
@@ -79,9 +59,9 @@ bool own_address_is_ours(const char *address) {
 
 /* 127.0.1.1 of the own host name in /etc/hosts, or what a resolver of the system that reads this file makes of it: a CA is told something else. */
 static bool is_local_fiction(const char *name, const char *address) {
-        Address a;
+        SocketAddress a;
 
-        return read_address(address, &a) > 0 && is_loopback(&a) && dns_name_is_in_hosts_file(name);
+        return socket_address_parse(address, 0, &a) > 0 && is_loopback(&a) && dns_name_is_in_hosts_file(name);
 }
 
 static int add(OwnAddresses *a, const char *name, char *const *addresses) {

@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "acme-worker/tls-visit.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/socket-address.h"
 #include "base/string-util.h"
 
 #define TIMEOUT_USEC (5 * USEC_PER_SEC)
@@ -31,21 +29,6 @@ static void visit_done(Visit *v) {
         SSL_free(v->ssl);
         SSL_CTX_free(v->context);
         cleanup_close(&v->fd);
-}
-
-static socklen_t make_address(const char *address, uint16_t port, struct sockaddr_storage *ret) {
-        struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
-        struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(port) };
-
-        if (inet_pton(AF_INET, address, &in.sin_addr) == 1) {
-                memcpy(ret, &in, sizeof(in));
-                return sizeof(in);
-        }
-        if (inet_pton(AF_INET6, address, &in6.sin6_addr) == 1) {
-                memcpy(ret, &in6, sizeof(in6));
-                return sizeof(in6);
-        }
-        return 0;
 }
 
 /* 0, or a negative errno, which is -ETIMEDOUT when the time is over. */
@@ -74,16 +57,16 @@ static int finish_connect(Visit *v) {
 }
 
 static int open_connection(Visit *v, const char *address, uint16_t port) {
-        struct sockaddr_storage where = {};
+        SocketAddress where;
         socklen_t size;
 
-        size = make_address(address, port, &where);
+        size = socket_address_parse(address, port, &where);
         if (size == 0)
                 return -EINVAL;
-        v->fd = socket(where.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        v->fd = socket(where.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (v->fd < 0)
                 return -errno;
-        if (connect(v->fd, (struct sockaddr *) &where, size) == 0)
+        if (connect(v->fd, &where.sa, size) == 0)
                 return 0;
         return errno == EINPROGRESS ? finish_connect(v) : -errno;
 }

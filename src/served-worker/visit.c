@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "served-worker/visit.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/socket-address.h"
 #include "base/encoding.h"
 #include "base/string-util.h"
 
@@ -70,32 +68,17 @@ static int on_certificate(X509_STORE_CTX *store, void *userdata) {
         return 1;
 }
 
-static socklen_t make_address(const char *address, uint16_t port, struct sockaddr_storage *ret) {
-        struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
-        struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(port) };
-
-        if (inet_pton(AF_INET, address, &in.sin_addr) == 1) {
-                memcpy(ret, &in, sizeof(in));
-                return sizeof(in);
-        }
-        if (inet_pton(AF_INET6, address, &in6.sin6_addr) == 1) {
-                memcpy(ret, &in6, sizeof(in6));
-                return sizeof(in6);
-        }
-        return 0;
-}
-
 /* What comes of it is seen in the first step. */
 static int begin_connection(Visit *v, const char *address, uint16_t port) {
-        struct sockaddr_storage where = {};
-        socklen_t size = make_address(address, port, &where);
+        SocketAddress where;
+        socklen_t size = socket_address_parse(address, port, &where);
 
         if (size == 0)
                 return -EINVAL;
-        v->fd = socket(where.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        v->fd = socket(where.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (v->fd < 0)
                 return -errno;
-        if (connect(v->fd, (struct sockaddr *) &where, size) < 0 && errno != EINPROGRESS)
+        if (connect(v->fd, &where.sa, size) < 0 && errno != EINPROGRESS)
                 v->error = errno;
         return 0;
 }
