@@ -37,5 +37,8 @@ bool event_kind_has_hook(EventKind kind) _pure_;
 bool event_kind_runs_as_root(EventKind kind) _pure_;
 /* Whether a hook that fails is run again, less and less often, until it succeeds. */
 bool event_kind_is_repeated(EventKind kind) _pure_;
+/* Whether one hook is told it of several domains, when there is one reason for all of them. What somebody should see to is; not what is done for each domain: asking
+ * for consent, and taking new certificates elsewhere. */
+bool event_kind_is_merged(EventKind kind) _pure_;
 /* How long after a hook succeeded the same thing is not told again; 0: it always is. */
 uint64_t event_kind_interval_usec(EventKind kind) _pure_;

@@ -16,16 +16,17 @@ static OutboxEntry *entry_free(OutboxEntry *e) {
         if (!e)
                 return NULL;
         strv_free(e->fields);
+        free(e->cause);
         free(e->subject);
         free(e);
         return NULL;
 }
 DEFINE_CLEANUP(OutboxEntry *, entry_free)
 
-static OutboxEntry *entry_new(EventKind kind, const char *subject, char *const *fields) {
+static OutboxEntry *entry_new(EventKind kind, const char *subject, const char *cause, char *const *fields) {
         _cleanup_(entry_freep) OutboxEntry *e = calloc(1, sizeof(*e));
 
-        if (!e || str_replace(&e->subject, subject) < 0)
+        if (!e || str_replace(&e->subject, subject) < 0 || str_replace(&e->cause, cause) < 0)
                 return NULL;
         e->kind = kind;
         e->fields = strv_copy(fields);
@@ -88,7 +89,7 @@ static bool is_flying(const Outbox *o, EventKind kind, const char *subject) {
         return false;
 }
 
-int outbox_add(Outbox *o, EventKind kind, const char *subject, char *const *fields, uint64_t now_usec) {
+int outbox_add(Outbox *o, EventKind kind, const char *subject, const char *cause, char *const *fields, uint64_t now_usec) {
         OutboxEntry *e;
 
         assert(o);
@@ -96,7 +97,7 @@ int outbox_add(Outbox *o, EventKind kind, const char *subject, char *const *fiel
 
         if (outbox_is_limited(o, kind, subject, now_usec) || is_flying(o, kind, subject))
                 return OUTBOX_E_LIMITED;
-        e = entry_new(kind, subject, fields);
+        e = entry_new(kind, subject, cause, fields);
         if (!e)
                 return -ENOMEM;
         drop_waiting(o, kind);
@@ -107,14 +108,24 @@ int outbox_add(Outbox *o, EventKind kind, const char *subject, char *const *fiel
         return OUTBOX_DONE;
 }
 
-static bool is_due(const OutboxEntry *e, uint64_t now_usec) {
-        return e->next_usec <= now_usec || e->next_usec - now_usec > NEXT_MAX_USEC;
+void outbox_hold(Outbox *o, uint64_t until_usec) {
+        assert(o);
+        assert(o->n_entries > 0);
+
+        o->entries[o->n_entries - 1]->held_until_usec = until_usec;
 }
 
-OutboxEntry *outbox_next(const Outbox *o, uint64_t now_usec) {
-        bool flying[_EVENT_KIND_MAX] = {};
+static bool is_past(uint64_t at_usec, uint64_t now_usec) {
+        return at_usec <= now_usec || at_usec - now_usec > NEXT_MAX_USEC;
+}
 
-        assert(o);
+/* What comes behind it must not wait for other domains. */
+static bool is_held(const Outbox *o, const OutboxEntry *e, uint64_t now_usec) {
+        return e == o->entries[o->n_entries - 1] && !is_past(e->held_until_usec, now_usec);
+}
+
+static OutboxEntry *find_next(const Outbox *o, uint64_t now_usec) {
+        bool flying[_EVENT_KIND_MAX] = {};
 
         for (size_t i = 0; i < o->n_entries; i++)
                 flying[o->entries[i]->kind] |= o->entries[i]->flying;
@@ -125,12 +136,31 @@ OutboxEntry *outbox_next(const Outbox *o, uint64_t now_usec) {
                         return NULL;
                 if (e->flying)
                         continue;
-                if (!flying[e->kind] && is_due(e, now_usec))
+                if (!flying[e->kind] && is_past(e->next_usec, now_usec))
                         return e;
                 if (e->failures == 0)
                         return NULL;
         }
         return NULL;
+}
+
+OutboxEntry *outbox_next(const Outbox *o, uint64_t now_usec) {
+        OutboxEntry *e;
+
+        assert(o);
+
+        e = find_next(o, now_usec);
+        return e && !is_held(o, e, now_usec) ? e : NULL;
+}
+
+OutboxEntry *outbox_next_of(const Outbox *o, const char *cause, uint64_t now_usec) {
+        OutboxEntry *e;
+
+        assert(o);
+        assert(cause);
+
+        e = find_next(o, now_usec);
+        return e && str_equal(e->cause, cause) ? e : NULL;
 }
 
 uint64_t outbox_wake_usec(const Outbox *o, uint64_t now_usec) {
@@ -140,7 +170,7 @@ uint64_t outbox_wake_usec(const Outbox *o, uint64_t now_usec) {
 
         for (size_t i = 0; i < o->n_entries; i++) {
                 const OutboxEntry *e = o->entries[i];
-                uint64_t next = e->flying ? usec_add(e->since_usec, OUTBOX_PATIENCE_USEC) : e->next_usec;
+                uint64_t next = e->flying ? usec_add(e->since_usec, OUTBOX_PATIENCE_USEC) : MAX_OF(e->next_usec, e->held_until_usec);
 
                 if (next > now_usec && (at == 0 || next < at))
                         at = next;
@@ -203,7 +233,7 @@ static int entry_to_json(const OutboxEntry *e, JsonObject *list) {
         _auto_json_ JsonObject *o = json_object_new_object();
 
         if (!o || json_add_string(o, "event", event_kind_to_string(e->kind)) < 0 || json_add_string(o, "subject", e->subject) < 0 ||
-            (e->failures > 0 && json_add_uint(o, "failures", e->failures) < 0) || json_add_time(o, "next", usec_round_up(e->next_usec)) < 0 ||
+            json_add_string(o, "cause", e->cause) < 0 || (e->failures > 0 && json_add_uint(o, "failures", e->failures) < 0) || json_add_time(o, "next", usec_round_up(e->next_usec)) < 0 ||
             (e->notified && json_add_bool(o, "notified", true) < 0) || fields_to_json(e->fields, o) < 0)
                 return -ENOMEM;
         if (json_object_array_add(list, o) < 0)
@@ -297,7 +327,7 @@ static int read_entry(Outbox *outbox, JsonObject *o) {
         r = read_fields(o, &fields);
         if (r < 0)
                 return r;
-        e = entry_new(kind, json_get_string(o, "subject"), fields);
+        e = entry_new(kind, json_get_string(o, "subject"), event_kind_is_merged(kind) ? json_get_string(o, "cause") : NULL, fields);
         if (!e)
                 return -ENOMEM;
         if (json_get_uint(o, "failures", &failures))

@@ -2,10 +2,11 @@
 #pragma once
 
 /* What the hooks of a domain are still to be told, in the order in which it happened, and what they were told last; outbox.json:
- * "name", "vetoed-until", "told" {EVENT: {"when", "subject"}}, "entries" [{"event", "subject", "failures", "next", "notified", "fields" {NAME: VALUE}}].
+ * "name", "vetoed-until", "told" {EVENT: {"when", "subject"}}, "entries" [{"event", "subject", "cause", "failures", "next", "notified", "fields" {NAME: VALUE}}].
  *
  * Of one event there are at most two: one that a hook is being told, and one that waits. A later one takes the place of the one that waits, so that a storm is
- * one message. What was told is not told again within the event's interval, unless it is news: a domain has another certificate. Pure. */
+ * one message. What was told is not told again within the event's interval, unless it is news: a domain has another certificate. What has the cause of other domains' may be held for a while, to be
+ * told with theirs. Pure. */
 
 #include "base/json.h"
 #include "base/macro.h"
@@ -21,12 +22,14 @@ enum {
 typedef struct OutboxEntry {
         EventKind kind;
         char *subject;      /* what it is about: another one is news. NULL: nothing in particular */
+        char *cause;        /* what other domains may have, too: domain/cause.h; NULL: its own */
         char **fields;      /* keys and values in turn */
         bool notified;      /* the command of MDNotifyCmd has succeeded */
         unsigned failures;  /* of the hook, in a row */
         uint64_t next_usec; /* not before; 0: now */
 
         /* at run time */
+        uint64_t held_until_usec; /* for others with its cause; not when something comes behind it */
         bool flying;
         uint64_t since_usec; /* when that began */
         unsigned troubles;  /* in a row, on the way to the hook */
@@ -57,14 +60,18 @@ enum {
         OUTBOX_E_LIMITED, /* it was told already, or is being told: that counts as success */
 };
 
-/* 'fields' is copied. What a later event makes pointless goes: one of the same kind that waits, and warnings of an expiry after a renewal. */
-int outbox_add(Outbox *o, EventKind kind, const char *subject, char *const *fields, uint64_t now_usec);
+/* 'fields' is copied, 'cause' may be NULL. What a later event makes pointless goes: one of the same kind that waits, and warnings of an expiry after a renewal. */
+int outbox_add(Outbox *o, EventKind kind, const char *subject, const char *cause, char *const *fields, uint64_t now_usec);
+/* Has what was added last wait for others of its cause until then. */
+void outbox_hold(Outbox *o, uint64_t until_usec);
 
 #define OUTBOX_PATIENCE_USEC ((uint64_t) 10 * 1000000)
 
 /* The next one that a hook can be told now; NULL: none. They are told in their order: those behind one wait until its hook has ended, or for OUTBOX_PATIENCE_USEC when
  * that takes long; and as long as it waits itself, for an earlier run of its hook or for the way to it. One whose hook failed has nobody wait. */
 OutboxEntry *outbox_next(const Outbox *o, uint64_t now_usec);
+/* The same one when it has this cause and can be told together with that of another domain: it need not be held any longer. */
+OutboxEntry *outbox_next_of(const Outbox *o, const char *cause, uint64_t now_usec);
 /* When there may be one; 0: nothing waits for a time to come. */
 uint64_t outbox_wake_usec(const Outbox *o, uint64_t now_usec);
 

@@ -41,7 +41,7 @@ int hook_unit_begin_environment(HookUnit *hook, const Launcher *l) {
 
 /* Lists are words with blanks between them in the environment. */
 static bool is_list(const char *key) {
-        static const char *const lists[] = { "domains", "serials", "fingerprints", "certificates" };
+        static const char *const lists[] = { "domains", "serials", "fingerprints", "certificates", "others" };
 
         for (size_t i = 0; i < ELEMENTSOF(lists); i++)
                 if (str_equal(lists[i], key))

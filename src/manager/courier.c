@@ -10,58 +10,17 @@
 #include "base/message-ids.h"
 #include "base/string-util.h"
 #include "bus/launcher-client.h"
-#include "bus/names.h"
 #include "manager/challenge-queue.h"
+#include "manager/courier-internal.h"
+#include "manager/flight.h"
 #include "manager/manager-bus.h"
 #include "store/outbox.h"
 
 #define BUSY_USEC (5 * USEC_PER_SEC)
 
-enum {
-        FLYING_MAX = 16, /* as many as the launcher runs */
-        PENDING_SHOWN = 10000,
-        TOLD_AFTER = 3,  /* troubles of the launcher, which may be restarting */
-};
+#define UNSENT_USEC (5 * USEC_PER_SEC)
 
-typedef struct Box Box;
-
-/* One hook that is being told. */
-typedef struct Flight {
-        struct Flight *next;
-        Box *box;
-        OutboxEntry *entry;
-        bool notify;
-        sd_bus_slot *slot;
-} Flight;
-
-struct Box {
-        Courier *courier;
-        Outbox *record;
-        Flight *flights;
-        sd_event_source *clock;
-        bool ready; /* in the list of those */
-        Box *next_ready;
-};
-
-struct Courier {
-        Manager *manager;
-        Map *boxes; /* domain → Box */
-        Box *first_ready, *last_ready;
-        size_t n_flying;
-        sd_event_source *pump; /* deferred */
-        bool unwritten_told;
-};
-
-static void flight_free(Flight *f) {
-        for (Flight **p = &f->box->flights; *p; p = &(*p)->next)
-                if (*p == f) {
-                        *p = f->next;
-                        break;
-                }
-        f->box->courier->n_flying--;
-        sd_bus_slot_unref(f->slot);
-        free(f);
-}
+enum { PENDING_SHOWN = 10000 };
 
 static void leave_ready(Box *box) {
         Courier *c = box->courier;
@@ -82,8 +41,7 @@ static void leave_ready(Box *box) {
 static Box *box_free(Box *box) {
         if (!box)
                 return NULL;
-        while (box->flights)
-                flight_free(box->flights);
+        flights_forget(box->courier, box);
         if (box->ready)
                 leave_ready(box);
         sd_event_source_disable_unref(box->clock);
@@ -120,7 +78,7 @@ static Box *find_box(Courier *c, const char *name) {
         return box;
 }
 
-static void save(Box *box) {
+void courier_save(Box *box) {
         Courier *c = box->courier;
         int r = store_outbox_write(c->manager->store, box->record);
 
@@ -130,7 +88,11 @@ static void save(Box *box) {
         c->unwritten_told = r != 0;
 }
 
-static void make_ready(Box *box) {
+void courier_go_on(Courier *c) {
+        (void) sd_event_source_set_enabled(c->pump, SD_EVENT_ONESHOT);
+}
+
+void courier_make_ready(Box *box) {
         Courier *c = box->courier;
 
         if (!box->ready) {
@@ -138,14 +100,14 @@ static void make_ready(Box *box) {
                 c->last_ready = box;
                 box->ready = true;
         }
-        (void) sd_event_source_set_enabled(c->pump, SD_EVENT_ONESHOT);
+        courier_go_on(c);
 }
 
 static int on_clock(sd_event_source *source, uint64_t usec, void *userdata) {
         Box *box = userdata;
 
         box->clock = sd_event_source_disable_unref(box->clock);
-        make_ready(box);
+        courier_make_ready(box);
         return 0;
 }
 
@@ -196,77 +158,6 @@ void courier_tell_end(Domain *d, EventKind kind, bool notify, const LauncherHook
         manager_bus_hook_ended(d, event, end);
 }
 
-static uint64_t retry_delay(const Domain *d) {
-        return d && d->n_servers > 0 ? d->servers[0].snapshot->retry_delay_usec : 0;
-}
-
-static void after_failure(Box *box, Domain *d, OutboxEntry *e, bool notify, const LauncherHookEnd *end) {
-        uint64_t next = usec_add(clock_now_usec(), backoff_delay_usec(retry_delay(d), e->failures + 1, manager_random()));
-        EventKind kind = e->kind;
-        _auto_free_ char *then = NULL;
-        char when[CLOCK_HUMAN_MAX];
-
-        if (outbox_failed(box->record, e, next))
-                then = str_printf("it is run again at %s", clock_format_utc(when, next));
-        if (d)
-                courier_tell_end(d, kind, notify, end, then);
-}
-
-static void after_success(Box *box, Domain *d, OutboxEntry *e, bool notify, const LauncherHookEnd *end) {
-        EventKind kind = e->kind;
-
-        e->failures = 0;
-        e->next_usec = 0;
-        if (notify)
-                e->notified = true; /* now the other command */
-        else if (outbox_told(box->record, e, clock_now_usec()) < 0)
-                (void) log_oom();
-        if (d)
-                courier_tell_end(d, kind, notify, end, NULL);
-}
-
-static void tell_trouble(const Box *box, const OutboxEntry *e, const char *why, bool final) {
-        const char *event = event_kind_to_string(e->kind);
-        LogField fields[] = { { "MD_NAME", box->record->name }, { "MD_EVENT", event } };
-
-        log_full(final ? LOG_ERR : LOG_WARNING, 0, MESSAGE_HOOK_FAILED, fields, ELEMENTSOF(fields), "%s: The hook for '%s' was not started: %s%s", box->record->name, event, why,
-                 final ? "" : ". It is tried again.");
-}
-
-/* It was not told, for a reason that is not the hook's. */
-static void after_trouble(Box *box, OutboxEntry *e, const sd_bus_error *error) {
-        const char *why = error && error->message ? error->message : "no reason given";
-        bool busy = sd_bus_error_has_name(error, BUS_ERROR_BUSY);
-
-        if (sd_bus_error_has_name(error, BUS_ERROR_NOT_CONFIGURED) || sd_bus_error_has_name(error, BUS_ERROR_INVALID)) {
-                tell_trouble(box, e, why, true);
-                outbox_drop(box->record, e);
-                return;
-        }
-        if (!busy && ++e->troubles == TOLD_AFTER)
-                tell_trouble(box, e, why, false);
-        e->next_usec = usec_add(clock_now_usec(), busy ? BUSY_USEC : MIN_OF(backoff_delay_usec(BUSY_USEC, e->troubles, manager_random()), USEC_PER_HOUR));
-}
-
-static void on_end(const LauncherHookEnd *end, const sd_bus_error *error, void *userdata) {
-        Flight *f = userdata;
-        Box *box = f->box;
-        OutboxEntry *e = f->entry;
-        Domain *d = manager_find_domain(box->courier->manager, box->record->name);
-
-        e->flying = false;
-        if (!end)
-                after_trouble(box, e, error);
-        else if (challenge_call_succeeded(end))
-                after_success(box, d, e, f->notify, end);
-        else
-                after_failure(box, d, e, f->notify, end);
-        flight_free(f);
-        if (end)
-                save(box);
-        make_ready(box);
-}
-
 /* --- On their way --- */
 
 /* The launcher takes the commands of the first server that names the domain, too. NULL: there is none left. */
@@ -276,26 +167,6 @@ static const char *choose_command(const Domain *d, EventKind kind, bool notified
         if (s && kind == EVENT_RENEWED && !notified && strv_length(s->notify_cmd) > 0)
                 return "notify";
         return s && strv_length(s->message_cmd) > 0 ? "message" : NULL;
-}
-
-static int launch(Box *box, OutboxEntry *e, const char *command) {
-        Courier *c = box->courier;
-        Flight *f = calloc(1, sizeof(*f));
-        int r;
-
-        if (!f)
-                return -ENOMEM;
-        *f = (Flight){ .next = box->flights, .box = box, .entry = e, .notify = str_equal(command, "notify") };
-        box->flights = f;
-        c->n_flying++;
-        r = launcher_run_event(c->manager->bus, box->record->name, event_kind_to_string(e->kind), command, e->fields, &f->slot, on_end, f);
-        if (r < 0) {
-                flight_free(f);
-                return r;
-        }
-        e->flying = true;
-        e->since_usec = clock_now_usec();
-        return 0;
 }
 
 /* One step of what is in the box. True: there may be another one. */
@@ -312,13 +183,13 @@ static bool step(Box *box) {
                 if (e->notified)
                         (void) outbox_note_told(box->record, e->kind, e->subject, clock_now_usec());
                 outbox_drop(box->record, e);
-                save(box);
+                courier_save(box);
                 return true;
         }
-        r = launch(box, e, command);
+        r = flight_launch(box, e, command);
         if (r < 0) {
                 (void) log_failure(r, "%s: Cannot ask for the hook for '%s': %m", box->record->name, event_kind_to_string(e->kind));
-                e->next_usec = usec_add(clock_now_usec(), BUSY_USEC);
+                e->next_usec = usec_add(clock_now_usec(), UNSENT_USEC);
         }
         return r >= 0;
 }
@@ -327,12 +198,12 @@ static bool step(Box *box) {
 static int pump(sd_event_source *source, void *userdata) {
         Courier *c = userdata;
 
-        while (c->first_ready && c->n_flying < FLYING_MAX) {
+        while (c->first_ready && c->n_flights < FLIGHTS_MAX) {
                 Box *box = c->first_ready;
 
                 leave_ready(box);
                 if (step(box))
-                        make_ready(box);
+                        courier_make_ready(box);
                 else
                         set_clock(box);
         }
@@ -347,7 +218,9 @@ int courier_new(Manager *m, Courier **ret) {
                 return -ENOMEM;
         c->manager = m;
         c->boxes = map_new();
-        r = c->boxes ? sd_event_add_defer(m->event, &c->pump, pump, c) : -ENOMEM;
+        if (m->settings.hook_merge_usec > 0)
+                c->storms = storms_new(m->settings.hook_merge_usec);
+        r = c->boxes && (c->storms || m->settings.hook_merge_usec == 0) ? sd_event_add_defer(m->event, &c->pump, pump, c) : -ENOMEM;
         if (r >= 0)
                 r = sd_event_source_set_enabled(c->pump, SD_EVENT_OFF);
         if (r < 0) {
@@ -361,7 +234,9 @@ int courier_new(Manager *m, Courier **ret) {
 Courier *courier_free(Courier *c) {
         if (!c)
                 return NULL;
+        flights_free_all(c);
         map_free_with(c->boxes, box_release);
+        storms_free(c->storms);
         sd_event_source_disable_unref(c->pump);
         free(c);
         return NULL;
@@ -397,10 +272,18 @@ void courier_kick(Courier *c) {
 
         MAP_FOREACH(c->boxes, name, box)
                 if (box->record->n_entries > 0)
-                        make_ready(box);
+                        courier_make_ready(box);
 }
 
-void courier_add(Courier *c, Domain *d, EventKind kind, const char *subject, char *const *fields) {
+/* Others with its cause may come. */
+static void hold(Box *box, const char *cause) {
+        Courier *c = box->courier;
+
+        if (c->storms && cause)
+                outbox_hold(box->record, storms_wait_until(c->storms, cause, clock_now_usec()));
+}
+
+void courier_add(Courier *c, Domain *d, EventKind kind, const char *subject, const char *cause, char *const *fields) {
         Box *box;
         int r;
 
@@ -409,13 +292,14 @@ void courier_add(Courier *c, Domain *d, EventKind kind, const char *subject, cha
         box = find_box(c, DOMAIN_NAME(d));
         if (!box)
                 return;
-        r = outbox_add(box->record, kind, subject, fields, clock_now_usec());
+        r = outbox_add(box->record, kind, subject, cause, fields, clock_now_usec());
         if (r < 0)
                 (void) log_oom();
         if (r != OUTBOX_DONE)
                 return;
-        save(box);
-        make_ready(box);
+        hold(box, cause);
+        courier_save(box);
+        courier_make_ready(box);
 }
 
 void courier_forget(Courier *c, const char *name) {
@@ -447,7 +331,7 @@ void courier_note_consent(Courier *c, const Domain *d) {
                 return;
         box->record->vetoed_until_usec = 0;
         (void) outbox_note_told(box->record, EVENT_RENEWING, NULL, clock_now_usec());
-        save(box);
+        courier_save(box);
 }
 
 void courier_note_veto(Courier *c, const Domain *d, uint64_t until_usec) {
@@ -456,7 +340,7 @@ void courier_note_veto(Courier *c, const Domain *d, uint64_t until_usec) {
         if (!box)
                 return;
         box->record->vetoed_until_usec = until_usec;
-        save(box);
+        courier_save(box);
 }
 
 uint64_t courier_vetoed_until(Courier *c, const Domain *d) {
@@ -471,7 +355,8 @@ static int append_entries(sd_bus_message *reply, const Outbox *o) {
         for (size_t i = 0; r >= 0 && i < o->n_entries; i++) {
                 const OutboxEntry *e = o->entries[i];
 
-                r = sd_bus_message_append(reply, "(ssubt)", o->name, event_kind_to_string(e->kind), (uint32_t) e->failures, (int) e->flying, e->next_usec);
+                r = sd_bus_message_append(reply, "(ssubt)", o->name, event_kind_to_string(e->kind), (uint32_t) e->failures, (int) e->flying,
+                                          MAX_OF(e->next_usec, e->held_until_usec));
         }
         return r;
 }

@@ -16,9 +16,9 @@ void courier_start(Courier *c);
 /* The servers may have changed what is run: whatever waits is looked at again. */
 void courier_kick(Courier *c);
 
-/* 'subject': another one is news, whatever the event's interval (domain/outbox.h); may be NULL. 'fields' alternates keys and values. Nothing is kept when no
+/* 'subject': another one is news, whatever the event's interval (domain/outbox.h); 'cause': what several domains may have (domain/cause.h); both may be NULL. 'fields' alternates keys and values. Nothing is kept when no
  * command is configured. */
-void courier_add(Courier *c, Domain *d, EventKind kind, const char *subject, char *const *fields);
+void courier_add(Courier *c, Domain *d, EventKind kind, const char *subject, const char *cause, char *const *fields);
 
 /* No server names the domain any more. */
 void courier_forget(Courier *c, const char *name);

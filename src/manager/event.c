@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/message-ids.h"
 #include "base/string-util.h"
+#include "domain/cause.h"
 #include "manager/courier.h"
 #include "manager/expiry.h"
 #include "manager/manager-bus.h"
@@ -183,10 +184,19 @@ int event_collect_fields(const Domain *d, EventKind kind, const Problem *problem
         return r < 0 ? r : collect_fields(d, kind, problem, text, &set, ret);
 }
 
+static bool is_about_ca(EventKind kind) {
+        return kind == EVENT_ERRORED || kind == EVENT_EXPIRING || kind == EVENT_RENEWAL_INFO || kind == EVENT_RATE_LIMITED || kind == EVENT_REVOKED || kind == EVENT_OCSP_ERRORED;
+}
+
+/* Of the end of a certificate each step is told by itself. */
+static int find_cause(const Domain *d, EventKind kind, const Problem *problem, char **ret) {
+        return cause_of_event(kind, is_about_ca(kind) ? ca_of(d, kind) : NULL, kind == EVENT_EXPIRING ? expiry_step_to_string(expiry_step_of(d)) : NULL, problem, d->config->names, ret);
+}
+
 static void run_hook(Domain *d, EventKind kind, const Problem *problem, const char *text) {
         _cleanup_(live_set_done) LiveSet set = { 0 };
         _auto_strv_ char **fields = NULL;
-        _auto_free_ char *subject = NULL;
+        _auto_free_ char *subject = NULL, *cause = NULL;
         int r;
 
         r = read_live(d, kind, &set);
@@ -198,10 +208,12 @@ static void run_hook(Domain *d, EventKind kind, const Problem *problem, const ch
         }
         if (r == 0 && kind == EVENT_EXPIRING) /* another step is news */
                 r = str_replace(&subject, expiry_step_to_string(expiry_step_of(d)));
+        if (r >= 0)
+                r = find_cause(d, kind, problem, &cause);
         if (r < 0)
                 (void) log_failure(r, "%s: Cannot tell hooks of '%s': %m", DOMAIN_NAME(d), event_kind_to_string(kind));
         else
-                courier_add(d->manager->courier, d, kind, subject, fields);
+                courier_add(d->manager->courier, d, kind, subject, cause, fields);
 }
 
 void event_tell(Domain *d, EventKind kind, const Problem *problem, const char *format, ...) {

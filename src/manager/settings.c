@@ -97,6 +97,8 @@ static int set_value(Settings *c, const char *name, const char *value) {
                 return parse_seconds_usec(value, &c->archive_age_usec);
         if (str_equal(name, "RevocationCheck"))
                 return parse_boolean(value, &c->revocation_check);
+        if (str_equal(name, "HookMergeSec"))
+                return parse_seconds_usec(value, &c->hook_merge_usec);
         return -ENOENT;
 }
 
@@ -157,6 +159,7 @@ int settings_load(Settings *ret) {
                 .archive_keep = 5,
                 .archive_age_usec = 90 * USEC_PER_DAY,
                 .revocation_check = true,
+                .hook_merge_usec = USEC_PER_MINUTE,
         };
         int r;
 

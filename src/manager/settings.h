@@ -23,6 +23,7 @@ typedef struct Settings {
         uint64_t forget_servers_usec;    /* ForgetServersSec=: what a server said is forgotten when it has not run for so long; 0: never */
         bool revocation_check;           /* RevocationCheck=: whether CAs are asked if the certificates of managed domains are revoked, also where nothing is stapled */
         unsigned archive_keep;           /* ArchiveKeep=: archived sets per domain */
+        uint64_t hook_merge_usec;        /* HookMergeSec=: how long what has one cause for several domains waits for others; 0: each is told by itself */
         uint64_t archive_age_usec;       /* ArchiveMaxAgeSec=: how long an archived set is kept; 0: for ever */
 } Settings;
 

@@ -172,6 +172,13 @@ def test_mail(m):
     forget(m)
     run(m, "renewing")
     assert not heard(m)
+    # One mail for many, which any mail server takes.
+    others = " ".join(f"other{i}.example.org" for i in range(200))
+    m.run(["busctl", "call", "org.mdmanager1.Launcher", "/org/mdmanager1/Launcher", "org.mdmanager1.Launcher", "RunEvent", "sssa{ss}",
+           "example.org", "errored", "message", "1", "MD_OTHERS", others])
+    entry, mail = message(m)
+    assert mail["Subject"] == "[md-manager] example.org and 200 more: errored", mail["Subject"]
+    assert max(map(len, entry["message"].splitlines())) < 100 and " ".join(mail.get_content().split("Also:")[1].split("Event:")[0].split()) == others, entry
     m.run("rm /usr/sbin/sendmail")
     assert any("no command sendmail" in line for line in run(m, "errored", code=1)["Output"])
     for words in (["-t", "a b", "errored", "example.org"], ["-f", "-x", "errored", "example.org"], ["-s", "smtp://a b", "errored", "example.org"], ["errored"], ["errored", "a\nBcc: b"]):

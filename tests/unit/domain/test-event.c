@@ -37,6 +37,20 @@ TEST(what_hooks_are_told_again) {
         CHECK(!event_kind_is_repeated(_EVENT_KIND_MAX));
 }
 
+TEST(what_is_done_for_each_domain_is_told_of_each) {
+        static const EventKind own[] = { EVENT_RENEWING, EVENT_RENEWED, EVENT_INSTALLED, EVENT_ROLLED_BACK, EVENT_CHALLENGE_SETUP, EVENT_CHALLENGE_TEARDOWN, EVENT_OCSP_RENEWED };
+
+        for (size_t i = 0; i < _EVENT_KIND_MAX; i++) {
+                bool is_own = false;
+
+                for (size_t k = 0; k < ELEMENTSOF(own); k++)
+                        is_own = is_own || own[k] == (EventKind) i;
+                test_case("%s", event_kind_to_string((EventKind) i));
+                CHECK_INT(event_kind_is_merged((EventKind) i), !is_own);
+        }
+        CHECK(!event_kind_is_merged(_EVENT_KIND_MAX));
+}
+
 TEST(intervals_are_those_of_mod_md) {
         static const struct {
                 EventKind kind;

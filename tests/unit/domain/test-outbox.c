@@ -13,7 +13,7 @@
 static char *const fields[] = { (char *) "MD_DETAIL", (char *) "something", (char *) "MD_DOMAINS", (char *) "a.example b.example", NULL };
 
 static void add(Outbox *o, EventKind kind, const char *subject, uint64_t now) {
-        CHECK_INT(outbox_add(o, kind, subject, fields, now), OUTBOX_DONE);
+        CHECK_INT(outbox_add(o, kind, subject, NULL, fields, now), OUTBOX_DONE);
 }
 
 /* The events that wait, as one line. */
@@ -61,7 +61,7 @@ TEST(limits) {
                 CHECK(!outbox_is_limited(o, cases[i].kind, cases[i].subject, T0));
                 CHECK_INT(outbox_note_told(o, cases[i].kind, cases[i].before, T0), 0);
                 CHECK_INT(outbox_is_limited(o, cases[i].kind, cases[i].subject, T0 + cases[i].after), cases[i].limited);
-                CHECK_INT(outbox_add(o, cases[i].kind, cases[i].subject, fields, T0 + cases[i].after), cases[i].limited ? OUTBOX_E_LIMITED : OUTBOX_DONE);
+                CHECK_INT(outbox_add(o, cases[i].kind, cases[i].subject, NULL, fields, T0 + cases[i].after), cases[i].limited ? OUTBOX_E_LIMITED : OUTBOX_DONE);
                 test_case("%s, but the clock was put back", cases[i].what);
                 CHECK(!outbox_is_limited(o, cases[i].kind, cases[i].subject, T0 - 1));
         }
@@ -84,7 +84,7 @@ TEST(a_storm_is_one_message) {
         test_case("all at once");
         for (unsigned round = 0; round < 3; round++) {
                 for (size_t i = 0; i < _EVENT_KIND_MAX; i++)
-                        (void) outbox_add(o, (EventKind) i, NULL, fields, T0);
+                        (void) outbox_add(o, (EventKind) i, NULL, NULL, fields, T0);
                 for (OutboxEntry *e; (e = outbox_next(o, T0));)
                         e->flying = true;
         }
@@ -97,7 +97,7 @@ TEST(what_is_being_told_is_not_told_again) {
         REQUIRE(o);
         add(o, EVENT_RENEWED, "a", T0);
         outbox_next(o, T0)->flying = true;
-        CHECK_INT(outbox_add(o, EVENT_RENEWED, "a", fields, T0), OUTBOX_E_LIMITED);
+        CHECK_INT(outbox_add(o, EVENT_RENEWED, "a", NULL, fields, T0), OUTBOX_E_LIMITED);
         add(o, EVENT_RENEWED, "b", T0);
         check_waiting(o, "renewed! renewed");
 }
@@ -192,13 +192,61 @@ TEST(failures) {
         CHECK_STR(o->entries[0]->subject, "b");
 }
 
+TEST(what_is_held_for_others) {
+        _cleanup_(outbox_freep) Outbox *o = outbox_new("example.org");
+        OutboxEntry *e;
+
+        REQUIRE(o);
+        CHECK_INT(outbox_add(o, EVENT_ERRORED, NULL, "the CA is down", fields, T0), OUTBOX_DONE);
+        e = outbox_next(o, T0);
+        REQUIRE(e && str_equal(e->cause, "the CA is down"));
+        CHECK(outbox_next_of(o, "the CA is down", T0) == e);
+        CHECK(!outbox_next_of(o, "another cause", T0));
+
+        test_case("held, but not when others are told");
+        outbox_hold(o, T0 + 60);
+        CHECK(!outbox_next(o, T0));
+        CHECK(outbox_next_of(o, "the CA is down", T0) == e);
+        CHECK_UINT(outbox_wake_usec(o, T0), T0 + 60);
+        CHECK(outbox_next(o, T0 + 60) == e);
+
+        test_case("what comes behind it does not wait for other domains");
+        add(o, EVENT_RENEWED, "a", T0);
+        CHECK(outbox_next(o, T0) == e);
+        e->flying = true;
+        e->since_usec = T0;
+        CHECK(!outbox_next_of(o, "the CA is down", T0));
+        CHECK_INT(outbox_told(o, e, T0), 0);
+        check_waiting(o, "renewed");
+        CHECK(!outbox_next_of(o, "the CA is down", T0));
+
+        test_case("a clock that was wrong holds nobody");
+        add(o, EVENT_ERRORED, NULL, T0 + 2 * USEC_PER_HOUR);
+        outbox_drop(o, o->entries[0]);
+        outbox_hold(o, T0 + 300 * USEC_PER_DAY);
+        CHECK(outbox_next(o, T0));
+}
+
+TEST(a_retry_with_others_waits_for_its_time) {
+        _cleanup_(outbox_freep) Outbox *o = outbox_new("example.org");
+        OutboxEntry *e;
+
+        REQUIRE(o);
+        CHECK_INT(outbox_add(o, EVENT_EXPIRING, NULL, "soon", fields, T0), OUTBOX_DONE);
+        e = outbox_next(o, T0);
+        e->flying = true;
+        CHECK(outbox_failed(o, e, T0 + 5));
+        CHECK(!outbox_next_of(o, "soon", T0) && outbox_next_of(o, "soon", T0 + 5) == e);
+}
+
 TEST(json) {
         _cleanup_(outbox_freep) Outbox *o = outbox_new("example.org"), *read = NULL;
         _auto_json_ JsonObject *json = NULL;
 
         REQUIRE(o);
         add(o, EVENT_RENEWED, "a", T0);
-        add(o, EVENT_ERRORED, NULL, T0);
+        CHECK_INT(outbox_add(o, EVENT_ERRORED, NULL, "the CA is down", fields, T0), OUTBOX_DONE);
+        outbox_hold(o, T0 + USEC_PER_HOUR);
         o->entries[0]->failures = 3;
         o->entries[0]->notified = true;
         o->entries[0]->next_usec = T0 + 1;
@@ -210,6 +258,8 @@ TEST(json) {
 
         check_waiting(read, "renewed errored"); /* what ran is told again: nobody knows how it ended */
         CHECK_STR(read->entries[0]->subject, "a");
+        CHECK(!read->entries[0]->cause && read->entries[1]->held_until_usec == 0); /* nobody is held by a storm of another life */
+        CHECK_STR(read->entries[1]->cause, "the CA is down");
         CHECK_UINT(read->entries[0]->failures, 3);
         CHECK(read->entries[0]->notified && !read->entries[1]->notified);
         CHECK_UINT(read->entries[0]->next_usec, T0 + USEC_PER_SEC);
@@ -232,6 +282,7 @@ TEST(what_cannot_be_read_is_missing) {
                 { "{\"entries\":[1, null, {}, {\"event\":\"nothing\"}, {\"event\":\"renewing\"}, {\"event\":\"challenge-setup\"}]}", 0, 0 },
                 { "{\"entries\":[{\"event\":\"errored\", \"fields\":{\"MD_DETAIL\":7}, \"failures\":-1, \"next\":\"soon\"}]}", 0, 1 },
                 { "{\"entries\":[{\"event\":\"errored\"}, {\"event\":\"errored\"}, {\"event\":\"errored\"}]}", 0, 2 },
+                { "{\"entries\":[{\"event\":\"renewed\", \"cause\":\"not of such an event\"}, {\"event\":\"errored\", \"cause\":{}}]}", 0, 2 },
                 { "{\"told\":{\"renewed\":{\"when\":\"never\"}, \"errored\":3}}", 0, 0 },
         };
 
@@ -247,6 +298,6 @@ TEST(what_cannot_be_read_is_missing) {
                 CHECK_UINT(o->n_entries, cases[i].n);
                 CHECK_UINT(o->vetoed_until_usec, 0);
                 for (size_t k = 0; k < o->n_entries; k++)
-                        CHECK(o->entries[k]->failures == 0 && o->entries[k]->next_usec == 0 && strv_length(o->entries[k]->fields) == 0);
+                        CHECK(o->entries[k]->failures == 0 && o->entries[k]->next_usec == 0 && strv_length(o->entries[k]->fields) == 0 && !o->entries[k]->cause);
         }
 }

@@ -13,7 +13,7 @@ TEST(comes_and_goes) {
 
         CHECK_INT(store_outbox_read(s, "example.org", &none), STORE_OUTBOX_E_NOT_FOUND);
         REQUIRE(none);
-        CHECK_INT(outbox_add(none, EVENT_RENEWED, "a", fields, 1), 0);
+        CHECK_INT(outbox_add(none, EVENT_RENEWED, "a", NULL, fields, 1), 0);
         CHECK_INT(store_outbox_write(s, none), 0);
         CHECK_UINT(tree_mode(&dir, "outbox/example.org"), 0700);
         CHECK_UINT(tree_mode(&dir, "outbox/example.org/outbox.json"), 0600);
