@@ -2,6 +2,7 @@
 #include "base/drop-ins.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/map.h"
@@ -66,4 +67,37 @@ int drop_ins_list(const char *folder, char ***ret_paths) {
                 r = sort(files, ret_paths);
         map_free_with(files, free);
         return r;
+}
+
+static int find_main(const char *base, char ***paths) {
+        for (size_t i = DROP_INS_DIRECTORIES; i-- > 0;) {
+                _auto_free_ char *path = str_printf("%s/%s", drop_ins_directories[i], base);
+
+                if (!path)
+                        return -ENOMEM;
+                if (access(path, F_OK) == 0)
+                        return strv_consume(paths, take_ptr(path));
+        }
+        return 0;
+}
+
+int drop_ins_list_settings(const char *base, char ***ret_paths) {
+        _auto_strv_ char **paths = NULL, **drop_ins = NULL;
+        _auto_free_ char *folder = NULL;
+        int r;
+
+        assert(base);
+        assert(ret_paths);
+
+        folder = str_printf("%s.d", base);
+        r = folder ? find_main(base, &paths) : -ENOMEM;
+        if (r >= 0)
+                r = drop_ins_list(folder, &drop_ins);
+        STRV_FOREACH(path, drop_ins)
+                if (r >= 0)
+                        r = strv_extend(&paths, *path);
+        if (r < 0)
+                return r;
+        *ret_paths = take_ptr(paths);
+        return 0;
 }

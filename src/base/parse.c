@@ -97,6 +97,28 @@ int parse_boolean(const char *s, bool *ret) {
         return -EINVAL;
 }
 
+int parse_size(const char *s, uint64_t *ret) {
+        static const char units[] = "KMGT";
+        const char *unit;
+        uint64_t value;
+        int r;
+
+        assert(ret);
+
+        if (!s)
+                return -EINVAL;
+        r = read_digits(&s, &value);
+        if (r == -EINVAL)
+                return r;
+        unit = *s ? strchr(units, *s) : NULL;
+        if (*s && (!unit || s[1]))
+                return -EINVAL;
+        if (r < 0 || (unit && __builtin_mul_overflow(value, UINT64_C(1024) << (10 * (unit - units)), &value)))
+                return -ERANGE;
+        *ret = value;
+        return 0;
+}
+
 static int find_unit(const char *word, size_t length, uint64_t *ret_usec) {
         static const struct {
                 const char *word;

@@ -10,6 +10,9 @@ int parse_uint32(const char *s, uint32_t *ret);
 int parse_port(const char *s, uint16_t *ret); /* 1 to 65535 */
 int parse_boolean(const char *s, bool *ret);  /* yes no true false on off 1 0, case does not matter */
 
+/* Sizes in bytes: an integer with 'K', 'M', 'G' or 'T' (of 1024), or without. */
+int parse_size(const char *s, uint64_t *ret);
+
 /* Durations as systemd.time(7) writes them in settings: "30s", "5min", "1h 30min", "2d", "1w"; a bare number is seconds. */
 int parse_seconds_usec(const char *s, uint64_t *ret_usec);
 

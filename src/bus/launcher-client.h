@@ -27,7 +27,7 @@ typedef void (*LauncherHookHandler)(const LauncherHookEnd *end, const sd_bus_err
 int launcher_test_hook(sd_bus *bus, const char *method, char *const *words, char *const *fields, sd_bus_slot **ret_slot, sd_bus_message_handler_t handler, void *userdata);
 
 /* All of them are answered when the hook has ended, which may take LAUNCHER_HOOK_TIMEOUT_USEC. */
-#define LAUNCHER_HOOK_TIMEOUT_USEC ((uint64_t) 60 * 60 * 1000000)
+#define LAUNCHER_HOOK_TIMEOUT_USEC ((uint64_t) 65 * 60 * 1000000) /* more than HookTimeoutSec= may be, and what it takes to end one that is stubborn */
 /* 'command': "message" or "notify". 'fields' alternates keys and values, NULL-terminated. */
 int launcher_run_event(sd_bus *bus, const char *domain, const char *event, const char *command, char *const *fields, sd_bus_slot **ret_slot, LauncherHookHandler handler, void *userdata);
 int launcher_run_challenge_hook(sd_bus *bus, const char *domain, const char *verb, const char *name, const char *value, sd_bus_slot **ret_slot, LauncherHookHandler handler, void *userdata);

@@ -39,10 +39,10 @@ static int add_variable(HookUnit *hook, const char *name, const char *value) {
         return strv_consume(&hook->environment, str_printf("%s=%s", name, value));
 }
 
-static int begin_environment(Launcher *l, HookUnit *hook, const char *type, const char *name) {
+static int begin(Launcher *l, HookUnit *hook, const char *type, const char *name, sd_bus_error *error) {
         int r;
 
-        r = hook_unit_begin_environment(hook, l);
+        r = hook_unit_begin(hook, l, error);
         if (r < 0)
                 return r;
         r = add_variable(hook, "MD_CHALLENGE", type);
@@ -97,7 +97,7 @@ static int prepare_dns(Launcher *l, HookUnit *hook, const char *verb, const char
         unsigned version = 0;
         int r;
 
-        r = begin_environment(l, hook, TYPE_DNS01, name);
+        r = begin(l, hook, TYPE_DNS01, name, error);
         if (r < 0)
                 return r;
         r = add_record(hook, name, value);
@@ -146,7 +146,7 @@ int challenge_event_run(Launcher *l, sd_bus_message *call, const char *domain, c
         if (!domain_identifier_is_valid(name) || domain_name_is_wildcard(name))
                 return sd_bus_error_set(error, BUS_ERROR_INVALID, "This is no name that is proven.");
 
-        r = begin_environment(l, &hook, type, name);
+        r = begin(l, &hook, type, name, error);
         if (r < 0)
                 return r;
         r = hook_find_command(l, domain, &hook.command, error);

@@ -11,20 +11,21 @@
 #include "base/strv.h"
 #include "bus/names.h"
 #include "config.h"
+#include "launcher/hook-user.h"
+#include "launcher/settings.h"
 #include "store/store.h"
 
 #define HOOK_SLICE "system-md\\x2dhook.slice"
-#define HOOK_TIMEOUT_USEC (5 * USEC_PER_MINUTE)
-#define HOOK_MEMORY_MAX (UINT64_C(512) * 1024 * 1024)
 #define HOOK_TASKS_MAX UINT64_C(256)
 
 void hook_unit_done(HookUnit *hook) {
+        hook_settings_done(&hook->settings);
         free(hook->input);
         strv_free(hook->command);
         strv_free(hook->environment);
 }
 
-int hook_unit_begin_environment(HookUnit *hook, const Launcher *l) {
+static int begin_environment(HookUnit *hook, const Launcher *l) {
         int r;
 
         r = strv_consume(&hook->environment, str_printf("MD_NAME=%s", hook->domain));
@@ -37,6 +38,16 @@ int hook_unit_begin_environment(HookUnit *hook, const Launcher *l) {
         if (r < 0)
                 return r;
         return strv_extend(&hook->environment, "MD_MANAGER_VERSION=" PROJECT_VERSION);
+}
+
+int hook_unit_begin(HookUnit *hook, const Launcher *l, sd_bus_error *error) {
+        int r;
+
+        r = launcher_settings_read(&hook->settings);
+        if (r < 0)
+                return r;
+        r = hook_user_find(l, hook, error);
+        return r < 0 ? r : begin_environment(hook, l);
 }
 
 /* Lists are words with blanks between them in the environment. */
@@ -201,10 +212,10 @@ static int append_closed_paths(sd_bus_message *m, const Launcher *l, const HookU
 static int append_identity(sd_bus_message *m, const HookUnit *hook) {
         int r;
 
-        if (event_kind_runs_as_root(hook->event))
+        if (hook->as_root)
                 return 0;
 
-        r = append_text(m, "User", HOOK_USER);
+        r = append_text(m, "User", hook->user);
         if (r < 0)
                 return r;
         r = append_number(m, "CapabilityBoundingSet", 0);
@@ -228,7 +239,7 @@ static int append_sandbox(sd_bus_message *m, const Launcher *l, const HookUnit *
         int r;
 
         r = append_switches(m, switches, ELEMENTSOF(switches));
-        if (r >= 0 && event_kind_runs_as_root(hook->event))
+        if (r >= 0 && hook->as_root)
                 r = append_switches(m, switches_of_root, ELEMENTSOF(switches_of_root));
         if (r < 0)
                 return r;
@@ -241,13 +252,13 @@ static int append_sandbox(sd_bus_message *m, const Launcher *l, const HookUnit *
         return append_closed_paths(m, l, hook);
 }
 
-static int append_limits(sd_bus_message *m) {
+static int append_limits(sd_bus_message *m, const HookUnit *hook) {
         int r;
 
-        r = append_number(m, "TimeoutStartUSec", HOOK_TIMEOUT_USEC);
+        r = append_number(m, "TimeoutStartUSec", hook->settings.timeout_usec);
         if (r < 0)
                 return r;
-        r = append_number(m, "MemoryMax", HOOK_MEMORY_MAX);
+        r = append_number(m, "MemoryMax", hook->settings.memory_max);
         if (r < 0)
                 return r;
         return append_number(m, "TasksMax", HOOK_TASKS_MAX);
@@ -325,7 +336,7 @@ static int append_properties(sd_bus_message *m, const Launcher *l, const HookUni
         r = append_sandbox(m, l, hook);
         if (r < 0)
                 return r;
-        r = append_limits(m);
+        r = append_limits(m, hook);
         if (r < 0)
                 return r;
         return sd_bus_message_close_container(m);

@@ -4,6 +4,7 @@
 /* The transient unit that a hook is: what is run, for what, and how little it may do. */
 
 #include "domain/event.h"
+#include "domain/hook-settings.h"
 #include "launcher/launcher.h"
 
 typedef struct HookUnit {
@@ -12,13 +13,16 @@ typedef struct HookUnit {
         char **command;     /* all words */
         char **environment; /* MD_NAME and MD_EVENT in front */
         char *input;        /* what it reads from its standard input; NULL: nothing */
+        HookSettings settings;
+        const char *user;   /* borrowed */
+        bool as_root;       /* then that does not count */
         bool followed;      /* stays loaded after its end, for this connection */
 } HookUnit;
 
 void hook_unit_done(HookUnit *hook);
 
-/* What every hook is told: MD_NAME, MD_EVENT, MD_STORE_DIR, MD_MANAGER_VERSION. */
-int hook_unit_begin_environment(HookUnit *hook, const Launcher *l);
+/* How it runs on this machine, and what every hook is told: MD_NAME, MD_EVENT, MD_STORE_DIR, MD_MANAGER_VERSION. *error is set when it cannot run (launcher/hook-user.h). */
+int hook_unit_begin(HookUnit *hook, const Launcher *l, sd_bus_error *error);
 
 /* Makes 'input' of the environment as it is now: one JSON object with a line break behind it, in which MD_PROBLEM is "problem". */
 int hook_unit_say(HookUnit *hook);

@@ -125,7 +125,7 @@ static int prepare_command(Launcher *l, HookUnit *hook, bool notify, sd_bus_erro
 static int prepare(Launcher *l, sd_bus_message *call, HookUnit *hook, bool notify, sd_bus_error *error) {
         int r;
 
-        r = hook_unit_begin_environment(hook, l);
+        r = hook_unit_begin(hook, l, error);
         if (r < 0)
                 return r;
         r = read_fields(call, &hook->environment, error);

@@ -99,7 +99,7 @@ static int set_value(Settings *c, const char *name, const char *value) {
                 return parse_boolean(value, &c->revocation_check);
         if (str_equal(name, "HookMergeSec"))
                 return parse_seconds_usec(value, &c->hook_merge_usec);
-        return -ENOENT;
+        return hook_settings_set(&c->hooks, name, value);
 }
 
 /* inih stops at a handler that returns 0; we tell and go on. */
@@ -134,15 +134,6 @@ static void read_file(Settings *c, const char *path) {
                 log_warning("%s:%i: This line is not 'Name=value', it is ignored.", path, r);
 }
 
-static int read_drop_ins(Settings *c) {
-        _auto_strv_ char **paths = NULL;
-        int r = drop_ins_list("md-manager.conf.d", &paths);
-
-        STRV_FOREACH(path, paths)
-                read_file(c, *path);
-        return r;
-}
-
 int settings_load(Settings *ret) {
         Settings c = {
                 .max_renewals = 8,
@@ -161,26 +152,17 @@ int settings_load(Settings *ret) {
                 .revocation_check = true,
                 .hook_merge_usec = USEC_PER_MINUTE,
         };
+        _auto_strv_ char **paths = NULL;
         int r;
 
         assert(ret);
 
+        hook_settings_init(&c.hooks);
         r = str_replace(&c.store_dir, STORE_DIR);
-        /* One main file: the most important that is there. */
-        for (size_t i = DROP_INS_DIRECTORIES; r == 0 && i-- > 0;) {
-                _auto_free_ char *path = str_printf("%s/md-manager.conf", drop_ins_directories[i]);
-
-                if (!path) {
-                        r = -ENOMEM;
-                        break;
-                }
-                if (access(path, F_OK) == 0) {
-                        read_file(&c, path);
-                        break;
-                }
-        }
         if (r == 0)
-                r = read_drop_ins(&c);
+                r = drop_ins_list_settings("md-manager.conf", &paths);
+        STRV_FOREACH(path, paths)
+                read_file(&c, *path);
         if (r < 0) {
                 settings_done(&c);
                 return r;
@@ -193,5 +175,6 @@ void settings_done(Settings *c) {
         free(c->store_dir);
         strv_free(c->reload_units);
         free(c->reload_on_calendar);
+        hook_settings_done(&c->hooks);
         *c = (Settings){ 0 };
 }

@@ -4,6 +4,7 @@
 /* Settings of the machine: md-manager.conf(5) and its drop-ins, with systemd's precedence. */
 
 #include "base/macro.h"
+#include "domain/hook-settings.h"
 
 typedef struct Settings {
         char *store_dir;                 /* StoreDir= */
@@ -24,6 +25,7 @@ typedef struct Settings {
         bool revocation_check;           /* RevocationCheck=: whether CAs are asked if the certificates of managed domains are revoked, also where nothing is stapled */
         unsigned archive_keep;           /* ArchiveKeep=: archived sets per domain */
         uint64_t hook_merge_usec;        /* HookMergeSec=: how long what has one cause for several domains waits for others; 0: each is told by itself */
+        HookSettings hooks;              /* read to tell what makes no sense: the launcher goes by what it reads itself */
         uint64_t archive_age_usec;       /* ArchiveMaxAgeSec=: how long an archived set is kept; 0: for ever */
 } Settings;
 

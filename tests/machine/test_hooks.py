@@ -310,6 +310,101 @@ def test_drop_ins(m):
     m.run("rm -r /etc/systemd/system/md-hook-.service.d /etc/systemd/system/md-hook-renewed-.service.d; systemctl daemon-reload")
 
 
+SETTINGS = "/etc/md-manager/md-manager.conf.d/60-hooks.conf"
+
+
+@contextlib.contextmanager
+def hook_settings(m, mode=0o644, **values):
+    """Hold for the next hook; nobody is restarted."""
+    m.write(SETTINGS, "[Manager]\n" + "".join(f"{key}={value}\n" for key, value in values.items()), mode=mode)
+    try:
+        yield
+    finally:
+        m.run(["rm", "-f", SETTINGS])
+
+
+def try_hook(m, event):
+    """mdctl hook test: its result, and what it shows."""
+    result = managed.mdctl(m, "--json=short", "hook", "test", "example.org", event, check=False)
+    return result, json.loads(result.out)[0] if result.out.strip() else {}
+
+
+def test_settings(m):
+    """User, time and memory as md-manager.conf says, for the next hook; root for installed all the same; a drop-in has the last word."""
+    m.run("systemctl daemon-reload")
+    with hook_settings(m, HookUser="alice", HookTimeoutSec="2min", HookMemoryMax="64M"):
+        _, errored = try_hook(m, "errored")
+        assert (errored["User"], errored["TimeoutUSec"], errored["MemoryMax"], errored["Result"]) == ("alice", 120 * 10**6, 64 << 20, "success"), errored
+        _, installed = try_hook(m, "installed")
+        assert (installed.get("User", ""), installed["TimeoutUSec"], installed["MemoryMax"]) == ("", 120 * 10**6, 64 << 20), installed
+        cursor = m.cursor()
+        run_hook(m, "errored")
+        call = wait_call(m, "example.org", "errored", cursor)
+        assert call["uid"] == 1000 and call["groups"] == [call["gid"]], call
+        m.write("/etc/systemd/system/md-hook-errored-.service.d/last.conf", "[Service]\nUser=md-hook\nTimeoutStartSec=3min\nMemoryMax=96M\n")
+        m.run("systemctl daemon-reload")
+        _, errored = try_hook(m, "errored")
+        assert (errored["User"], errored["TimeoutUSec"], errored["MemoryMax"], errored["Result"]) == ("md-hook", 180 * 10**6, 96 << 20, "success"), errored
+        m.run("rm -r /etc/systemd/system/md-hook-errored-.service.d; systemctl daemon-reload")
+    with hook_settings(m, HookTimeoutSec="1s"), other_hook(m, "errored", "#!/bin/sh\nexec sleep infinity\n"):
+        result, errored = try_hook(m, "errored")
+        assert result.rc != 0 and errored["Result"] == "timeout", (result, errored)
+    with hook_settings(m, HookTimeoutSec="2 fortnights", HookMemoryMax="lots", HookUser="a b"):
+        cursor = m.cursor()
+        m.run("systemctl restart md-manager")       # it tells what makes no sense, at its start
+        for name in ("HookTimeoutSec", "HookMemoryMax", "HookUser"):
+            m.wait_journal("_SYSTEMD_UNIT=md-manager.service", after=cursor, where=lambda e, n=name: f"{SETTINGS}: '{n}=" in e["MESSAGE"])
+        _, errored = try_hook(m, "errored")
+        assert (errored["User"], errored["TimeoutUSec"], errored["MemoryMax"]) == ("md-hook", 300 * 10**6, 512 << 20), errored
+    _, errored = try_hook(m, "errored")
+    assert errored["User"] == "md-hook", errored
+
+
+def test_settings_of_a_missing_user(m):
+    """A user that is not there, or must not be one of hooks, is told clearly; nobody stands in for it, and nothing is lost; root is never silent."""
+    for user, why in (("no-such-user", "there is no such user"), ("md-manager", "must not"), ("md-acme", "must not"), ("0", "there is no such user")):
+        with hook_settings(m, HookUser=user):
+            cursor = m.cursor()
+            result, _ = try_hook(m, "errored")
+            assert result.rc != 0 and f"HookUser={user}" in result.err and why in result.err, result
+            m.wait_journal("_SYSTEMD_UNIT=md-launcher.service", "PRIORITY=3", "MD_NAME=example.org", "MD_EVENT=errored", after=cursor,
+                           where=lambda e, u=user, w=why: f"HookUser={u}" in e["MESSAGE"] and w in e["MESSAGE"])
+    cursor = m.cursor()
+    with hook_settings(m, HookUser="no-such-user"):
+        managed.renew(m, "example.org")
+        wait_told(m, "example.org", "renewed", cursor)
+        m.wait_journal("_SYSTEMD_UNIT=md-launcher.service", "MD_EVENT=renewed", after=cursor, where=lambda e: "HookUser=no-such-user" in e["MESSAGE"])
+        assert not [call for call in calls(m, cursor) if call["arguments"][-2] != "installed"]
+    wait_call(m, "example.org", "renewed", cursor)
+    wait_call(m, "example.org", "installed", cursor)
+    with hook_settings(m, HookUser="root"):
+        cursor = m.cursor()
+        unit = run_hook(m, "errored")
+        assert wait_call(m, "example.org", "errored", cursor)["uid"] == 0
+        m.wait_journal("_SYSTEMD_UNIT=md-launcher.service", after=cursor, where=lambda e: "runs as root" in e["MESSAGE"] and "HookUser=root" in e["MESSAGE"])
+        wait_gone(m, unit)
+
+
+def test_settings_are_roots(m):
+    """What somebody else wrote, or could write, says nothing about hooks."""
+    def wait_refused(cursor):
+        m.wait_journal("_SYSTEMD_UNIT=md-launcher.service", "PRIORITY=4", after=cursor, where=lambda e: f"{SETTINGS}: What it says about hooks does not count" in e["MESSAGE"])
+        assert errored["User"] == "md-hook", errored
+    folder = SETTINGS.rpartition("/")[0]
+    with hook_settings(m, HookUser="root"):
+        for begin, end in ((f"chown md-manager {SETTINGS}", f"chown root {SETTINGS}"), (f"chmod g+w {SETTINGS}", f"chmod g-w {SETTINGS}"), (f"chmod o+w {folder}", f"chmod o-w {folder}")):
+            m.run(begin)
+            cursor = m.cursor()
+            _, errored = try_hook(m, "errored")
+            wait_refused(cursor)
+            m.run(end)
+        _, errored = try_hook(m, "errored")
+        assert not errored.get("User") or errored["User"] == "root", errored
+        m.run(f"ln -sf /dev/null {SETTINGS}")
+        _, errored = try_hook(m, "errored")
+        assert errored["User"] == "md-hook", errored
+
+
 def test_every_event(m):
     """The launcher knows every event for which the manager runs hooks."""
     source = (host.SOURCE / "src/domain/event.c").read_text(encoding="utf-8")

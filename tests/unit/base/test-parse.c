@@ -56,6 +56,39 @@ TEST(port) {
         CHECK_UINT(value, 65535);
 }
 
+TEST(size) {
+        static const struct {
+                const char *text;
+                int result;
+                uint64_t value;
+        } cases[] = {
+                { "0", 0, 0 },
+                { "4096", 0, 4096 },
+                { "1K", 0, 1024 },
+                { "512M", 0, UINT64_C(512) << 20 },
+                { "2G", 0, UINT64_C(2) << 30 },
+                { "16777215T", 0, UINT64_C(16777215) << 40 },
+                { "16777216T", -ERANGE, 0 },
+                { "18446744073709551616", -ERANGE, 0 },
+                { "", -EINVAL, 0 },
+                { "M", -EINVAL, 0 },
+                { "1m", -EINVAL, 0 },
+                { "1MB", -EINVAL, 0 },
+                { "1 M", -EINVAL, 0 },
+                { "-1", -EINVAL, 0 },
+                { "50%", -EINVAL, 0 },
+                { NULL, -EINVAL, 0 },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                uint64_t value = 77;
+
+                test_case("%s", cases[i].text ? cases[i].text : "NULL");
+                CHECK_INT(parse_size(cases[i].text, &value), cases[i].result);
+                CHECK_UINT(value, cases[i].result == 0 ? cases[i].value : 77);
+        }
+}
+
 TEST(boolean) {
         static const char *const yes[] = { "yes", "YES", "true", "True", "on", "1" };
         static const char *const no[] = { "no", "false", "FALSE", "off", "Off", "0" };
