@@ -39,13 +39,32 @@ static int add_variable(HookUnit *hook, const char *name, const char *value) {
         return strv_consume(&hook->environment, str_printf("%s=%s", name, value));
 }
 
+/* Of a domain that nobody configures any more there are none. */
+static int add_names(Launcher *l, HookUnit *hook) {
+        _cleanup_(sd_bus_error_free) sd_bus_error ignored = SD_BUS_ERROR_NULL;
+        _auto_free_ char *joined = NULL, *names = NULL;
+        const ConfiguredServer *server;
+        const ConfiguredDomain *d;
+
+        if (launcher_find_server(l, hook->domain, &server, &ignored) < 0)
+                return 0;
+        d = map_get(server->domains, hook->domain);
+        if (strv_length(d->names) == 0)
+                return 0;
+        joined = strv_join(d->names, " ");
+        names = joined ? str_printable(joined, strlen(joined), HOOK_VALUE_MAX) : NULL;
+        return names ? add_variable(hook, "MD_DOMAINS", names) : -ENOMEM;
+}
+
 static int begin(Launcher *l, HookUnit *hook, const char *type, const char *name, sd_bus_error *error) {
         int r;
 
         r = hook_unit_begin(hook, l, error);
         if (r < 0)
                 return r;
-        r = add_variable(hook, "MD_CHALLENGE", type);
+        r = add_names(l, hook);
+        if (r >= 0)
+                r = add_variable(hook, "MD_CHALLENGE", type);
         return r < 0 ? r : add_variable(hook, "MD_IDENTIFIER", name);
 }
 
@@ -116,7 +135,7 @@ static int prepare_dns(Launcher *l, HookUnit *hook, const char *verb, const char
                 r = strv_extend(&hook->command, name);
         if (r >= 0 && (hook->event == EVENT_CHALLENGE_SETUP || version >= 2))
                 r = strv_extend(&hook->command, value);
-        return r;
+        return r < 0 ? r : hook_unit_say(hook);
 }
 
 int challenge_hook_run(Launcher *l, sd_bus_message *call, const char *domain, const char *verb, const char *name, const char *value, sd_bus_error *error) {
@@ -155,6 +174,8 @@ int challenge_event_run(Launcher *l, sd_bus_message *call, const char *domain, c
         r = strv_consume(&hook.command, str_printf("challenge-setup:%s:%s", type, name));
         if (r >= 0)
                 r = strv_extend(&hook.command, domain);
+        if (r >= 0)
+                r = hook_unit_say(&hook);
         if (r < 0)
                 return r;
         return hook_follow(l, call, "challenge-setup", &hook);

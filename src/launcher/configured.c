@@ -68,8 +68,7 @@ static int take_domain(Map *domains, ManagedDomain *from) {
         if (!d)
                 return map_get(domains, from->name) ? 0 : -ENOMEM;
         d->dns01_command = take_ptr(from->dns01_cmd);
-        if (d->dns01_command)
-                d->names = take_ptr(from->names);
+        d->names = take_ptr(from->names);
         r = map_put(domains, from->name, d);
         if (r < 0)
                 domain_release(d);

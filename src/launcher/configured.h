@@ -20,7 +20,7 @@ typedef struct ConfiguredServer {
 
 typedef struct ConfiguredDomain {
         char **dns01_command; /* NULL: none */
-        char **names;         /* whose records it may set up; NULL without the command */
+        char **names;         /* whose records it may set up */
 } ConfiguredDomain;
 
 typedef struct Configured {

@@ -7,6 +7,8 @@
 #include "domain/hook-settings.h"
 #include "launcher/launcher.h"
 
+enum { HOOK_VALUE_MAX = 32 * 1024 }; /* bytes of a variable: all names of a domain with hundreds of them */
+
 typedef struct HookUnit {
         EventKind event;
         const char *domain; /* borrowed */

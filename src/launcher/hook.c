@@ -17,7 +17,6 @@
 enum {
         FIELDS_MAX = 32,
         FIELD_KEY_MAX = 64,
-        FIELD_VALUE_MAX = 32 * 1024, /* all names of a domain with hundreds of them */
 };
 
 /* The fields become environment of a program that root configured: only names of ours, and only text. */
@@ -41,7 +40,7 @@ static bool key_is_valid(const char *key) {
 static int add_field(char ***environment, const char *key, const char *value) {
         _auto_free_ char *printable = NULL;
 
-        printable = str_printable(value, strlen(value), FIELD_VALUE_MAX);
+        printable = str_printable(value, strlen(value), HOOK_VALUE_MAX);
         if (!printable)
                 return -ENOMEM;
         return strv_consume(environment, str_printf("%s=%s", key, printable));

@@ -12,6 +12,7 @@
 #include "bus/names.h"
 #include "domain/event.h"
 #include "manager/challenge-dns.h"
+#include "manager/manager-bus.h"
 
 #define RETRY_USEC (5 * USEC_PER_SEC)
 
@@ -26,6 +27,7 @@ struct ChallengeCall {
         ChallengeQueue *queue;
         ChallengeCallKind kind;
         char *domain, *type, *name, *value;
+        char **fields;
         int (*begin)(void *userdata);
         LauncherHookHandler handler; /* NULL: nobody waits any more */
         void *userdata;
@@ -51,6 +53,7 @@ static ChallengeCall *call_destroy(ChallengeCall *c) {
         free(c->type);
         free(c->name);
         free(c->value);
+        strv_free(c->fields);
         free(c);
         return NULL;
 }
@@ -133,12 +136,27 @@ static int pause_call(ChallengeCall *c) {
         return 0;
 }
 
+/* How that before a renewal ended is told with what comes of it. */
+static void tell_end(const ChallengeCall *c, const LauncherHookEnd *end) {
+        _auto_free_ char *asked = NULL;
+        const char *event = NULL;
+
+        if (c->kind == CHALLENGE_CALL_EVENT)
+                event = asked = str_printf("%s:%s:%s", event_kind_to_string(EVENT_CHALLENGE_SETUP), c->type, c->name);
+        else if (c->kind != CHALLENGE_CALL_RENEWING)
+                event = event_kind_to_string(c->kind == CHALLENGE_CALL_SETUP ? EVENT_CHALLENGE_SETUP : EVENT_CHALLENGE_TEARDOWN);
+        if (event)
+                manager_bus_hook_ended(c->queue->manager, event, c->domain, end);
+}
+
 static void on_end(const LauncherHookEnd *end, const sd_bus_error *error, void *userdata) {
         ChallengeCall *c = userdata;
         ChallengeQueue *q = c->queue;
 
         if (!end && c->handler && sd_bus_error_has_name(error, BUS_ERROR_BUSY) && pause_call(c) >= 0)
                 return;
+        if (end)
+                tell_end(c, end);
         finish(c, end, error);
         pump(q);
 }
@@ -154,11 +172,8 @@ static int send(ChallengeCall *c) {
         case CHALLENGE_CALL_TEARDOWN:
                 return launcher_run_challenge_hook(bus, c->domain, "teardown", c->name, c->value, &c->slot, on_end, c);
 
-        case CHALLENGE_CALL_RENEWING: {
-                char *const fields[] = { (char *) "MD_DOMAINS", c->name, (char *) "MD_DETAIL", c->value, NULL };
-
-                return launcher_run_event(bus, c->domain, event_kind_to_string(EVENT_RENEWING), "message", fields, &c->slot, on_end, c);
-        }
+        case CHALLENGE_CALL_RENEWING:
+                return launcher_run_event(bus, c->domain, event_kind_to_string(EVENT_RENEWING), "message", c->fields, &c->slot, on_end, c);
 
         case CHALLENGE_CALL_EVENT:
                 return launcher_run_challenge_event(bus, c->domain, c->type, c->name, &c->slot, on_end, c);
@@ -252,7 +267,8 @@ static int copy_words(ChallengeCall *c, const ChallengeCallSpec *spec) {
         if (str_replace(&c->domain, spec->domain) < 0 || str_replace(&c->type, spec->type) < 0 || str_replace(&c->name, spec->name) < 0 ||
             str_replace(&c->value, spec->value) < 0)
                 return -ENOMEM;
-        return 0;
+        c->fields = spec->fields ? strv_copy(spec->fields) : NULL;
+        return spec->fields && !c->fields ? -ENOMEM : 0;
 }
 
 int challenge_call_new(ChallengeQueue *q, const ChallengeCallSpec *spec, ChallengeCall **ret) {

@@ -13,7 +13,7 @@ typedef enum ChallengeCallKind {
         CHALLENGE_CALL_SETUP,    /* MDChallengeDns01 */
         CHALLENGE_CALL_TEARDOWN,
         CHALLENGE_CALL_EVENT,    /* MDMessageCmd */
-        CHALLENGE_CALL_RENEWING, /* MDMessageCmd, before a renewal: 'name' has all names of the domain, 'value' the reason */
+        CHALLENGE_CALL_RENEWING, /* MDMessageCmd, before a renewal, with 'fields' */
 } ChallengeCallKind;
 
 typedef struct ChallengeCallSpec {
@@ -22,6 +22,7 @@ typedef struct ChallengeCallSpec {
         const char *type;  /* of an event */
         const char *name;
         const char *value; /* of a record */
+        char *const *fields; /* keys and values in turn */
         int (*begin)(void *userdata); /* just before it is run; negative: it is not. May be NULL */
         /* When it has ended, or failed; the call is over. */
         LauncherHookHandler handler;

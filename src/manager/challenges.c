@@ -19,6 +19,7 @@
 #include "manager/challenge-dns.h"
 #include "manager/challenge-persist.h"
 #include "manager/challenge-queue.h"
+#include "manager/event.h"
 #include "store/challenge.h"
 
 /* One that is being set up: its answer is put in place, then the hook for the event runs, then the worker hears of it. Wherever it fails, the worker hears why,
@@ -241,6 +242,7 @@ static void run_event(ChallengeSetup *s) {
         };
         int r;
 
+        event_tell_challenge(d, spec.type, s->identifier);
         if (!has_event_command(d)) {
                 succeed(s);
                 return;

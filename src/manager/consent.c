@@ -7,6 +7,7 @@
 #include "base/string-util.h"
 #include "manager/challenge-queue.h"
 #include "manager/courier.h"
+#include "manager/event.h"
 
 /* Half as long up to half as long again, as every check. */
 static uint64_t next_check_usec(const Domain *d) {
@@ -53,16 +54,17 @@ static void on_answer(const LauncherHookEnd *end, const sd_bus_error *error, voi
 
 void consent_ask(Renewal *r) {
         Domain *d = r->domain;
-        _auto_free_ char *names = strv_join(d->config->names, " ");
-        const ChallengeCallSpec spec = {
-                .kind = CHALLENGE_CALL_RENEWING, .domain = DOMAIN_NAME(d), .name = names, .value = str_or(d->decision.detail, "it is due"),
-                .handler = on_answer, .userdata = r,
-        };
+        _auto_strv_ char **fields = NULL;
         int k;
 
         if (!courier_asks_before(d->manager->courier, d))
                 return;
-        k = challenge_call_new(d->manager->consents, &spec, &r->consent);
+        k = event_collect_fields(d, EVENT_RENEWING, NULL, str_or(d->decision.detail, "it is due"), &fields);
+        if (k >= 0) {
+                const ChallengeCallSpec spec = { .kind = CHALLENGE_CALL_RENEWING, .domain = DOMAIN_NAME(d), .fields = fields, .handler = on_answer, .userdata = r };
+
+                k = challenge_call_new(d->manager->consents, &spec, &r->consent);
+        }
         if (k < 0)
                 (void) log_failure(k, "%s: Cannot ask the command of MDMessageCmd about the renewal: %m", DOMAIN_NAME(d));
         else

@@ -155,7 +155,7 @@ void courier_tell_end(Domain *d, EventKind kind, bool notify, const LauncherHook
         }
         log_full(success ? LOG_DEBUG : LOG_WARNING, 0, success ? NULL : MESSAGE_HOOK_FAILED, fields, ELEMENTSOF(fields), "%s: %s", DOMAIN_NAME(d), text);
         keep_in_log(d, kind, notify, success, text);
-        manager_bus_hook_ended(d, event, end);
+        manager_bus_hook_ended(d->manager, event, DOMAIN_NAME(d), end);
 }
 
 /* --- On their way --- */

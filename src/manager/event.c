@@ -216,6 +216,19 @@ static void run_hook(Domain *d, EventKind kind, const Problem *problem, const ch
                 courier_add(d->manager->courier, d, kind, subject, cause, fields);
 }
 
+void event_tell_challenge(Domain *d, const char *type, const char *identifier) {
+        _auto_free_ char *event = str_printf("%s:%s:%s", event_kind_to_string(EVENT_CHALLENGE_SETUP), type, identifier);
+        _auto_free_ char *text = str_printf("The challenge %s for %s is set up, and the CA is about to be told", type, identifier);
+        LogField fields[] = { { "MD_NAME", DOMAIN_NAME(d) }, { "MD_EVENT", event }, { "MD_CA", ca_of(d, EVENT_CHALLENGE_SETUP) } };
+
+        if (!event || !text) {
+                (void) log_oom();
+                return;
+        }
+        log_full(LOG_INFO, 0, MESSAGE_CHALLENGE_SETUP, fields, ELEMENTSOF(fields), "%s: %s", DOMAIN_NAME(d), text);
+        manager_bus_event(d->manager, event, DOMAIN_NAME(d), NULL, text);
+}
+
 void event_tell(Domain *d, EventKind kind, const Problem *problem, const char *format, ...) {
         _auto_free_ char *text = NULL, *printable = NULL;
         va_list ap;
@@ -240,7 +253,7 @@ void event_tell(Domain *d, EventKind kind, const Problem *problem, const char *f
         tell_journal(d, kind, problem, printable);
         (void) job_log_add(d->job, clock_now_usec(), kinds[kind].log_type, problem ? problem->type : NULL, printable);
         status_changed(d->manager->shown, d);
-        manager_bus_event(d, event_kind_to_string(kind), problem, printable);
+        manager_bus_event(d->manager, event_kind_to_string(kind), DOMAIN_NAME(d), problem, printable);
         if (event_kind_has_hook(kind))
                 run_hook(d, kind, problem, printable);
 }

@@ -13,5 +13,8 @@ const char *event_log_type(EventKind kind); /* its word in the log of job.json *
 /* What a hook of the domain is told about such an event: keys and values in turn. 'problem' may be NULL. */
 int event_collect_fields(const Domain *d, EventKind kind, const Problem *problem, const char *text, char ***ret);
 
+/* "challenge-setup:TYPE:NAME": to the journal and the bus; the hook of this event is asked where the challenge waits for it. */
+void event_tell_challenge(Domain *d, const char *type, const char *identifier);
+
 /* 'problem' may be NULL. */
 void event_tell(Domain *d, EventKind kind, const Problem *problem, const char *format, ...) _printf_(4, 5);

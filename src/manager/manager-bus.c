@@ -405,24 +405,24 @@ int manager_bus_register(Manager *m) {
         return r < 0 ? r : sd_bus_add_object_manager(m->bus, NULL, BUS_PATH);
 }
 
-void manager_bus_event(Domain *d, const char *event, const Problem *problem, const char *text) {
-        int r = sd_bus_emit_signal(d->manager->bus, BUS_PATH, BUS_INTERFACE_MANAGER, "Event", "sssst", event, DOMAIN_NAME(d), text, problem ? problem->type : "",
-                                   clock_now_usec());
+static bool is_connected(const Manager *m) {
+        return m->bus && sd_bus_is_ready(m->bus) > 0;
+}
+
+void manager_bus_event(Manager *m, const char *event, const char *domain, const Problem *problem, const char *text) {
+        int r = is_connected(m) ? sd_bus_emit_signal(m->bus, BUS_PATH, BUS_INTERFACE_MANAGER, "Event", "sssst", event, domain, text, problem ? problem->type : "", clock_now_usec()) : 0;
 
         if (r < 0)
                 (void) log_failure(r, "Cannot send signal Event: %m");
 }
 
 void manager_bus_general_event(Manager *m, const char *event, const char *text) {
-        int r = m->bus && sd_bus_is_ready(m->bus) > 0 ? sd_bus_emit_signal(m->bus, BUS_PATH, BUS_INTERFACE_MANAGER, "Event", "sssst", event, "", text, "", clock_now_usec()) : 0;
-
-        if (r < 0)
-                (void) log_failure(r, "Cannot send signal Event: %m");
+        manager_bus_event(m, event, "", NULL, text);
 }
 
-void manager_bus_hook_ended(Domain *d, const char *event, const LauncherHookEnd *end) {
-        int r = sd_bus_emit_signal(d->manager->bus, BUS_PATH, BUS_INTERFACE_MANAGER, "HookEnded", "ssssii", event, DOMAIN_NAME(d), end->unit, end->result,
-                                   (int32_t) end->code, (int32_t) end->status);
+void manager_bus_hook_ended(Manager *m, const char *event, const char *domain, const LauncherHookEnd *end) {
+        int r = sd_bus_emit_signal(m->bus, BUS_PATH, BUS_INTERFACE_MANAGER, "HookEnded", "ssssii", event, domain, end->unit, end->result, (int32_t) end->code,
+                                   (int32_t) end->status);
 
         if (r < 0)
                 (void) log_failure(r, "Cannot send signal HookEnded: %m");

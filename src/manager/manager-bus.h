@@ -14,9 +14,10 @@ void manager_bus_changed(Manager *m);
 void manager_bus_update_status(Manager *m);
 
 /* Signal Event. */
-void manager_bus_hook_ended(Domain *d, const char *event, const LauncherHookEnd *end);
+void manager_bus_hook_ended(Manager *m, const char *event, const char *domain, const LauncherHookEnd *end);
 void manager_bus_general_event(Manager *m, const char *event, const char *text); /* about no single domain */
-void manager_bus_event(Domain *d, const char *event, const Problem *problem, const char *text);
+/* 'domain' may be the name of none: "other" for a certificate that is not managed. */
+void manager_bus_event(Manager *m, const char *event, const char *domain, const Problem *problem, const char *text);
 
 /* For the method handlers of all interfaces: polkit's answer for one of our actions about a domain or unit ("" when it is about all). Returns as polkit_authorize(). */
 typedef enum Action { ACTION_RENEW, ACTION_RELOAD, ACTION_CHECK, ACTION_REVOKE, ACTION_ACCOUNT, ACTION_ROLLBACK, ACTION_TEST_HOOK, ACTION_EXPORT_KEY, ACTION_IMPORT, ACTION_TARGETS, _ACTION_MAX } Action;

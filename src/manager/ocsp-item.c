@@ -15,6 +15,7 @@
 #include "domain/ocsp-schedule.h"
 #include "manager/domain.h"
 #include "manager/event.h"
+#include "manager/manager-bus.h"
 
 OcspItem *ocsp_item_free(OcspItem *i) {
         if (!i)
@@ -190,7 +191,7 @@ int ocsp_item_ask(OcspItem *i, uint64_t token) {
 
 /* Telling */
 
-/* Of certificates of no managed domain the journal alone hears. */
+/* Of certificates of no managed domain hooks do not hear. */
 static void tell_other(const OcspItem *i, const char *name, EventKind kind, const Problem *problem, const char *text) {
         bool renewed = kind == EVENT_OCSP_RENEWED;
         LogField fields[] = {
@@ -201,6 +202,7 @@ static void tell_other(const OcspItem *i, const char *name, EventKind kind, cons
         };
 
         log_full(renewed ? LOG_INFO : LOG_WARNING, 0, renewed ? MESSAGE_OCSP_RENEWED : MESSAGE_OCSP_ERRORED, fields, ELEMENTSOF(fields), "%s: %s", name, text);
+        manager_bus_event(i->manager, event_kind_to_string(kind), name, problem, text);
 }
 
 static void tell(const OcspItem *i, EventKind kind, const Problem *problem, const char *text) {

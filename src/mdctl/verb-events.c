@@ -36,6 +36,7 @@ static const struct {
         { MESSAGE_ACCOUNT_CREATED, "account-created" },
         { MESSAGE_REVOKED, "revoked" },
         { MESSAGE_UNMANAGED, "unmanaged" },
+        { MESSAGE_CHALLENGE_SETUP, "challenge-setup" },
         { MESSAGE_CHALLENGE_LEFT, "challenge-left" },
         { MESSAGE_RENEWAL_INFO, "renewal-info" },
         { MESSAGE_OCSP_RENEWED, "ocsp-renewed" },

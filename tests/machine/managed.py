@@ -2,6 +2,7 @@
 """Our programs in the machine, as an administrator sets them up: what every topic about renewals starts with."""
 
 import json
+import time
 
 import apache
 import pebble
@@ -142,6 +143,11 @@ def wait_event(m, name, event, after, deadline=30):
     return entry
 
 
+def are_of_renewal(events, *names):
+    """Whether these are the events of one renewal, in order; challenges for the names (http-01) are as the CA has them."""
+    return [events[0], *events[-2:]] == ["renewing", "renewed", "installed"] and sorted(events[1:-2]) == sorted(f"challenge-setup:http-01:{name}" for name in names)
+
+
 def reloads(m, after):
     """How often the manager had Apache reloaded."""
     return len([e for e in m.journal("_SYSTEMD_UNIT=md-manager.service", after=after) if e["MESSAGE"] == "Reloading apache2.service."])
@@ -182,3 +188,27 @@ def wait_served(m, name, deadline=30, other_than=None):
         certificate = is_real(m, name)
         return certificate if certificate and (not other_than or certificate.fingerprint != other_than.fingerprint) else None
     return m.wait_for(look, deadline, f"a{' new' if other_than else ''} certificate of the CA on https://{name}")
+
+
+class Signals:
+    """Our signals on the bus, from now on: 'seen' has for each name the list of their values."""
+
+    def __init__(self, m):
+        self.seen = {}
+        self._monitor = m.start(["busctl", "monitor", "--json=short", f"--match=type='signal',sender='{BUS}'", "--match=type='signal',member='NameOwnerChanged'"])
+        m.wait_for(lambda: m.run("busctl call org.freedesktop.DBus / org.freedesktop.DBus GetId") and self._monitor.wait_line("NameOwnerChanged", 0.1), 20, "the bus to be watched")
+
+    def wait(self, member, where, deadline=30):
+        """Until there was a signal of this name whose values agree: all of that name."""
+        end = time.monotonic() + deadline
+        while not any(where(values) for values in self.seen.get(member, [])):
+            line = self._monitor.line(max(end - time.monotonic(), 0))
+            if line is None:
+                raise Failure(f"waited {deadline:g} s for a signal {member}; seen: {self.seen}")
+            if line.startswith("{"):
+                message = json.loads(line)
+                self.seen.setdefault(message.get("member"), []).append(message.get("payload", {}).get("data"))
+        return self.seen[member]
+
+    def stop(self):
+        self._monitor.stop()

@@ -24,7 +24,7 @@ verb = next(i for i, word in enumerate(sys.argv) if word in ("setup", "teardown"
 words = sys.argv[verb:]
 credentials = os.environ.get("CREDENTIALS_DIRECTORY")
 print("hook", json.dumps({{"own": sys.argv[1:verb], "words": words, "uid": os.getuid(),
-      "environment": {{key: value for key, value in os.environ.items() if key.startswith("MD_")}},
+      "environment": {{key: value for key, value in os.environ.items() if key.startswith("MD_")}}, "input": json.loads(sys.stdin.read()),
       "credentials": {{name: open(os.path.join(credentials, name)).read() for name in os.listdir(credentials)}} if credentials else None}}), flush=True)
 def call(path, **values):
     urllib.request.urlopen(f"http://127.0.0.1:{pebble.DNS_MANAGEMENT}/{{path}}", json.dumps(values).encode()).read()
@@ -105,7 +105,7 @@ def test_record(m):
         assert re.fullmatch(rf"md-hook-challenge-{verb}-dns\\x2d01-example\.org-\d+\.service|md-hook-challenge-{verb}-dns-01-example\.org-\d+\.service", call["unit"]), call
         assert call["environment"] == {"MD_NAME": "example.org", "MD_EVENT": f"challenge-{verb}", "MD_CHALLENGE": "dns-01", "MD_IDENTIFIER": "example.org",
                                        "MD_RECORD": "_acme-challenge.example.org", "MD_VALUE": value, "MD_STORE_DIR": STORE,
-                                       "MD_MANAGER_VERSION": version}, call
+                                       "MD_MANAGER_VERSION": version, "MD_DOMAINS": "example.org"}, call
     assert not managed.left_over(m), managed.left_over(m)
     m.wait_for(lambda: "md-hook-" not in m.run("systemctl list-units --all --plain 'md-hook-*.service'").out, 10, "the units to be gone")
 
@@ -161,6 +161,9 @@ def test_credential(m):
     renew_again(m, "example.org")
     wait_torn_down(m, "example.org", cursor)
     setup_, teardown = calls(m, cursor)
+    for call, event in ((setup_, "challenge-setup"), (teardown, "challenge-teardown")):
+        assert call["environment"]["MD_DOMAINS"] == "example.org" and call["environment"]["MD_EVENT"] == event, call
+        assert {f"MD_{key.upper().replace('-', '_')}" for key in call["input"]} == set(call["environment"]) and call["input"]["domains"] == ["example.org"], call
     assert setup_["credentials"] == {"dns-token": "secret token\n"} and teardown["credentials"] is None, (setup_, teardown)
     m.run("rm -r /etc/systemd/system/md-hook-challenge-setup-.service.d; systemctl daemon-reload")
 
@@ -311,6 +314,7 @@ def test_event(m):
     """MDMessageCmd is asked about each challenge, before the CA looks; when it disagrees the type fails and the answer is taken back."""
     m.write("/usr/local/lib/md-test/veto", "#!/bin/sh\necho \"asked $*\"\ncase $1 in challenge-setup:http-01:*) exit 5;; esac\nexit 0\n", mode=0o755)
     globally(m, MDMessageCmd="/usr/local/lib/md-test/veto")
+    signals = managed.Signals(m)
     cursor = m.cursor()
     add(m, "veto.example.org", challenges="http-01 dns-01")
     apache.reload(m)
@@ -318,6 +322,14 @@ def test_event(m):
     asked = [e["MESSAGE"] for e in m.journal("SYSLOG_IDENTIFIER=veto", "MD_NAME=veto.example.org", after=cursor) if "challenge-setup" in e["MESSAGE"]]
     assert asked == ["asked challenge-setup:http-01:veto.example.org veto.example.org", "asked challenge-setup:dns-01:veto.example.org veto.example.org"], asked
     wait_torn_down(m, "veto.example.org", cursor)
+    # Everybody can see that and how: the journal, and the bus.
+    [told] = m.journal("_SYSTEMD_UNIT=md-manager.service", "MD_NAME=veto.example.org", "MD_EVENT=challenge-setup:http-01:veto.example.org", after=cursor)
+    assert told["MESSAGE_ID"] and told["MD_CA"] == pebble.DIRECTORY, told
+    ends = {values[0]: values for values in signals.wait("HookEnded", lambda values: values[0] == "challenge-teardown")}
+    assert ["challenge-setup:http-01:veto.example.org", "veto.example.org"] in [values[:2] for values in signals.seen["Event"]], signals.seen
+    assert ends["challenge-setup:http-01:veto.example.org"][3:] == ["exit-code", 1, 5] and ends["challenge-setup:dns-01:veto.example.org"][3:] == ["success", 1, 0], ends
+    assert ends["challenge-setup"][2].startswith("md-hook-challenge-setup-dns-01-") and ends["challenge-setup"][3:] == ["success", 1, 0], ends
+    signals.stop()
     assert not managed.files(m, "challenges")
     globally(m)
     managed.remove(m, "veto.example.org")

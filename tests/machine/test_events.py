@@ -91,6 +91,7 @@ def test_veto(m):
     assert asked["arguments"] == ["told", "renewing", "veto.example.org"] and asked["uid"] == int(m.run("id -u md-hook").out), asked
     assert asked["environment"]["MD_DOMAINS"] == "veto.example.org" and asked["environment"]["MD_DETAIL"], asked
     wait_call(m, "veto.example.org", "installed", cursor)
+    assert json.loads(asked["input"])["event"] == "renewing", asked
     # Agreed: nobody is asked again within the hour, also not by another manager.
     m.run("systemctl restart md-manager")
     cursor = m.cursor()
@@ -227,17 +228,9 @@ def test_storm(m):
 
 def test_bus(m):
     """How each hook ended is a signal on the bus, with its unit."""
-    watcher = m.start(["busctl", "monitor", "--json=short", "--match=type='signal',sender='org.mdmanager1',member='HookEnded'", "--match=type='signal',member='NameOwnerChanged'"])
-    m.wait_for(lambda: m.run("busctl call org.freedesktop.DBus / org.freedesktop.DBus GetId") and watcher.wait_line("NameOwnerChanged", 0.1), 10, "the bus to be watched")
+    signals = managed.Signals(m)
     with other_hook(m, "installed", "#!/bin/sh\nkill -KILL $$\n"), site(m, "bus.example.org"):
-        seen = {}
-        while "installed" not in seen:
-            line = watcher.line(30)
-            assert line is not None, seen
-            message = json.loads(line) if line.startswith("{") else {}
-            if message.get("member") == "HookEnded":
-                event, name, *rest = message["payload"]["data"]
-                seen[event] = [name, *rest]
-    watcher.stop()
-    assert seen["renewing"][0] == "bus.example.org" and seen["renewing"][2:] == ["success", 1, 0], seen
-    assert seen["installed"][1].startswith("md-hook-installed-bus.example.org-") and seen["installed"][2:] == ["signal", 2, 9], seen
+        ends = {event: [name, *rest] for event, name, *rest in signals.wait("HookEnded", lambda values: values[0] == "installed")}
+    signals.stop()
+    assert ends["renewing"][0] == "bus.example.org" and ends["renewing"][2:] == ["success", 1, 0], ends
+    assert ends["installed"][1].startswith("md-hook-installed-bus.example.org-") and ends["installed"][2:] == ["signal", 2, 9], ends

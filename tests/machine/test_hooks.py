@@ -59,11 +59,11 @@ def calls(m, after, name=None):
     return found
 
 
-def wait_call(m, name, event, after):
-    """Of MDMessageCmd: MDNotifyCmd is called for the same event, without its name among the arguments."""
+def wait_call(m, name, event, after, field=None):
+    """Of MDMessageCmd: MDNotifyCmd is called for the same event, without its name among the arguments. 'field': how the journal has it."""
     def told(entry):
         return entry["MESSAGE"].startswith("hook ") and json.loads(entry["MESSAGE"].removeprefix("hook "))["arguments"][-2:-1] == [event]
-    m.wait_journal(f"MD_NAME={name}", f"MD_EVENT={event}", "SYSLOG_IDENTIFIER=tell", after=after, where=told)
+    m.wait_journal(f"MD_NAME={name}", f"MD_EVENT={field or event}", "SYSLOG_IDENTIFIER=tell", after=after, where=told)
     return [call for call in calls(m, after, name) if call["arguments"][-2:-1] == [event]][-1]
 
 
@@ -124,6 +124,17 @@ def test_renewal(m):
     # Each is a unit of its own: which is the first to say something is not promised.
     assert sorted(call["arguments"][-2] for call in calls(m, cursor)) == [
         "challenge-setup:http-01:example.org", "challenge-setup:http-01:www.example.org", "installed", "renewed", "renewing"]
+    # What is asked before has as much, of the certificate that there is.
+    before, cursor = m.read(f"{STORE}/domains/example.org/pubcert.pem"), m.cursor()
+    m.run(f"rm -r {STORE}/outbox/example.org && systemctl restart md-manager")      # it has asked within the hour
+    managed.renew(m, "example.org")
+    renewing = wait_call(m, "example.org", "renewing", cursor)
+    assert renewing["chains"] == [before] and {key for key in renewing["environment"] if key.startswith("MD_")} == \
+        {key for key in renewed["environment"] if key.startswith("MD_")}, renewing
+    challenge = wait_call(m, "example.org", "challenge-setup:http-01:www.example.org", cursor, "challenge-setup")
+    assert json.loads(challenge["input"]) == {"name": "example.org", "event": "challenge-setup", "store-dir": STORE, "manager-version": version,
+                                              "domains": ["example.org", "www.example.org"], "challenge": "http-01", "identifier": "www.example.org"}, challenge
+    wait_call(m, "example.org", "installed", cursor)
 
 
 def test_units(m):
