@@ -6,8 +6,10 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/string-util.h"
+#include "base/strv.h"
 #include "bus/names.h"
 #include "bus/unit-name.h"
+#include "launcher/hook-output.h"
 #include "launcher/hook-place.h"
 #include "launcher/request.h"
 
@@ -97,26 +99,71 @@ static int copy_properties(sd_bus_message *m, sd_bus_message *reply) {
         int r;
 
         r = sd_bus_message_enter_container(m, 'a', "{sv}");
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "{sv}");
         while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
                 r = copy_property(m, reply);
                 if (r >= 0)
                         r = sd_bus_message_exit_container(m);
         }
+        return r;
+}
+
+static int append_output(sd_bus_message *reply, const char *unit) {
+        _auto_strv_ char **lines = NULL;
+        int r = hook_output_read(unit, &lines);
+
+        if (r < 0) {
+                (void) log_failure(r, "Cannot read in the journal what %s printed: %m", unit);
+                return 0;
+        }
+        r = sd_bus_message_open_container(reply, 'e', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "s", "Output");
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'v', "as");
+        if (r >= 0)
+                r = sd_bus_message_append_strv(reply, lines);
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
-static int answer_described(const Request *q, sd_bus_message *m) {
+static int answer_described(const Request *q) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         int r;
 
-        r = sd_bus_message_rewind(m, true);
+        r = sd_bus_message_rewind(q->description, true);
         if (r >= 0)
                 r = sd_bus_message_new_method_return(q->call, &reply);
         if (r >= 0)
-                r = copy_properties(m, reply);
+                r = sd_bus_message_open_container(reply, 'a', "{sv}");
+        if (r >= 0)
+                r = copy_properties(q->description, reply);
+        if (r >= 0)
+                r = append_output(reply, q->unit);
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
         return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
+/* What it printed can be read now. */
+static void on_synced(void *userdata) {
+        Request *q = userdata;
+        int r = answer_described(q);
+
+        if (r < 0)
+                (void) log_failure(r, "Cannot answer the request for %s: %m", q->unit);
+        request_free(q);
+}
+
+static void describe(Request *q, sd_bus_message *m) {
+        int r;
+
+        q->description = sd_bus_message_ref(m);
+        r = journal_sync_new(sd_bus_get_event(q->launcher->bus), on_synced, q, &q->sync);
+        if (r >= 0)
+                return;
+        (void) log_failure(r, "Cannot ask systemd-journald to take in what %s printed: %m", q->unit);
+        on_synced(q);
 }
 
 static int on_properties(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -134,10 +181,11 @@ static int on_properties(sd_bus_message *m, void *userdata, sd_bus_error *error)
                 request_fail_errno(q, r);
                 return 0;
         }
-        if (q->described)
-                r = answer_described(q, m);
-        else
-                r = sd_bus_reply_method_return(q->call, "ssii", q->unit, result_of(q, &end), end.code, end.status);
+        if (q->described) {
+                describe(q, m);
+                return 0;
+        }
+        r = sd_bus_reply_method_return(q->call, "ssii", q->unit, result_of(q, &end), end.code, end.status);
         if (r < 0)
                 (void) log_failure(r, "Cannot answer the request for %s: %m", q->unit);
         request_free(q);

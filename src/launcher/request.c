@@ -55,6 +55,8 @@ Request *request_free(Request *q) {
 
         unit_call_free(q->job);
         sd_bus_slot_unref(q->slot);
+        journal_sync_free(q->sync);
+        sd_bus_message_unref(q->description);
         sd_bus_message_unref(q->start);
         sd_bus_message_unref(q->call);
         free(q->result);

@@ -4,6 +4,7 @@
 /* A method call under way: it is answered exactly once, and freed with its answer. */
 
 #include "bus/unit.h"
+#include "launcher/journal-sync.h"
 #include "launcher/launcher.h"
 
 enum { REQUESTS_MAX = 512 };
@@ -22,6 +23,8 @@ struct Request {
         bool started; /* systemd has been asked */
         char *result; /* how its job ended */
         bool described; /* answered with what the unit was, too */
+        sd_bus_message *description;
+        JournalSync *sync; /* what it printed is awaited */
 
         /* a timer */
         char *domain;

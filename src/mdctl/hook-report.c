@@ -5,19 +5,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/string-util.h"
 #include "mdctl/bus-json.h"
 #include "mdctl/format.h"
-#include "mdctl/journal.h"
 
 enum {
         INDENT = 12,
         INPUT_MAX = 256 * 1024,
-        OUTPUT_LINES_MAX = 10000,
 };
 
 /* --- Reading --- */
@@ -63,7 +60,7 @@ static int read_input(sd_bus_message *m, JsonObject *o) {
 static int read_value(sd_bus_message *m, JsonObject *o, const char *name) {
         static const char *const known[][2] = {
                 { "Id", "Unit" }, { "DropInPaths", "DropIns" }, { "User", "User" }, { "Group", "Group" }, { "Environment", "Environment" },
-                { "TimeoutStartUSec", "TimeoutUSec" }, { "MemoryMax", "MemoryMax" }, { "Result", "Result" }, { "ExecMainCode", "ExitCode" }, { "ExecMainStatus", "ExitStatus" },
+                { "TimeoutStartUSec", "TimeoutUSec" }, { "MemoryMax", "MemoryMax" }, { "Result", "Result" }, { "ExecMainCode", "ExitCode" }, { "ExecMainStatus", "ExitStatus" }, { "Output", "Output" },
         };
         JsonObject *value;
         int r;
@@ -110,46 +107,6 @@ int hook_report_read(sd_bus_message *m, JsonObject **ret) {
                 return r;
         *ret = take_ptr(o);
         return 1;
-}
-
-/* Journald reads what it is sent when it comes to it. Only root may hurry it. */
-static void catch_up(void) {
-        pid_t child = geteuid() == 0 ? fork() : -1;
-
-        if (child == 0) {
-                execlp("journalctl", "journalctl", "--sync", (char *) NULL);
-                _exit(EXIT_FAILURE);
-        }
-        while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR)
-                ;
-}
-
-/* Not what systemd says about it. */
-static bool is_output(JsonObject *entry, const char *unit) {
-        return str_equal(get_text(entry, "Unit"), unit) && !str_equal(get_text(entry, "Identifier"), "systemd");
-}
-
-int hook_report_add_output(JsonObject *report) {
-        const JournalQuery q = { .unit = get_text(report, "Unit"), .lines = OUTPUT_LINES_MAX };
-        _auto_json_ JsonObject *entries = NULL, *lines = json_object_new_array();
-        int r;
-
-        if (!lines)
-                return -ENOMEM;
-        catch_up();
-        r = journal_read(&q, &entries);
-        if (r != JOURNAL_DONE)
-                return r;
-        for (size_t i = 0; i < json_object_array_length(entries); i++) {
-                JsonObject *o = json_object_array_get_idx(entries, i), *line;
-
-                if (!is_output(o, q.unit))
-                        continue;
-                line = json_object_new_string(get_text(o, "Text"));
-                if (!line || json_object_array_add(lines, line) < 0)
-                        return -ENOMEM;
-        }
-        return json_add_object(report, "Output", take_ptr(lines));
 }
 
 /* --- Showing --- */
@@ -202,6 +159,6 @@ void hook_report_print(JsonObject *o) {
         print_command(json_get_array(o, "Command"));
         print_lines("Environment", json_get_array(o, "Environment"), NULL);
         print_field("Input", get_text(o, "Input"));
-        print_lines("Output", json_get_array(o, "Output"), json_has(o, "Output") ? "none" : "in the journal, which cannot be read here");
+        print_lines("Output", json_get_array(o, "Output"), json_has(o, "Output") ? "none" : "in the journal of this unit");
         print_end(o);
 }

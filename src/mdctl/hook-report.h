@@ -7,10 +7,8 @@
 #include "mdctl/mdctl.h"
 
 /* The next description ("a{sv}") of the message as an object: Unit, DropIns, User, Group, Command, Environment, Input, TimeoutUSec, MemoryMax, Result, ExitCode,
- * ExitStatus. Negative errno; 0: there is none left. */
+ * ExitStatus, Output (lines). Negative errno; 0: there is none left. */
 int hook_report_read(sd_bus_message *m, JsonObject **ret);
-/* Adds Output, lines, from the journal of this machine. */
-int hook_report_add_output(JsonObject *report);
 
 bool hook_report_succeeded(JsonObject *report);
 void hook_report_print(JsonObject *report);

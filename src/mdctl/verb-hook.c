@@ -90,14 +90,12 @@ static int run_test(Mdctl *c, const char *path, const char *event, sd_bus_messag
 }
 
 /* All that were run. Negative errno. */
-static int read_reports(const Mdctl *c, sd_bus_message *reply, JsonObject *list) {
+static int read_reports(sd_bus_message *reply, JsonObject *list) {
         JsonObject *report;
         int r;
 
         r = sd_bus_message_enter_container(reply, 'a', "a{sv}");
         while (r >= 0 && (r = hook_report_read(reply, &report)) > 0) {
-                if (!c->host)
-                        (void) hook_report_add_output(report);
                 if (json_object_array_add(list, report) < 0)
                         r = -ENOMEM;
         }
@@ -135,7 +133,7 @@ static int command_test(Mdctl *c, char *const *arguments) {
                 r = run_test(c, path, arguments[1], &reply);
         if (r != MDCTL_DONE)
                 return r;
-        r = read_reports(c, reply, list);
+        r = read_reports(reply, list);
         return r < 0 ? client_tell_answer(r) : show_reports(c, list);
 }
 

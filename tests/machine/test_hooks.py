@@ -346,6 +346,7 @@ def test_settings(m):
     with hook_settings(m, HookUser="alice", HookTimeoutSec="2min", HookMemoryMax="64M"):
         _, errored = try_hook(m, "errored")
         assert (errored["User"], errored["TimeoutUSec"], errored["MemoryMax"], errored["Result"]) == ("alice", 120 * 10**6, 64 << 20, "success"), errored
+        assert len([line for line in errored["Output"] if line.startswith("hook {")]) == 1, errored
         _, installed = try_hook(m, "installed")
         assert (installed.get("User", ""), installed["TimeoutUSec"], installed["MemoryMax"]) == ("", 120 * 10**6, 64 << 20), installed
         cursor = m.cursor()

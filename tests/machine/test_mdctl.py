@@ -151,6 +151,11 @@ def test_hook_test(m):
     m.write("/etc/polkit-1/rules.d/10-alice.rules", "polkit.addRule(function (action, subject) { if (action.id === 'org.mdmanager1.test-hook' && subject.user === 'alice' &&"
             " action.lookup('domain') === 'example.org') return polkit.Result.YES; });\n")
     m.wait_for(lambda: managed.mdctl(m, "hook", "test", "example.org", "renewed", user="alice", check=False).rc == 0, 20, "polkit to have read the rule")
+    # Who may not read the journal is shown what the hook printed all the same: all of it, as soon as it has ended.
+    m.write(TELL, "#!/bin/sh\ni=0; while [ $i -lt 1500 ]; do i=$((i + 1)); echo line $i; done\nprintf 'no end of the \\033[1mline'\n", mode=0o755)
+    [report] = asked(m, "hook", "test", "example.org", "errored", user="alice")
+    assert report["Output"] == [f"line {i}" for i in range(502, 1501)] + ["no end of the ?[1mline"], (len(report["Output"]), report["Output"][:2], report["Output"][-2:])
+    m.write(TELL, TELL_TEXT, mode=0o755)
     m.run("rm /etc/polkit-1/rules.d/10-alice.rules")
 
 
