@@ -64,7 +64,8 @@ int hook_output_read(const char *unit, char ***ret) {
 
         assert(ret);
 
-        r = match ? sd_journal_open(&j, SD_JOURNAL_LOCAL_ONLY | SD_JOURNAL_SYSTEM) : -ENOMEM;
+        /* What a person's user writes is in a file of that user's. */
+        r = match ? sd_journal_open(&j, SD_JOURNAL_LOCAL_ONLY) : -ENOMEM;
         if (r >= 0)
                 r = sd_journal_add_match(j, match, 0);
         if (r >= 0)

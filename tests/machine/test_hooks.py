@@ -353,6 +353,7 @@ def test_settings(m):
         run_hook(m, "errored")
         call = wait_call(m, "example.org", "errored", cursor)
         assert call["uid"] == 1000 and call["groups"] == [call["gid"]], call
+        assert f"hook {json.dumps({key: call[key] for key in call if key != 'entry'})}" in managed.mdctl(m, "log", "example.org").out
         m.write("/etc/systemd/system/md-hook-errored-.service.d/last.conf", "[Service]\nUser=md-hook\nTimeoutStartSec=3min\nMemoryMax=96M\n")
         m.run("systemctl daemon-reload")
         _, errored = try_hook(m, "errored")
