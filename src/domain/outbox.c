@@ -108,13 +108,6 @@ int outbox_add(Outbox *o, EventKind kind, const char *subject, const char *cause
         return OUTBOX_DONE;
 }
 
-void outbox_hold(Outbox *o, uint64_t until_usec) {
-        assert(o);
-        assert(o->n_entries > 0);
-
-        o->entries[o->n_entries - 1]->held_until_usec = until_usec;
-}
-
 static bool is_past(uint64_t at_usec, uint64_t now_usec) {
         return at_usec <= now_usec || at_usec - now_usec > NEXT_MAX_USEC;
 }

@@ -29,7 +29,7 @@ typedef struct OutboxEntry {
         uint64_t next_usec; /* not before; 0: now */
 
         /* at run time */
-        uint64_t held_until_usec; /* for others with its cause; not when something comes behind it */
+        uint64_t held_until_usec; /* for others with its cause; not when something comes behind it. 0: it was not looked at yet */
         bool flying;
         uint64_t since_usec; /* when that began */
         unsigned troubles;  /* in a row, on the way to the hook */
@@ -62,8 +62,6 @@ enum {
 
 /* 'fields' is copied, 'cause' may be NULL. What a later event makes pointless goes: one of the same kind that waits, and warnings of an expiry after a renewal. */
 int outbox_add(Outbox *o, EventKind kind, const char *subject, const char *cause, char *const *fields, uint64_t now_usec);
-/* Has what was added last wait for others of its cause until then. */
-void outbox_hold(Outbox *o, uint64_t until_usec);
 
 #define OUTBOX_PATIENCE_USEC ((uint64_t) 10 * 1000000)
 

@@ -169,14 +169,25 @@ static const char *choose_command(const Domain *d, EventKind kind, bool notified
         return s && strv_length(s->message_cmd) > 0 ? "message" : NULL;
 }
 
+/* What is to be told now. When other domains were just told of its cause, it waits for more of them. */
+static OutboxEntry *choose_entry(Box *box) {
+        uint64_t now = clock_now_usec();
+        OutboxEntry *e = outbox_next(box->record, now);
+
+        if (!e || !e->cause || !box->courier->storms || e->held_until_usec > 0 || e->failures > 0 || e->troubles > 0)
+                return e;
+        e->held_until_usec = storms_wait_until(box->courier->storms, e->cause, now);
+        return outbox_next(box->record, now);
+}
+
 /* One step of what is in the box. True: there may be another one. */
 static bool step(Box *box) {
-        OutboxEntry *e = outbox_next(box->record, clock_now_usec());
         Domain *d = manager_find_domain(box->courier->manager, box->record->name);
+        OutboxEntry *e = d && d->managed ? choose_entry(box) : NULL;
         const char *command;
         int r;
 
-        if (!e || !d || !d->managed)
+        if (!e)
                 return false;
         command = choose_command(d, e->kind, e->notified);
         if (!command) {
@@ -275,14 +286,6 @@ void courier_kick(Courier *c) {
                         courier_make_ready(box);
 }
 
-/* Others with its cause may come. */
-static void hold(Box *box, const char *cause) {
-        Courier *c = box->courier;
-
-        if (c->storms && cause)
-                outbox_hold(box->record, storms_wait_until(c->storms, cause, clock_now_usec()));
-}
-
 void courier_add(Courier *c, Domain *d, EventKind kind, const char *subject, const char *cause, char *const *fields) {
         Box *box;
         int r;
@@ -297,7 +300,6 @@ void courier_add(Courier *c, Domain *d, EventKind kind, const char *subject, con
                 (void) log_oom();
         if (r != OUTBOX_DONE)
                 return;
-        hold(box, cause);
         courier_save(box);
         courier_make_ready(box);
 }

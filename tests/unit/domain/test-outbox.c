@@ -204,7 +204,7 @@ TEST(what_is_held_for_others) {
         CHECK(!outbox_next_of(o, "another cause", T0));
 
         test_case("held, but not when others are told");
-        outbox_hold(o, T0 + 60);
+        e->held_until_usec = T0 + 60;
         CHECK(!outbox_next(o, T0));
         CHECK(outbox_next_of(o, "the CA is down", T0) == e);
         CHECK_UINT(outbox_wake_usec(o, T0), T0 + 60);
@@ -223,7 +223,7 @@ TEST(what_is_held_for_others) {
         test_case("a clock that was wrong holds nobody");
         add(o, EVENT_ERRORED, NULL, T0 + 2 * USEC_PER_HOUR);
         outbox_drop(o, o->entries[0]);
-        outbox_hold(o, T0 + 300 * USEC_PER_DAY);
+        o->entries[0]->held_until_usec = T0 + 300 * USEC_PER_DAY;
         CHECK(outbox_next(o, T0));
 }
 
@@ -246,7 +246,7 @@ TEST(json) {
         REQUIRE(o);
         add(o, EVENT_RENEWED, "a", T0);
         CHECK_INT(outbox_add(o, EVENT_ERRORED, NULL, "the CA is down", fields, T0), OUTBOX_DONE);
-        outbox_hold(o, T0 + USEC_PER_HOUR);
+        o->entries[1]->held_until_usec = T0 + USEC_PER_HOUR;
         o->entries[0]->failures = 3;
         o->entries[0]->notified = true;
         o->entries[0]->next_usec = T0 + 1;
