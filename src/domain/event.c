@@ -53,6 +53,10 @@ bool event_kind_has_hook(EventKind kind) {
         return is_kind(kind) && kinds[kind].hook;
 }
 
+bool event_kind_concerns_other(EventKind kind) {
+        return kind == EVENT_OCSP_RENEWED || kind == EVENT_OCSP_ERRORED;
+}
+
 bool event_kind_runs_as_root(EventKind kind) {
         return is_kind(kind) && kinds[kind].as_root;
 }

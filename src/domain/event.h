@@ -28,11 +28,16 @@ typedef enum EventKind {
         _EVENT_KIND_MAX,
 } EventKind;
 
+/* mod_md's name for certificates of no managed domain that are stapled. */
+#define EVENT_NAME_OTHER "other"
+
 const char *event_kind_to_string(EventKind kind) _pure_;
 bool event_kind_from_string(const char *name, EventKind *ret); /* false: this is none */
 
 /* Whether the manager tells it by what MDMessageCmd names when it has happened. What others wait for is run where they wait. */
 bool event_kind_has_hook(EventKind kind) _pure_;
+/* Whether it may be about EVENT_NAME_OTHER. */
+bool event_kind_concerns_other(EventKind kind) _pure_;
 /* Whether the hook is root: in mod_md it is the one that may take certificates to other services. */
 bool event_kind_runs_as_root(EventKind kind) _pure_;
 /* Whether a hook that fails is run again, less and less often, until it succeeds. */

@@ -188,7 +188,6 @@ int configured_find(Configured *c, const char *store_dir, const char *domain, co
 
         assert(c);
         assert(store_dir);
-        assert(domain);
         assert(ret);
 
         r = refresh(c, store_dir, ret_problem);
@@ -197,7 +196,7 @@ int configured_find(Configured *c, const char *store_dir, const char *domain, co
 
         *ret = NULL;
         for (size_t i = 0; i < c->n_servers && !*ret; i++)
-                if (c->servers[i]->domains && map_get(c->servers[i]->domains, domain))
+                if (domain ? c->servers[i]->domains && map_get(c->servers[i]->domains, domain) : strv_length(c->servers[i]->command) > 0)
                         *ret = c->servers[i];
         return 0;
 }

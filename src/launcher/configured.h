@@ -35,6 +35,6 @@ enum {
         CONFIGURED_E_UNUSABLE, /* the store cannot be read; *ret_problem (may stay NULL) says why */
 };
 
-/* The first server that names the domain, as the manager merges them; NULL: none. Borrowed until the next call. A file that cannot be read is told; what it said
+/* The first server that names the domain, as the manager merges them, or with NULL the first that has a command for events; NULL: none. Borrowed until the next call. A file that cannot be read is told; what it said
  * before counts, as in the manager. */
 int configured_find(Configured *c, const char *store_dir, const char *domain, const ConfiguredServer **ret, Problem **ret_problem);

@@ -108,11 +108,29 @@ static int start(Request *q) {
         return sd_bus_call_async(q->launcher->bus, &q->slot, q->start, on_taken, q, 0);
 }
 
+/* Of certificates that no domain has, the first server with a command hears. */
+static int find_other_command(Launcher *l, HookUnit *hook, sd_bus_error *error) {
+        const ConfiguredServer *server;
+        int r;
+
+        r = launcher_find_server(l, NULL, &server, error);
+        return r < 0 ? r : take_command("MDMessageCmd", hook->domain, server->command, &hook->command, error);
+}
+
+static bool is_other(Launcher *l, const HookUnit *hook) {
+        _cleanup_(sd_bus_error_free) sd_bus_error none = SD_BUS_ERROR_NULL;
+        const ConfiguredServer *server;
+
+        return event_kind_concerns_other(hook->event) && str_equal(hook->domain, EVENT_NAME_OTHER) && launcher_find_server(l, hook->domain, &server, &none) < 0;
+}
+
 /* The command that MDMessageCmd has is told the event; the one of MDNotifyCmd knows only one. */
 static int prepare_command(Launcher *l, HookUnit *hook, bool notify, sd_bus_error *error) {
         int r;
 
-        if (notify)
+        if (is_other(l, hook))
+                r = find_other_command(l, hook, error);
+        else if (notify)
                 r = find_notify_command(l, hook->domain, &hook->command, error);
         else
                 r = hook_find_command(l, hook->domain, &hook->command, error);

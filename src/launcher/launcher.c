@@ -62,6 +62,8 @@ int launcher_find_server(Launcher *l, const char *domain, const ConfiguredServer
                 return r;
         if (r != CONFIGURED_DONE)
                 return sd_bus_error_set(error, BUS_ERROR_NOT_CONFIGURED, problem ? problem->detail : "The store cannot be used.");
+        if (!*ret && !domain)
+                return sd_bus_error_set(error, BUS_ERROR_NOT_CONFIGURED, "No server has MDMessageCmd.");
         if (!*ret)
                 return sd_bus_error_setf(error, BUS_ERROR_NOT_CONFIGURED, "No server is configured to have %s managed.", domain);
         return 0;

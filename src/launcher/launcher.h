@@ -34,5 +34,5 @@ DEFINE_CLEANUP(Launcher *, launcher_free)
 
 bool launcher_is_idle(void *launcher);
 
-/* BUS_ERROR_NOT_CONFIGURED in *error when no server names the domain. *ret is borrowed until the next call. */
+/* BUS_ERROR_NOT_CONFIGURED in *error when no server names the domain, or with NULL has a command for events. *ret is borrowed until the next call. */
 int launcher_find_server(Launcher *l, const char *domain, const ConfiguredServer **ret, sd_bus_error *error);

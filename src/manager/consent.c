@@ -30,7 +30,7 @@ static void veto(Renewal *r, const LauncherHookEnd *end, const char *how) {
 
         courier_note_veto(d->manager->courier, d, until);
         then = str_printf("that is a veto, no renewal begins by itself before %s", clock_format_utc(when, until));
-        courier_tell_end(d, EVENT_RENEWING, false, end, then);
+        courier_tell_end(d->manager, DOMAIN_NAME(d), EVENT_RENEWING, false, end, then);
         p = problem_new(PROBLEM_TYPE_VETO, "The command of MDMessageCmd vetoed the renewal (event 'renewing'): %s", how);
         renewal_decline(r, p);
 }
@@ -43,7 +43,7 @@ static void on_answer(const LauncherHookEnd *end, const sd_bus_error *error, voi
         r->consent = NULL;
         if (challenge_call_succeeded(end)) {
                 courier_note_consent(d->manager->courier, d);
-                courier_tell_end(d, EVENT_RENEWING, false, end, NULL);
+                courier_tell_end(d->manager, DOMAIN_NAME(d), EVENT_RENEWING, false, end, NULL);
                 go_on(r);
         } else if (challenge_call_was_not_run(end)) { /* nobody disagrees */
                 log_warning("%s: The command of MDMessageCmd could not be asked about the renewal: %s", DOMAIN_NAME(d), str_or(how, "out of memory"));

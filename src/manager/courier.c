@@ -14,6 +14,7 @@
 #include "manager/courier-internal.h"
 #include "manager/flight.h"
 #include "manager/manager-bus.h"
+#include "manager/servers.h"
 #include "store/outbox.h"
 
 #define BUSY_USEC (5 * USEC_PER_SEC)
@@ -139,12 +140,13 @@ static void keep_in_log(Domain *d, EventKind kind, bool notify, bool success, co
         domain_save_job(d);
 }
 
-void courier_tell_end(Domain *d, EventKind kind, bool notify, const LauncherHookEnd *end, const char *then) {
+void courier_tell_end(Manager *m, const char *name, EventKind kind, bool notify, const LauncherHookEnd *end, const char *then) {
         const char *event = event_kind_to_string(kind);
         _auto_free_ char *how = challenge_call_describe(end, NULL), *status = str_printf("%d", end->status), *text = NULL;
+        Domain *d = manager_find_domain(m, name);
         bool success = challenge_call_succeeded(end);
         LogField fields[] = {
-                { "MD_NAME", DOMAIN_NAME(d) }, { "MD_EVENT", event }, { "MD_UNIT", end->unit }, { "MD_RESULT", end->result }, { "MD_EXIT_STATUS", status },
+                { "MD_NAME", name }, { "MD_EVENT", event }, { "MD_UNIT", end->unit }, { "MD_RESULT", end->result }, { "MD_EXIT_STATUS", status },
         };
 
         text = success ? str_printf("The command of %s was told '%s' (%s)", directive_of(notify), event, end->unit) :
@@ -153,20 +155,43 @@ void courier_tell_end(Domain *d, EventKind kind, bool notify, const LauncherHook
                 (void) log_oom();
                 return;
         }
-        log_full(success ? LOG_DEBUG : LOG_WARNING, 0, success ? NULL : MESSAGE_HOOK_FAILED, fields, ELEMENTSOF(fields), "%s: %s", DOMAIN_NAME(d), text);
-        keep_in_log(d, kind, notify, success, text);
-        manager_bus_hook_ended(d->manager, event, DOMAIN_NAME(d), end);
+        log_full(success ? LOG_DEBUG : LOG_WARNING, 0, success ? NULL : MESSAGE_HOOK_FAILED, fields, ELEMENTSOF(fields), "%s: %s", name, text);
+        if (d)
+                keep_in_log(d, kind, notify, success, text);
+        manager_bus_hook_ended(m, event, name, end);
 }
 
 /* --- On their way --- */
 
-/* The launcher takes the commands of the first server that names the domain, too. NULL: there is none left. */
-static const char *choose_command(const Domain *d, EventKind kind, bool notified) {
-        const Snapshot *s = d->n_servers > 0 ? d->servers[0].snapshot : NULL;
+/* The launcher takes the commands of the same one: the first server that names the domain, and of certificates without domain the first with a command. */
+static const Snapshot *server_of(const Courier *c, const char *name) {
+        const Domain *d = manager_find_domain(c->manager, name);
+        Snapshot *const *snapshots;
+        size_t n;
+
+        if (d || !str_equal(name, EVENT_NAME_OTHER))
+                return d && d->n_servers > 0 ? d->servers[0].snapshot : NULL;
+        snapshots = servers_snapshots(c->manager->servers, &n);
+        for (size_t i = 0; i < n; i++)
+                if (strv_length(snapshots[i]->message_cmd) > 0)
+                        return snapshots[i];
+        return NULL;
+}
+
+/* NULL: there is none left. */
+static const char *choose_command(const Courier *c, const char *name, EventKind kind, bool notified) {
+        const Snapshot *s = server_of(c, name);
 
         if (s && kind == EVENT_RENEWED && !notified && strv_length(s->notify_cmd) > 0)
                 return "notify";
         return s && strv_length(s->message_cmd) > 0 ? "message" : NULL;
+}
+
+/* What is kept of a domain that is not known yet, or not managed, waits. */
+static bool may_be_told(const Courier *c, const char *name) {
+        const Domain *d = manager_find_domain(c->manager, name);
+
+        return d ? d->managed : str_equal(name, EVENT_NAME_OTHER);
 }
 
 /* What is to be told now. When other domains were just told of its cause, it waits for more of them. */
@@ -182,14 +207,13 @@ static OutboxEntry *choose_entry(Box *box) {
 
 /* One step of what is in the box. True: there may be another one. */
 static bool step(Box *box) {
-        Domain *d = manager_find_domain(box->courier->manager, box->record->name);
-        OutboxEntry *e = d && d->managed ? choose_entry(box) : NULL;
+        OutboxEntry *e = may_be_told(box->courier, box->record->name) ? choose_entry(box) : NULL;
         const char *command;
         int r;
 
         if (!e)
                 return false;
-        command = choose_command(d, e->kind, e->notified);
+        command = choose_command(box->courier, box->record->name, e->kind, e->notified);
         if (!command) {
                 if (e->notified)
                         (void) outbox_note_told(box->record, e->kind, e->subject, clock_now_usec());
@@ -286,13 +310,13 @@ void courier_kick(Courier *c) {
                         courier_make_ready(box);
 }
 
-void courier_add(Courier *c, Domain *d, EventKind kind, const char *subject, const char *cause, char *const *fields) {
+void courier_add(Courier *c, const char *name, EventKind kind, const char *subject, const char *cause, char *const *fields) {
         Box *box;
         int r;
 
-        if (!choose_command(d, kind, false))
+        if (!choose_command(c, name, kind, false))
                 return;
-        box = find_box(c, DOMAIN_NAME(d));
+        box = find_box(c, name);
         if (!box)
                 return;
         r = outbox_add(box->record, kind, subject, cause, fields, clock_now_usec());
@@ -323,7 +347,7 @@ void courier_rename(Courier *c, const char *from, const char *to) {
 bool courier_asks_before(Courier *c, const Domain *d) {
         const Box *box = map_get(c->boxes, DOMAIN_NAME(d));
 
-        return choose_command(d, EVENT_RENEWING, false) && !(box && outbox_is_limited(box->record, EVENT_RENEWING, NULL, clock_now_usec()));
+        return choose_command(c, DOMAIN_NAME(d), EVENT_RENEWING, false) && !(box && outbox_is_limited(box->record, EVENT_RENEWING, NULL, clock_now_usec()));
 }
 
 void courier_note_consent(Courier *c, const Domain *d) {
@@ -348,7 +372,7 @@ void courier_note_veto(Courier *c, const Domain *d, uint64_t until_usec) {
 uint64_t courier_vetoed_until(Courier *c, const Domain *d) {
         const Box *box = map_get(c->boxes, DOMAIN_NAME(d));
 
-        return box && choose_command(d, EVENT_RENEWING, false) ? box->record->vetoed_until_usec : 0;
+        return box && choose_command(c, DOMAIN_NAME(d), EVENT_RENEWING, false) ? box->record->vetoed_until_usec : 0;
 }
 
 static int append_entries(sd_bus_message *reply, const Outbox *o) {

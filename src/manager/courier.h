@@ -16,9 +16,9 @@ void courier_start(Courier *c);
 /* The servers may have changed what is run: whatever waits is looked at again. */
 void courier_kick(Courier *c);
 
-/* 'subject': another one is news, whatever the event's interval (domain/outbox.h); 'cause': what several domains may have (domain/cause.h); both may be NULL. 'fields' alternates keys and values. Nothing is kept when no
+/* 'name': of a domain, or EVENT_NAME_OTHER. 'subject': another one is news, whatever the event's interval (domain/outbox.h); 'cause': what several domains may have (domain/cause.h); both may be NULL. 'fields' alternates keys and values. Nothing is kept when no
  * command is configured. */
-void courier_add(Courier *c, Domain *d, EventKind kind, const char *subject, const char *cause, char *const *fields);
+void courier_add(Courier *c, const char *name, EventKind kind, const char *subject, const char *cause, char *const *fields);
 
 /* No server names the domain any more. */
 void courier_forget(Courier *c, const char *name);
@@ -36,4 +36,4 @@ uint64_t courier_vetoed_until(Courier *c, const Domain *d); /* 0: not */
 int courier_append_pending(const Courier *c, sd_bus_message *reply);
 
 /* How the hook ended, for everybody: the journal, the job's log, a signal on the bus. 'then' may be NULL. */
-void courier_tell_end(Domain *d, EventKind kind, bool notify, const LauncherHookEnd *end, const char *then);
+void courier_tell_end(Manager *m, const char *name, EventKind kind, bool notify, const LauncherHookEnd *end, const char *then);

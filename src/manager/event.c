@@ -213,7 +213,7 @@ static void run_hook(Domain *d, EventKind kind, const Problem *problem, const ch
         if (r < 0)
                 (void) log_failure(r, "%s: Cannot tell hooks of '%s': %m", DOMAIN_NAME(d), event_kind_to_string(kind));
         else
-                courier_add(d->manager->courier, d, kind, subject, cause, fields);
+                courier_add(d->manager->courier, DOMAIN_NAME(d), kind, subject, cause, fields);
 }
 
 void event_tell_challenge(Domain *d, const char *type, const char *identifier) {

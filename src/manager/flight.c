@@ -100,12 +100,10 @@ static void after_failure(Flight *f, Box *box, OutboxEntry *e) {
 
         if (outbox_failed(box->record, e, next))
                 then = str_printf("it is run again at %s", clock_format_utc(when, next));
-        if (d)
-                courier_tell_end(d, kind, f->notify, &f->end, then);
+        courier_tell_end(box->courier->manager, box->record->name, kind, f->notify, &f->end, then);
 }
 
 static void after_success(Flight *f, Box *box, OutboxEntry *e) {
-        Domain *d = domain_of(box);
         EventKind kind = e->kind;
 
         e->failures = 0;
@@ -114,8 +112,7 @@ static void after_success(Flight *f, Box *box, OutboxEntry *e) {
                 e->notified = true; /* now the other command */
         else if (outbox_told(box->record, e, clock_now_usec()) < 0)
                 (void) log_oom();
-        if (d)
-                courier_tell_end(d, kind, f->notify, &f->end, NULL);
+        courier_tell_end(box->courier->manager, box->record->name, kind, f->notify, &f->end, NULL);
 }
 
 static void tell_trouble(const Box *box, const OutboxEntry *e, const char *why, bool final) {

@@ -14,6 +14,7 @@
 #include "domain/event.h"
 #include "domain/ocsp-schedule.h"
 #include "manager/domain.h"
+#include "manager/courier.h"
 #include "manager/event.h"
 #include "manager/manager-bus.h"
 
@@ -191,7 +192,13 @@ int ocsp_item_ask(OcspItem *i, uint64_t token) {
 
 /* Telling */
 
-/* Of certificates of no managed domain hooks do not hear. */
+/* Not merged: it has one name for all of them. */
+static void tell_hook_of_other(const OcspItem *i, EventKind kind, const Problem *problem, const char *text) {
+        char *fields[] = { (char *) "MD_SERIALS", i->serial, (char *) "MD_DETAIL", (char *) text, problem ? (char *) "MD_PROBLEM" : NULL, problem ? problem->type : NULL, NULL };
+
+        courier_add(i->manager->courier, EVENT_NAME_OTHER, kind, NULL, NULL, fields);
+}
+
 static void tell_other(const OcspItem *i, const char *name, EventKind kind, const Problem *problem, const char *text) {
         bool renewed = kind == EVENT_OCSP_RENEWED;
         LogField fields[] = {
@@ -203,6 +210,8 @@ static void tell_other(const OcspItem *i, const char *name, EventKind kind, cons
 
         log_full(renewed ? LOG_INFO : LOG_WARNING, 0, renewed ? MESSAGE_OCSP_RENEWED : MESSAGE_OCSP_ERRORED, fields, ELEMENTSOF(fields), "%s: %s", name, text);
         manager_bus_event(i->manager, event_kind_to_string(kind), name, problem, text);
+        if (str_equal(name, EVENT_NAME_OTHER))
+                tell_hook_of_other(i, kind, problem, text);
 }
 
 static void tell(const OcspItem *i, EventKind kind, const Problem *problem, const char *text) {

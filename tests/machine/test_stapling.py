@@ -39,7 +39,10 @@ def test_first(m):
 
 
 def test_others(m):
-    """Certificates of no managed domain are stapled, too, where MDStapling is on and MDStapleOthers not off."""
+    """Certificates of no managed domain are stapled, too, where MDStapling is on and MDStapleOthers not off; MDMessageCmd hears of them under the name "other"."""
+    m.write("/usr/local/lib/md-test/tell", '#!/bin/sh\necho "told $* $MD_SERIALS"\n', mode=0o755)
+    m.write("/etc/apache2/conf-enabled/hook.conf", "MDMessageCmd /usr/local/lib/md-test/tell first\n")
+    cursor = m.cursor()
     issue(m, "others.test")
     issue(m, "not.test")
     Responder(m).start(good=["others.test", "not.test"])
@@ -49,6 +52,10 @@ def test_others(m):
     wait_stapled(m, "others.test")
     assert stapled(m, "not.test") is None
     assert len(kept(m, "other")) == 1
+    told = m.wait_journal("SYSLOG_IDENTIFIER=tell", "MD_NAME=other", "MD_EVENT=ocsp-renewed", after=cursor)
+    assert told["MESSAGE"] == f"told first ocsp-renewed other {serial(m, 'others.test')}" and told["_SYSTEMD_UNIT"].startswith("md-hook-ocsp-renewed-other-"), told
+    m.run("rm /etc/apache2/conf-enabled/hook.conf")
+    apache.reload(m)
 
 
 def test_revoked(m):

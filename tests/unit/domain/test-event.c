@@ -31,6 +31,12 @@ TEST(only_installed_is_root) {
                 CHECK_INT(event_kind_runs_as_root((EventKind) i), i == EVENT_INSTALLED);
 }
 
+TEST(only_staples_are_of_no_domain) {
+        for (size_t i = 0; i < _EVENT_KIND_MAX; i++)
+                CHECK_INT(event_kind_concerns_other((EventKind) i), i == EVENT_OCSP_RENEWED || i == EVENT_OCSP_ERRORED);
+        CHECK(!event_kind_concerns_other(_EVENT_KIND_MAX));
+}
+
 TEST(what_hooks_are_told_again) {
         for (size_t i = 0; i < _EVENT_KIND_MAX; i++)
                 CHECK_INT(event_kind_is_repeated((EventKind) i), i == EVENT_RENEWED || i == EVENT_EXPIRING);
