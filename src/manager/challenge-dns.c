@@ -13,6 +13,7 @@
 #include "domain/event.h"
 #include "manager/challenge-answer.h"
 #include "manager/challenge-queue.h"
+#include "manager/domain-bus.h"
 #include "manager/renewal.h"
 #include "store/domain.h"
 
@@ -230,8 +231,10 @@ static void recover_unmanaged(Manager *m, const char *name) {
 
         if (store_domain_read_job(m->store, name, &job) != 0 || strv_length(job->challenge_setups) == 0)
                 return;
-        if (domain_new(m, name, &d) >= 0)
-                challenge_dns_tear_down(d);
+        if (domain_new(m, name, &d) < 0)
+                return;
+        domain_bus_changed(d);
+        challenge_dns_tear_down(d);
 }
 
 void challenge_dns_recover(Manager *m) {

@@ -470,13 +470,8 @@ static bool anybody_listens(const Domain *d) {
         return d->manager->bus && sd_bus_is_ready(d->manager->bus) > 0;
 }
 
-void domain_bus_added(Domain *d) {
-        if (anybody_listens(d))
-                (void) sd_bus_emit_object_added(d->manager->bus, d->path);
-}
-
 void domain_bus_removed(Domain *d) {
-        if (anybody_listens(d))
+        if (d->announced && anybody_listens(d))
                 (void) sd_bus_emit_object_removed(d->manager->bus, d->path);
 }
 
@@ -517,10 +512,16 @@ static uint64_t hash_state(const Domain *d) {
 
 void domain_bus_changed(Domain *d) {
         uint64_t now = hash_state(d);
+        bool announced = d->announced;
 
-        if (now == d->told)
+        if (announced && now == d->told)
                 return;
         d->told = now;
-        if (anybody_listens(d))
+        d->announced = true;
+        if (!anybody_listens(d))
+                return;
+        if (!announced) /* with all properties */
+                (void) sd_bus_emit_object_added(d->manager->bus, d->path);
+        else
                 (void) sd_bus_emit_properties_changed_strv(d->manager->bus, d->path, BUS_INTERFACE_DOMAIN, (char **) changing);
 }

@@ -6,8 +6,8 @@
 #include "manager/domain.h"
 
 int domain_bus_register(Manager *m);
-void domain_bus_added(Domain *d);
 void domain_bus_removed(Domain *d);
+/* Tells the bus of a domain: that it is there, when it was not told yet, otherwise what changed. */
 void domain_bus_changed(Domain *d);
 
 /* Renew() of both interfaces. */

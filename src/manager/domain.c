@@ -88,7 +88,6 @@ int domain_new(Manager *m, const char *name, Domain **ret) {
                 return log_failure(r, "%s: Cannot take up this domain: %m", name);
         }
         m->generation++;
-        domain_bus_added(d);
         *ret = d;
         return 0;
 }

@@ -64,6 +64,7 @@ struct Domain {
         bool faulty;      /* is counted among those with problems */
         int inotify_wd; /* watches domains/NAME/; -1: none */
         unsigned checked; /* counts what is learnt of whether its certificates are revoked */
+        bool announced; /* on the bus: when it was decided about for the first time */
         uint64_t told; /* a hash of what the bus was told last */
         uint64_t shown; /* a hash of what the status pages show; 0: not known */
 };
