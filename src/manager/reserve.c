@@ -54,12 +54,22 @@ void reserve_keep(Domain *d) {
         cert_facts_list_done(&reserve);
 }
 
+static bool is_whole(const Domain *d) {
+        for (size_t i = 0; i < key_specs_count(&d->config->keys); i++) {
+                KeySpec spec = key_specs_get(&d->config->keys, i);
+
+                if (!good(&d->live, &spec))
+                        return false;
+        }
+        return true;
+}
+
 bool reserve_restore(Domain *d) {
         CertFactsList reserve = { 0 };
         char name[KEY_SPEC_NAME_MAX];
         bool restored = false;
 
-        if (deliver_read_facts(d, STORE_SET_RESERVE, &reserve, NULL) < 0)
+        if (is_whole(d) || deliver_read_facts(d, STORE_SET_RESERVE, &reserve, NULL) < 0)
                 return false;
         for (size_t i = 0; i < key_specs_count(&d->config->keys); i++) {
                 KeySpec spec = key_specs_get(&d->config->keys, i);
