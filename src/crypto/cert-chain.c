@@ -119,7 +119,7 @@ int cert_leaf_from_pem(const char *pem, size_t size, X509 **ret, Problem **ret_p
         bio = BIO_new_mem_buf(pem, (int) size);
         if (!bio)
                 return openssl_failure();
-        leaf = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL);
+        leaf = PEM_read_bio_X509_AUX(bio, NULL, openssl_no_passphrase, NULL);
         if (!leaf) {
                 errors = openssl_errors();
                 return refuse(ret_problem, "There is no certificate in PEM that can be read: %s", str_or(errors, "out of memory"));

@@ -31,7 +31,7 @@ void crl_done(Crl *c) {
 static X509_CRL *read_pem(const void *data, size_t size) {
         _auto_bio_ BIO *bio = BIO_new_mem_buf(data, (int) size);
 
-        return bio ? PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL) : NULL;
+        return bio ? PEM_read_bio_X509_CRL(bio, NULL, openssl_no_passphrase, NULL) : NULL;
 }
 
 static X509_CRL *read_der(const void *data, size_t size) {

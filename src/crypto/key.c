@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <limits.h>
 
+#include <openssl/asn1t.h>
 #include <openssl/core_names.h>
 #include <openssl/pem.h>
+#include <openssl/pkcs12.h>
 
 #include "base/cleanup.h"
 #include "base/string-util.h"
@@ -13,6 +15,7 @@
 
 enum {
         GROUP_NAME_MAX = 80,
+        ITERATIONS_MAX = 1000000, /* some tenths of a second; OpenSSL and mod_md have 2048 */
 };
 
 /* What stands where a curve's name stands and is a key type of its own. */
@@ -190,6 +193,64 @@ static bool has_private_part(EVP_PKEY *key) {
         return false;
 }
 
+/* --- What a passphrase costs: the file says how often it is hashed, up to days --- */
+
+static void cleanup_x509_sig(X509_SIG **p) {
+        X509_SIG_free(*p);
+}
+
+static void cleanup_pbe2(PBE2PARAM **p) {
+        PBE2PARAM_free(*p);
+}
+
+static void cleanup_pbkdf2(PBKDF2PARAM **p) {
+        PBKDF2PARAM_free(*p);
+}
+
+/* PBES2 with PBKDF2 (RFC 8018), as OpenSSL writes by default. */
+static bool is_cheap(const X509_ALGOR *algorithm) {
+        _cleanup_(cleanup_pbkdf2) PBKDF2PARAM *derivation = NULL;
+        _cleanup_(cleanup_pbe2) PBE2PARAM *scheme = NULL;
+        int64_t iterations;
+
+        if (OBJ_obj2nid(algorithm->algorithm) != NID_pbes2)
+                return false;
+        scheme = ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(PBE2PARAM), algorithm->parameter);
+        if (!scheme || OBJ_obj2nid(scheme->keyfunc->algorithm) != NID_id_pbkdf2)
+                return false;
+        derivation = ASN1_TYPE_unpack_sequence(ASN1_ITEM_rptr(PBKDF2PARAM), scheme->keyfunc->parameter);
+        return derivation && ASN1_INTEGER_get_int64(&iterations, derivation->iter) == 1 && iterations >= 1 && iterations <= ITERATIONS_MAX;
+}
+
+static bool is_cheap_pkcs8(const unsigned char *der, long size) {
+        _cleanup_(cleanup_x509_sig) X509_SIG *protected = d2i_X509_SIG(NULL, &der, size);
+        const X509_ALGOR *algorithm;
+
+        if (!protected)
+                return false;
+        X509_SIG_get0(protected, &algorithm, NULL);
+        return is_cheap(algorithm);
+}
+
+/* All of them: which one OpenSSL takes is its own matter. */
+static bool all_are_cheap(const char *pem, size_t size) {
+        _auto_bio_ BIO *bio = BIO_new_mem_buf(pem, (int) size);
+
+        for (;;) {
+                _auto_openssl_ char *type = NULL, *header = NULL;
+                unsigned char *data = NULL;
+                bool cheap;
+                long n = 0;
+
+                if (!bio || PEM_read_bio(bio, &type, &header, &data, &n) != 1)
+                        return bio != NULL;
+                cheap = !str_equal(type, PEM_STRING_PKCS8) || is_cheap_pkcs8(data, n);
+                OPENSSL_clear_free(data, (size_t) n);
+                if (!cheap)
+                        return false;
+        }
+}
+
 static int refuse_pem(const Protection *p, Problem **ret_problem) {
         _auto_free_ char *errors = openssl_errors();
 
@@ -215,6 +276,10 @@ static int read_pem(const char *pem, size_t size, Protection *protection, EVP_PK
                 problem_set(ret_problem, PROBLEM_TYPE_STORE, "A private key in PEM has 1 to %zu bytes, not %zu", KEY_PEM_MAX, size);
                 return -EBADMSG;
         }
+        if (protection->passphrase && !all_are_cheap(pem, size)) {
+                problem_set(ret_problem, PROBLEM_TYPE_STORE, "The private key is protected by other means than PBKDF2 with at most %d iterations", ITERATIONS_MAX);
+                return -EBADMSG;
+        }
         bio = BIO_new_mem_buf(pem, (int) size);
         if (!bio)
                 return openssl_failure();
@@ -225,6 +290,10 @@ static int read_pem(const char *pem, size_t size, Protection *protection, EVP_PK
                 problem_set(ret_problem, PROBLEM_TYPE_STORE,
                             "The key is of type %s, or has no private part; RSA, EC, Ed25519 and Ed448 are of use",
                             str_or(EVP_PKEY_get0_type_name(key), "unknown"));
+                return -EBADMSG;
+        }
+        if (EVP_PKEY_is_a(key, "RSA") && EVP_PKEY_get_bits(key) > KEY_SPEC_RSA_BITS_MAX) { /* each signature would take minutes */
+                problem_set(ret_problem, PROBLEM_TYPE_STORE, "An RSA key of %d bits is too large: no more than %d are of use", EVP_PKEY_get_bits(key), KEY_SPEC_RSA_BITS_MAX);
                 return -EBADMSG;
         }
         *ret = take_ptr(key);

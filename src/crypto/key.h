@@ -20,13 +20,14 @@ int key_make(const KeySpec *spec, EVP_PKEY **ret, Problem **ret_problem);
 
 /* PKCS#8. */
 int key_to_pem(EVP_PKEY *key, Secret **ret);
-/* Reads PKCS#8 and the older forms for RSA and EC. -EBADMSG with a problem: no private key in PEM, of no type that signs for TLS, or
- * protected by a passphrase (nobody is ever asked for one). */
+/* Reads PKCS#8 and the older forms for RSA and EC. -EBADMSG with a problem: no private key in PEM, of no type that signs for TLS, so large that
+ * it would sign for minutes, or protected by a passphrase (nobody is ever asked for one). */
 int key_from_pem(const char *pem, size_t size, EVP_PKEY **ret, Problem **ret_problem);
 /* Whether its first private key is protected by a passphrase. */
 bool key_pem_is_protected(const char *pem, size_t size);
 
-/* The same for keys that are protected by this passphrase (those that are not are read, too). -EBADMSG also for another passphrase. */
+/* The same for keys that are protected by this passphrase (those that are not are read, too). -EBADMSG also for another passphrase,
+ * and when its file would have it hashed for longer than a moment. */
 int key_from_protected_pem(const char *pem, size_t size, const Secret *passphrase, EVP_PKEY **ret, Problem **ret_problem);
 
 /* Whether the private half belongs to the public one: signs something and verifies it. For keys that others made. */

@@ -64,3 +64,7 @@ const EVP_MD *openssl_signing_digest(EVP_PKEY *key) {
                 return NULL;
         return EVP_sha256();
 }
+
+int openssl_no_passphrase(char *buffer, int size, int writing, void *userdata) {
+        return -1;
+}

@@ -59,5 +59,8 @@ static inline void cleanup_error_queue(int *queue) {
 }
 #define _auto_error_queue_ _cleanup_(cleanup_error_queue) _unused_
 
+/* For readers of PEM: without one, OpenSSL asks at the terminal for whatever says that it is protected. */
+int openssl_no_passphrase(char *buffer, int size, int writing, void *userdata);
+
 /* The message digest to sign with: SHA-256, or NULL for a key type that brings its own (Ed25519, Ed448). */
 const EVP_MD *openssl_signing_digest(EVP_PKEY *key);

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/param_build.h>
 #include <openssl/pem.h>
+#include <openssl/pkcs12.h>
 
 #include "base/cleanup.h"
 #include "crypto/cert.h"
@@ -369,6 +371,97 @@ TEST(protected) {
         REQUIRE(key_to_pem(key, &plain) == 0);
         EVP_PKEY_free(take_ptr(read));
         CHECK_INT(key_from_protected_pem(plain->data, plain->size, passphrase, &read, NULL), 0);
+}
+
+/* Says that it is protected by this algorithm; what is in it does not matter, because nobody gets that far. */
+static BIO *protected_by(X509_ALGOR *algorithm) {
+        X509_SIG *protected = X509_SIG_new();
+        BIO *bio = BIO_new(BIO_s_mem());
+        ASN1_OCTET_STRING *content;
+        X509_ALGOR *own;
+
+        X509_SIG_getm(protected, &own, &content);
+        (void) X509_ALGOR_copy(own, algorithm);
+        (void) ASN1_OCTET_STRING_set(content, (const unsigned char *) "0123456789abcdef", 16);
+        (void) PEM_write_bio_PKCS8(bio, protected);
+        X509_SIG_free(protected);
+        X509_ALGOR_free(algorithm);
+        return bio;
+}
+
+/* Files of somebody else say how long their passphrase is to be hashed: up to days, while which nothing else would happen. */
+TEST(protected_expensively) {
+        static const char plain_first[] = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        const struct {
+                const char *what;
+                X509_ALGOR *algorithm;
+                const char *detail;
+        } cases[] = {
+                { "some iterations", PKCS5_pbe2_set(EVP_aes_256_cbc(), 2048, NULL, 0), "another passphrase" },
+                { "one more", PKCS5_pbe2_set(EVP_aes_256_cbc(), 1000001, NULL, 0), "iterations" },
+                { "as many as can be", PKCS5_pbe2_set(EVP_aes_256_cbc(), INT32_MAX, NULL, 0), "iterations" },
+                { "the older way", PKCS5_pbe_set(NID_pbeWithSHA1AndDES_CBC, INT32_MAX, NULL, 0), "iterations" },
+                { "scrypt", PKCS5_pbe2_set_scrypt(EVP_aes_256_cbc(), NULL, 0, NULL, 16384, 8, 1000), "iterations" },
+        };
+        _auto_secret_ Secret *passphrase = secret_new("secret", 6);
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _auto_bio_ BIO *bio = protected_by(cases[i].algorithm);
+                _auto_free_ char *later = NULL;
+                _auto_problem_ Problem *problem = NULL, *again = NULL;
+                EVP_PKEY *none = NULL;
+                char *pem;
+                long n = BIO_get_mem_data(bio, &pem);
+
+                test_case("%s", cases[i].what);
+                CHECK_INT(key_from_protected_pem(pem, (size_t) n, passphrase, &none, &problem), -EBADMSG);
+                REQUIRE(problem);
+                CHECK(strstr(problem->detail, cases[i].detail));
+                /* Nor behind something else. */
+                REQUIRE(asprintf(&later, "%s%.*s", plain_first, (int) n, pem) > 0);
+                CHECK_INT(key_from_protected_pem(later, strlen(later), passphrase, &none, &again), -EBADMSG);
+                REQUIRE(again);
+                CHECK(strstr(again->detail, cases[i].detail));
+                CHECK_INT(key_from_pem(pem, (size_t) n, &none, NULL), -EBADMSG);
+                CHECK(!none);
+                CHECK_UINT(ERR_peek_error(), 0);
+        }
+}
+
+/* One with which a single signature takes minutes. */
+TEST(too_large) {
+        static const char *const numbers[] = { "n", "e", "d", "rsa-factor1", "rsa-factor2", "rsa-exponent1", "rsa-exponent2", "rsa-coefficient1" };
+        const int bits[] = { KEY_SPEC_RSA_BITS_MAX, KEY_SPEC_RSA_BITS_MAX + 8 };
+
+        for (size_t i = 0; i < ELEMENTSOF(bits); i++) {
+                _auto_pkey_ctx_ EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+                _auto_pkey_ EVP_PKEY *large = NULL, *read = NULL;
+                OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
+                _auto_problem_ Problem *problem = NULL;
+                _auto_secret_ Secret *pem = NULL;
+                OSSL_PARAM *parameters;
+                BIGNUM *items[8];
+
+                test_case("%d bits", bits[i]);
+                for (size_t k = 0; k < ELEMENTSOF(numbers); k++) {
+                        items[k] = BN_new();
+                        REQUIRE(BN_set_bit(items[k], k == 0 ? bits[i] - 1 : k == 2 ? bits[i] - 2 : bits[i] / 2 - 1) == 1 && BN_set_bit(items[k], 0) == 1);
+                        if (k == 1)
+                                BN_set_word(items[k], 65537);
+                        REQUIRE(OSSL_PARAM_BLD_push_BN(builder, numbers[k], items[k]) == 1);
+                }
+                parameters = OSSL_PARAM_BLD_to_param(builder);
+                REQUIRE(EVP_PKEY_fromdata_init(ctx) == 1 && EVP_PKEY_fromdata(ctx, &large, EVP_PKEY_KEYPAIR, parameters) == 1);
+                REQUIRE(key_to_pem(large, &pem) == 0);
+                CHECK_INT(key_from_pem(pem->data, pem->size, &read, &problem), bits[i] > KEY_SPEC_RSA_BITS_MAX ? -EBADMSG : 0);
+                CHECK(!read == (bits[i] > KEY_SPEC_RSA_BITS_MAX));
+                if (problem)
+                        CHECK(strstr(problem->detail, "too large"));
+                for (size_t k = 0; k < ELEMENTSOF(items); k++)
+                        BN_free(items[k]);
+                OSSL_PARAM_free(parameters);
+                OSSL_PARAM_BLD_free(builder);
+        }
 }
 
 TEST(works) {
