@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/drop-ins.h"
+#include "base/ini-lines.h"
 #include "base/log.h"
 #include "base/parse.h"
 #include "base/string-util.h"
@@ -121,6 +122,7 @@ static int handle_line(void *userdata, const char *section, const char *name, co
 
 static void read_file(Settings *c, const char *path) {
         _auto_fclose_ FILE *f = fopen(path, "re");
+        IniLines lines = { .file = f };
         Reader reader = { c, path };
         int r;
 
@@ -129,7 +131,9 @@ static void read_file(Settings *c, const char *path) {
                         (void) log_failure(errno, "Cannot read %s: %m", path);
                 return;
         }
-        r = ini_parse_file(f, handle_line, &reader);
+        r = ini_parse_stream(ini_lines_next, &lines, handle_line, &reader);
+        if (lines.too_long > 0)
+                log_warning("%s:%u: This line is too long, it is ignored.", path, lines.too_long);
         if (r > 0)
                 log_warning("%s:%i: This line is not 'Name=value', it is ignored.", path, r);
 }

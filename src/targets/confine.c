@@ -13,13 +13,28 @@
 /* What replacing a file takes. */
 #define REPLACING (LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG)
 
+/* Of later versions, and not known to older headers. */
+#ifndef LANDLOCK_ACCESS_FS_TRUNCATE
+#define LANDLOCK_ACCESS_FS_TRUNCATE (1ULL << 14)
+#endif
+#ifndef LANDLOCK_ACCESS_FS_IOCTL_DEV
+#define LANDLOCK_ACCESS_FS_IOCTL_DEV (1ULL << 15)
+#endif
+
 /* What is given up elsewhere; the first version of the interface has all of these. */
 #define CHANGING                                                                                                                                        \
         (REPLACING | LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR |           \
          LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM)
 
+/* Truncating a file by its name is no writing to Landlock, and cannot be given up before version 3. */
+static uint64_t given_up(void) {
+        long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+
+        return CHANGING | (version >= 3 ? LANDLOCK_ACCESS_FS_TRUNCATE : 0) | (version >= 5 ? LANDLOCK_ACCESS_FS_IOCTL_DEV : 0);
+}
+
 static int make_ruleset(int *ret_fd) {
-        const struct landlock_ruleset_attr attributes = { .handled_access_fs = CHANGING };
+        const struct landlock_ruleset_attr attributes = { .handled_access_fs = given_up() };
         long fd = syscall(SYS_landlock_create_ruleset, &attributes, sizeof(attributes), 0);
 
         if (fd < 0)

@@ -2,6 +2,7 @@
 #include "targets/target.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <ini.h>
 #include <pwd.h>
@@ -12,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/drop-ins.h"
+#include "base/ini-lines.h"
 #include "base/name-component.h"
 #include "base/parse.h"
 #include "base/string-util.h"
@@ -31,9 +33,7 @@ enum {
 
 typedef struct Reader {
         Target *target;
-        FILE *file;
-        unsigned line;
-        bool in_line; /* what was read last did not end its line */
+        IniLines lines; /* inih says nothing of their numbers */
 } Reader;
 
 const char *target_format_to_string(TargetFormat f) {
@@ -165,7 +165,7 @@ static int set_domain(Target *t, const char *value, const char **ret_why) {
         _auto_free_ char *name = domain_name_normalize(value);
 
         *ret_why = "is no name of a domain";
-        return name ? str_replace(&t->domain, name) : -EINVAL;
+        return name && domain_identifier_is_valid(name) ? str_replace(&t->domain, name) : -EINVAL;
 }
 
 static int set_key(Target *t, const char *value, const char **ret_why) {
@@ -207,18 +207,6 @@ static int set_target_value(Target *t, const char *name, const char *value, cons
 
 /* --- The file --- */
 
-/* inih says nothing of lines: it reads them from here. What is longer than its buffer comes in pieces. */
-static char *read_line(char *buffer, int size, void *stream) {
-        Reader *reader = stream;
-
-        if (!fgets(buffer, size, reader->file))
-                return NULL;
-        if (!reader->in_line)
-                reader->line++;
-        reader->in_line = !strchr(buffer, '\n');
-        return buffer;
-}
-
 static int find_format(const char *section, TargetFormat *ret) {
         for (size_t i = 0; i < ELEMENTSOF(sections); i++)
                 if (str_equal(section, sections[i])) {
@@ -236,12 +224,12 @@ static int set_value(Reader *reader, const char *section, const char *name, cons
         if (str_equal(section, "Target"))
                 return set_target_value(t, name, value, ret_why);
         if (find_format(section, &format) < 0) {
-                refuse(t, reader->line, "There is no section [%.*s]", VALUE_SHOWN_MAX, section);
+                refuse(t, reader->lines.line, "There is no section [%.*s]", VALUE_SHOWN_MAX, section);
                 return 0;
         }
         r = set_file_value(&t->files[format], format, name, value, ret_why);
         if (r == 0 && str_equal(name, "Path"))
-                t->files[format].line = reader->line;
+                t->files[format].line = reader->lines.line;
         return r;
 }
 
@@ -252,11 +240,11 @@ static int handle_line(void *userdata, const char *section, const char *name, co
         int r = set_value(reader, section, name, str_or(value, ""), &why);
 
         if (r == -ENOMEM)
-                refuse(reader->target, reader->line, "Out of memory");
+                refuse(reader->target, reader->lines.line, "Out of memory");
         else if (r == -ENOENT)
-                refuse(reader->target, reader->line, "There is no '%.*s=' in [%.*s]", VALUE_SHOWN_MAX, name, VALUE_SHOWN_MAX, section);
+                refuse(reader->target, reader->lines.line, "There is no '%.*s=' in [%.*s]", VALUE_SHOWN_MAX, name, VALUE_SHOWN_MAX, section);
         else if (r < 0)
-                refuse(reader->target, reader->line, "%s=%.*s: %s", name, VALUE_SHOWN_MAX, str_or(value, ""), why);
+                refuse(reader->target, reader->lines.line, "%s=%.*s: %s", name, VALUE_SHOWN_MAX, str_or(value, ""), why);
         return !reader->target->refused;
 }
 
@@ -304,14 +292,26 @@ static void check_source(Target *t, FILE *f) {
 }
 
 static void parse(Target *t, FILE *f) {
-        Reader reader = { .target = t, .file = f };
-        int r = ini_parse_stream(read_line, &reader, handle_line, &reader);
+        Reader reader = { .target = t, .lines = { .file = f } };
+        int r = ini_parse_stream(ini_lines_next, &reader.lines, handle_line, &reader);
 
+        if (reader.lines.too_long > 0)
+                refuse(t, reader.lines.too_long, "This line is too long");
         if (r < 0)
                 refuse(t, 0, "It cannot be read");
         else if (r > 0) /* or one that the handler refused: that was told */
                 refuse(t, (unsigned) r, "This is neither '[Section]' nor 'Name=value'");
         complete(t);
+}
+
+/* A pipe in its place does not make us wait. */
+static FILE *open_source(const char *path) {
+        _auto_close_ int fd = open(path, O_RDONLY|O_NONBLOCK|O_NOCTTY|O_CLOEXEC);
+        FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+
+        if (f)
+                (void) take_fd(fd);
+        return f;
 }
 
 static int name_target(Target *t, const char *path) {
@@ -322,26 +322,47 @@ static int name_target(Target *t, const char *path) {
         return t->name ? str_replace(&t->source, path) : -ENOMEM;
 }
 
-int target_read(const char *path, Target **ret) {
+static int new_target(const char *path, Target **ret) {
         Target *t = calloc(1, sizeof(*t));
-        _auto_fclose_ FILE *f = NULL;
-
-        assert(path);
-        assert(ret);
 
         if (!t || name_target(t, path) < 0) {
                 target_free(t);
                 return -ENOMEM;
         }
-        f = fopen(path, "re");
-        if (!f)
-                refuse(t, 0, "Cannot open it: %s", strerror(errno));
-        else {
-                check_source(t, f);
-                if (!t->refused)
-                        parse(t, f);
-        }
         *ret = t;
+        return 0;
+}
+
+int target_parse(const char *path, FILE *f, Target **ret) {
+        int r;
+
+        assert(path);
+        assert(f);
+        assert(ret);
+
+        r = new_target(path, ret);
+        if (r == 0)
+                parse(*ret, f);
+        return r;
+}
+
+int target_read(const char *path, Target **ret) {
+        _auto_fclose_ FILE *f = NULL;
+        int r;
+
+        assert(path);
+        assert(ret);
+
+        r = new_target(path, ret);
+        if (r < 0)
+                return r;
+        f = open_source(path);
+        if (!f)
+                refuse(*ret, 0, "Cannot open it: %s", strerror(errno));
+        else
+                check_source(*ret, f);
+        if (!(*ret)->refused)
+                parse(*ret, f);
         return 0;
 }
 

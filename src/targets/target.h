@@ -3,6 +3,7 @@
 
 /* A target: what another service is to have of a managed domain, as root declares it in targets.d/NAME.conf, md-manager.targets(5). */
 
+#include <stdio.h>
 #include <sys/types.h>
 
 #include "base/key-spec.h"
@@ -49,6 +50,8 @@ bool target_format_has_key(TargetFormat f);
 
 /* Reads one file. One that makes no sense gives a target that is refused: the others are written. -ENOMEM. */
 int target_read(const char *path, Target **ret);
+/* The same of what is open, whoever it belongs to. */
+int target_parse(const char *path, FILE *f, Target **ret);
 Target *target_free(Target *t);
 
 /* Those of all directories, in the order of their names. Of two that write one file the second is refused. */

@@ -258,13 +258,14 @@ def test_bad_declarations(m):
                               ("/run/md-manager/targets.d", "vendor", "/srv/tls/run.pem")):
         m.write(f"{place}/{name}.conf", f"[Target]\nDomain={NAME}\n[FullChain]\nPath={path}\n")
     m.run(["ln", "-sf", "/dev/null", f"{CONF}/masked.conf"])
+    m.run(["mkfifo", f"{CONF}/pipe.conf"])
     run(m, fails=True)
     found = states(m)
     for number, (_, line, words) in enumerate(BAD):
         state, detail = found[f"bad-{number:02}"]
         place = f"{CONF}/bad-{number:02}.conf:" + (f"{line}: " if line else " ")
         assert state == "failed" and detail.startswith(place) and words in detail, (number, words, detail)
-    assert "belong to root" in found["writable"][1] and found["00-first"][0] == "written"
+    assert "belong to root" in found["writable"][1] and "no file" in found["pipe"][1] and found["00-first"][0] == "written"
     assert found["vendor"][0] == "written" and m.exists("/srv/tls/run.pem") and "masked" not in found
     assert not any(m.exists(f"/srv/tls/{name}.pem") for name in ("a", "writable", "vendor", "masked"))
     m.run(f"rm -rf {CONF} /usr/lib/md-manager/targets.d /run/md-manager/targets.d")
@@ -329,7 +330,8 @@ def test_hostile_store(m):
 def test_sandbox(m):
     """The unit may write to no place that could make somebody root, nor to the store; the program, from when it has read what is declared, to nothing but the very directories of its targets."""
     declare(m, "00-narrow", f"[Target]\nDomain={NAME}\n[FullChain]\nPath=/srv/tls/narrow.pem\n")
-    places = ("/usr/x", "/etc/systemd/system/x.service", "/etc/cron.d/x", f"{managed.STORE}/x", f"{CONF}/x.conf")
+    places = ("/usr/x", "/etc/systemd/system/x.service", "/etc/cron.d/x", "/etc/cron.daily/x", "/etc/profile.d/x", "/etc/passwd", "/etc/shadow", "/etc/apt/apt.conf.d/x",
+              "/var/lib/dpkg/x", f"{managed.STORE}/x", f"{CONF}/x.conf")
     m.write("/run/systemd/system/md-targets.service.d/probe.conf",
             "[Service]\n" + "".join(f"ExecStartPost=/bin/sh -c '! touch {place}'\n" for place in places) + "ExecStartPost=/bin/sh -c 'touch /etc/x && rm /etc/x'\n")
     m.run("install -d /etc/cron.d; systemctl daemon-reload")

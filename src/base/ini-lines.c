@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/ini-lines.h"
+
+#include <string.h>
+
+#include "base/macro.h"
+
+static bool is_comment(const char *line) {
+        line += strspn(line, " \t\r");
+        return *line == '#' || *line == ';';
+}
+
+char *ini_lines_next(char *buffer, int size, void *lines) {
+        IniLines *l = lines;
+        bool whole = true;
+        size_t n = 0;
+        int c = 0;
+
+        assert(size > 0);
+
+        while (c != '\n' && (c = getc(l->file)) != EOF) {
+                if (n + 1 < (size_t) size)
+                        buffer[n++] = (char) c;
+                else if (c != '\n')
+                        whole = false;
+                if (c == '\0')
+                        whole = false;
+        }
+        if (n == 0)
+                return NULL;
+        buffer[n] = '\0';
+        l->line++;
+        if (whole || is_comment(buffer))
+                return buffer;
+        if (l->too_long == 0)
+                l->too_long = l->line;
+        buffer[0] = '\0';
+        return buffer;
+}
