@@ -57,6 +57,8 @@ def test_installed(m):
     assert changed == []
     assert managed.mdctl(m, "version").rc == 0
     assert m.run("stat -c '%U %a' /var/lib/md-manager/domains").out.split() == ["md-manager", "700"]
+    verified = m.run("systemd-analyze verify --man=no $(dpkg -L md-manager | grep '^/.*/systemd/system/.*[.]')", check=False)
+    assert verified.rc == 0 and "md-" not in verified.out + verified.err, verified
     m.run("zsh -c 'autoload -Uz compinit && compinit -u && [ -n \"$_comps[mdctl]\" ]'")
 
 
@@ -120,5 +122,6 @@ def test_purged(m):
     m.run(f"apt-get purge -y {' '.join(NAMES)}", timeout=120)
     assert units(m) == [], units(m)
     left = m.run("find / -xdev -not -path '/proc/*' -not -path '/root/*' \\( -name '*md-manager*' -o -name '*md_manager*' -o -name '*mdctl*' -o -name '*mdmanager1*' \\)").out
+    assert not m.exists("/run/md-targets")
     assert [path for path in left.split() if not path.startswith(("/source", "/var/log/journal", "/var/tmp/systemd-private", "/tmp/systemd-private"))] == [], left
     assert m.http("localhost")[0] == 200
