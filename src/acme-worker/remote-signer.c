@@ -107,13 +107,26 @@ static int remote_account_done(void *userdata, const char *status, Problem **ret
                                         ret_problem);
 }
 
-static int remote_account_rejected(void *userdata, const Problem *why, Problem **ret_problem) {
+static int remote_account_rejected(void *userdata, const Problem *why, bool *ret_register, Problem **ret_problem) {
         _auto_free_ char *argument = problem_to_argument(why);
+        _auto_message_ sd_bus_message *m = NULL, *reply = NULL;
+        Remote *remote = userdata;
+        const char *other;
+        int r;
 
         if (!argument)
                 return -ENOMEM;
-        return remote_call_with_strings(userdata, "AccountRejected", "The manager does not give up the account that the CA rejects",
-                                        STRINGS(argument), ret_problem);
+        r = remote_new_call(remote, "AccountRejected", &m);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", argument);
+        if (r >= 0)
+                r = remote_call(remote, m, REMOTE_CALL_TIMEOUT_USEC, "The manager does not give up the account that the CA rejects", &reply, ret_problem);
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "s", &other);
+        if (r < 0)
+                return r;
+        *ret_register = str_is_empty(other);
+        return *ret_register ? 0 : str_replace(&remote->account_url, other);
 }
 
 static int remote_order_created(void *userdata, const char *url, const char *finalize, char *const *authorizations,

@@ -19,7 +19,7 @@ typedef struct Remote {
 
         /* of the job under way */
         char *domain;
-        char *account_url; /* of an account registered in this job; NULL: none was */
+        char *account_url; /* of the account that signs instead of the one in the job; NULL: none does */
         bool more;         /* another certificate of the domain is wanted after the one delivered last, with an order of its own */
         uint64_t set_up_usec; /* when the last challenge was set up; monotonic */
 } Remote;

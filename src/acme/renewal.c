@@ -32,7 +32,7 @@ typedef struct Run {
         AcmeOrder *order;
         AcmeProofs proofs; /* of the order */
 
-        bool registered; /* an account, in this run: once is enough */
+        bool registered; /* an account, in this run, or taken in another's place: once is enough */
         bool replaced;   /* the order, likewise */
         bool touched;    /* we have worked on the order, so what becomes of it is news */
         unsigned n_not_ready, n_refused;
@@ -53,10 +53,12 @@ static int register_account(Run *run, Problem **ret_problem) {
 
 static int replace_account(Run *run, Problem **ret_problem) {
         _auto_problem_ Problem *why = take_ptr(*ret_problem);
+        bool is_to_register = true;
         int r;
 
-        r = run->signer->account_rejected(run->signer->userdata, why, ret_problem);
-        return r < 0 ? r : register_account(run, ret_problem);
+        run->registered = true;
+        r = run->signer->account_rejected(run->signer->userdata, why, &is_to_register, ret_problem);
+        return r < 0 || !is_to_register ? r : register_account(run, ret_problem);
 }
 
 /* The CA does not let us in: is it the account, or is it about these names? */

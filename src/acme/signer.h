@@ -72,8 +72,9 @@ typedef struct AcmeSigner {
         int (*account_created)(void *userdata, const char *url, Problem **ret_problem);
         /* What became of a request about an account that was there before: "valid" or "deactivated". May be NULL. */
         int (*account_done)(void *userdata, const char *status, Problem **ret_problem);
-        /* The CA does not know the account, or deactivated it. Afterwards a new-account request may be signed. */
-        int (*account_rejected)(void *userdata, const Problem *why, Problem **ret_problem);
+        /* The CA does not know the account, or deactivated it. *ret_register: a new-account request is to be signed; false: meanwhile there is another account, which
+         * signs from now on. */
+        int (*account_rejected)(void *userdata, const Problem *why, bool *ret_register, Problem **ret_problem);
 
         /* The CA refused to make an order. *ret_again: another one can be signed, without what it did not like. May be NULL. */
         int (*order_refused)(void *userdata, const Problem *why, bool *ret_again, Problem **ret_problem);

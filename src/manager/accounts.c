@@ -269,15 +269,24 @@ int accounts_set_status(Task *t, const char *status, Problem **ret_problem) {
 }
 
 int accounts_rejected(Task *t, Problem **ret_problem) {
+        _auto_free_ char *rejected = NULL;
         int k;
 
         if (account_doubt_retract(t->manager, t->account->id)) {
                 log_notice("%s does not accept the old key of account %s any more; it is asked for the new one.", t->ca_url, t->account->id);
                 return accounts_choose(t, ret_problem);
         }
-        log_warning("%s does not accept account %s any more; a new one is registered.", t->ca_url, t->account->id);
-        k = accounts_set_status(t, "unknown", ret_problem);
-        return k < 0 ? k : accounts_choose(t, ret_problem);
+        rejected = strdup(t->account->id);
+        k = rejected ? accounts_set_status(t, "unknown", ret_problem) : -ENOMEM;
+        if (k == 0)
+                k = accounts_choose(t, ret_problem);
+        if (k < 0)
+                return k;
+        if (t->account->url)
+                log_notice("%s does not accept account %s any more; account %s takes its place.", t->ca_url, rejected, t->account->id);
+        else
+                log_warning("%s does not accept account %s any more; a new one is registered.", t->ca_url, rejected);
+        return 0;
 }
 
 static bool says_unknown(const Problem *p) {

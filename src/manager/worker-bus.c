@@ -284,7 +284,7 @@ static int method_account_rejected(sd_bus_message *call, void *userdata, sd_bus_
                 return task_refuse(t, BUS_ERROR_FAILED, p, error);
         t->registering = !t->account->url;
         worker_order_account_changed(renewal_of(t));
-        return sd_bus_reply_method_return(call, NULL);
+        return sd_bus_reply_method_return(call, "s", str_or(t->account->url, ""));
 }
 
 static int method_account_done(sd_bus_message *call, void *userdata, sd_bus_error *error) {
@@ -360,7 +360,7 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Directory", SD_BUS_ARGS("a{sv}", directory), SD_BUS_NO_RESULT, method_directory, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Sign", SD_BUS_ARGS("s", kind, "s", url, "s", nonce), SD_BUS_RESULT("s", body), method_sign, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("AccountCreated", SD_BUS_ARGS("s", url), SD_BUS_NO_RESULT, method_account_created, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("AccountRejected", SD_BUS_ARGS("s", problem), SD_BUS_NO_RESULT, method_account_rejected, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("AccountRejected", SD_BUS_ARGS("s", problem), SD_BUS_RESULT("s", account), method_account_rejected, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("AccountDone", SD_BUS_ARGS("s", status), SD_BUS_NO_RESULT, method_account_done, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("OrderRefused", SD_BUS_ARGS("s", problem), SD_BUS_RESULT("b", again), worker_order_refused, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("OrderCreated", SD_BUS_ARGS("s", url, "s", finalize, "as", authorizations, "t", expires_usec), SD_BUS_NO_RESULT,

@@ -175,7 +175,7 @@ static int holder_account_created(void *userdata, const char *url, Problem **ret
         return r < 0 ? r : write_file(h->state_fd, ACCOUNT_URL_FILE, url, 0600);
 }
 
-static int holder_account_rejected(void *userdata, const Problem *why, Problem **ret_problem) {
+static int holder_account_rejected(void *userdata, const Problem *why, bool *ret_register, Problem **ret_problem) {
         return 0;
 }
 

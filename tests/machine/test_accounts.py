@@ -417,6 +417,27 @@ def test_rejected_and_not_writable(m):
     assert kept(m, account)["status"] == "unknown" and valid(m)["Id"] != account
 
 
+def test_rejected_by_two(m):
+    """Two domains learn that the CA forgot their account, one after the other was given a new one: one registration, and no failed attempt."""
+    ensure(m)
+    account = valid(m)["Id"]
+    m.ca.restart()
+    m.ca.proxy.clear()
+    go_on = threading.Event()
+    held = m.ca.proxy.rule(kind="new-order", nth=1, hold=go_on)
+    cursor = m.cursor()
+    try:
+        managed.renew(m, "two.test")
+        m.wait_for(lambda: held.used, 20, "two.test to ask for an order")
+        renew(m, "one.test")
+    finally:
+        go_on.set()
+    managed.wait_event(m, "two.test", "installed", cursor, deadline=60)
+    assert m.ca.proxy.count("new-account") == 1, m.ca.proxy.counts()
+    assert kept(m, account)["status"] == "unknown" and valid(m)["Domains"] == ["one.test", "two.test"]
+    assert not m.journal("MD_NAME=two.test", "MD_EVENT=errored", after=cursor)
+
+
 # --- External accounts; from here on the CA wants one ---
 
 def with_binding(m):

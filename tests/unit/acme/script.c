@@ -154,7 +154,10 @@ static int script_account_created(void *userdata, const char *url, Problem **ret
         return record(userdata, ret_problem, "account", url);
 }
 
-static int script_account_rejected(void *userdata, const Problem *why, Problem **ret_problem) {
+static int script_account_rejected(void *userdata, const Problem *why, bool *ret_register, Problem **ret_problem) {
+        const Script *s = userdata;
+
+        *ret_register = !s->other_account;
         return record(userdata, ret_problem, "rejected", why->detail);
 }
 

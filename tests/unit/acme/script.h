@@ -38,6 +38,7 @@ typedef struct Script {
         const char *failing_setups; /* "http-01 dns-01:a.test": types of challenge, for all names or for one */
         const char *failing_checks; /* likewise */
         bool checking;              /* each challenge can be checked */
+        bool other_account;         /* there is one instead of one that was rejected */
         unsigned orders_again;      /* so many orders that were refused are worth another one */
 } Script;
 

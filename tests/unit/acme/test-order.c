@@ -22,6 +22,22 @@ TEST(unknown_account) {
         CHECK_STR(text(&s.calls), "directory\nrejected who are you?\naccount " CA "acct/1\norder " CA "o/1\ndeliver\n");
 }
 
+TEST(unknown_account_where_there_is_another) {
+        static const ScriptLine lines[] = { OPENING, SAY_REJECTED(400, "accountDoesNotExist"), AFRESH };
+        static const ScriptLine again[] = { OPENING, SAY_REJECTED(400, "accountDoesNotExist"), SAY_REJECTED(400, "accountDoesNotExist") };
+
+        {
+                RUN_WITH(lines, s.other_account = true, .account_url = CA "acct/0");
+                CHECK_INT(r, 0);
+                CHECK_STR(text(&s.calls), "directory\nrejected who are you?\norder " CA "o/1\ndeliver\n");
+        }
+        {
+                RUN_WITH(again, s.other_account = true, .account_url = CA "acct/0");
+                CHECK(r < 0);
+                CHECK(acme_problem_is(p, "accountDoesNotExist"));
+        }
+}
+
 TEST(deactivated_account) {
         static const ScriptLine refused[] = { OPENING, SAY_REJECTED(401, "unauthorized"), SAY_LOOK(403, SCRIPT_PROBLEM("unauthorized", "gone")), SAY_ACCOUNT, AFRESH };
         static const ScriptLine told[] = { OPENING, SAY_REJECTED(403, "unauthorized"), SAY_LOOK(200, "{\"status\": \"deactivated\"}"), SAY_ACCOUNT, AFRESH };
