@@ -348,8 +348,8 @@ def test_all_deleted(m):
             m.wait_for(lambda: owners(m, f"{STORE}/domains") and owners(m, f"{STORE}/accounts") and owners(m, f"{STORE}/challenges"), 20, "the store to be there again")
             apache.reload(m)
             # A new one; or the old one, when the second copy still was there as the first had gone.
-            m.wait_for(lambda: m.exists(f"{STORE}/domains/{SITE}/pubcert.pem") and managed.is_real(m, SITE)
-                       and m.certificate(SITE).fingerprint == Certificate(m.read(f"{STORE}/domains/{SITE}/pubcert.pem").encode()).fingerprint,
+            m.wait_for(lambda: m.exists(f"{STORE}/domains/{SITE}/pubcert.p-256.pem") and managed.is_real(m, SITE)
+                       and m.certificate(SITE).fingerprint == Certificate(m.read(f"{STORE}/domains/{SITE}/pubcert.p-256.pem").encode()).fingerprint,
                        60, "the certificate in the store to be served")
         assert visitor.answered and all(what == "status 503" for _, what in visitor.wrong), visitor.wrong
         wait_settled(m)
