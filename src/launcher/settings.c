@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/drop-ins.h"
+#include "base/ini-lines.h"
 #include "base/log.h"
 #include "base/string-util.h"
 #include "base/strv.h"
@@ -63,9 +64,10 @@ static void read_file(HookSettings *s, const char *path) {
         Reader reader = { s, path };
         _auto_fclose_ FILE *f = NULL;
         int r = open_roots(path, &f);
+        IniLines lines = { .file = f };
 
         if (r == 0)
-                (void) ini_parse_file(f, handle_line, &reader);
+                (void) ini_parse_stream(ini_lines_next, &lines, handle_line, &reader); /* md-manager tells of lines that make no sense */
         else if (r == -EPERM)
                 log_warning("%s: What it says about hooks does not count: it and its directory must belong to root, and nobody else may write to them.", path);
         else if (r != -ENOENT)

@@ -359,6 +359,10 @@ def test_settings(m):
         _, errored = try_hook(m, "errored")
         assert (errored["User"], errored["TimeoutUSec"], errored["MemoryMax"], errored["Result"]) == ("md-hook", 180 * 10**6, 96 << 20, "success"), errored
         m.run("rm -r /etc/systemd/system/md-hook-errored-.service.d; systemctl daemon-reload")
+    with hook_settings(m, HookTimeoutSec="2min"):
+        m.write(SETTINGS, m.read(SETTINGS) + "#" * 199 + "HookUser=root\n")         # libinih would take the end of that comment for a line
+        _, errored = try_hook(m, "errored")
+        assert (errored["User"], errored["TimeoutUSec"]) == ("md-hook", 120 * 10**6), errored
     with hook_settings(m, HookTimeoutSec="1s"), other_hook(m, "errored", "#!/bin/sh\nexec sleep infinity\n"):
         result, errored = try_hook(m, "errored")
         assert result.rc != 0 and errored["Result"] == "timeout", (result, errored)
