@@ -38,6 +38,14 @@ def setup(m):
     write_command(m, COMMAND)       # Apache reads it with the first domain
 
 
+def ensure(m):
+    """A domain with a certificate, when a test is run without those before it."""
+    if not managed.is_known(m, "example.org"):
+        managed.add(m, "example.org", "www.example.org")
+        apache.reload(m)
+        managed.wait_served(m, "example.org")
+
+
 def write_command(m, command):
     m.write("/etc/apache2/conf-enabled/hook.conf", f"MDRetryDelay {RETRY}s\n" + (f"MDMessageCmd {command}\n" if command else ""))
 
@@ -290,6 +298,7 @@ def test_missing_command(m):
 
 def test_installed_takes_keys_elsewhere(m):
     """The hook for installed, as root, reads the new certificate and its key, as it must to take them elsewhere; and of the store nothing else."""
+    ensure(m)
     hands.install(m)
     with other_hook(m, "installed", f"#!/bin/sh\nexec {hands.command('hook-installed')} \"$@\"\n"), hands.Hand(m, "hook-installed") as hand:
         run_hook(m, "installed")
@@ -342,6 +351,7 @@ def try_hook(m, event):
 
 def test_settings(m):
     """User, time and memory as md-manager.conf says, for the next hook; root for installed all the same; a drop-in has the last word."""
+    ensure(m)
     m.run("systemctl daemon-reload")
     with hook_settings(m, HookUser="alice", HookTimeoutSec="2min", HookMemoryMax="64M"):
         _, errored = try_hook(m, "errored")
@@ -379,6 +389,7 @@ def test_settings(m):
 
 def test_settings_of_a_missing_user(m):
     """A user that is not there, or must not be one of hooks, is told clearly; nobody stands in for it, and nothing is lost; root is never silent."""
+    ensure(m)
     for user, why in (("no-such-user", "there is no such user"), ("md-manager", "must not"), ("md-acme", "must not"), ("0", "there is no such user")):
         with hook_settings(m, HookUser=user):
             cursor = m.cursor()
@@ -404,6 +415,7 @@ def test_settings_of_a_missing_user(m):
 
 def test_settings_are_roots(m):
     """What somebody else wrote, or could write, says nothing about hooks."""
+    ensure(m)
     def wait_refused(cursor):
         m.wait_journal("_SYSTEMD_UNIT=md-launcher.service", "PRIORITY=4", after=cursor, where=lambda e: f"{SETTINGS}: What it says about hooks does not count" in e["MESSAGE"])
         assert errored["User"] == "md-hook", errored
