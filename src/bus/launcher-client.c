@@ -111,6 +111,22 @@ int launcher_arm_timer(sd_bus *bus, const char *domain, uint64_t when_usec, sd_b
         return send_call(bus, m, NULL, ret_slot, handler, userdata);
 }
 
+int launcher_arm_ocsp(sd_bus *bus, uint64_t when_usec, sd_bus_slot **ret_slot, LauncherHandler handler, void *userdata) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r;
+
+        assert(bus);
+        assert(handler);
+
+        r = new_message(bus, "ArmOcsp", &m);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append(m, "t", when_usec);
+        if (r < 0)
+                return r;
+        return send_call(bus, m, NULL, ret_slot, handler, userdata);
+}
+
 int launcher_arm_reload(sd_bus *bus, const char *calendar, sd_bus_slot **ret_slot, LauncherHandler handler, void *userdata) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r;

@@ -9,6 +9,7 @@
 typedef void (*LauncherHandler)(const char *unit, const sd_bus_error *error, void *userdata);
 
 int launcher_arm_timer(sd_bus *bus, const char *domain, uint64_t when_usec, sd_bus_slot **ret_slot, LauncherHandler handler, void *userdata);
+int launcher_arm_ocsp(sd_bus *bus, uint64_t when_usec, sd_bus_slot **ret_slot, LauncherHandler handler, void *userdata);
 int launcher_arm_reload(sd_bus *bus, const char *calendar, sd_bus_slot **ret_slot, LauncherHandler handler, void *userdata);
 int launcher_cancel(sd_bus *bus, const char *unit, sd_bus_slot **ret_slot, LauncherHandler handler, void *userdata);
 

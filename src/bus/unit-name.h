@@ -7,6 +7,7 @@
 
 #define UNIT_RENEW_PREFIX "md-renew@"
 #define UNIT_RELOAD_TIMER "md-reload.timer"
+#define UNIT_OCSP_TIMER "md-ocsp.timer"
 #define UNIT_HOOK_PREFIX "md-hook-"
 enum { UNIT_NAME_LENGTH_MAX = 255 };
 

@@ -94,6 +94,22 @@ static int method_arm_timer(sd_bus_message *call, void *userdata, sd_bus_error *
         return r < 0 ? r : 1;
 }
 
+static int method_arm_ocsp(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        Launcher *l = userdata;
+        uint64_t when_usec;
+        int r;
+
+        r = check_request(l, call, error);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read(call, "t", &when_usec);
+        if (r < 0)
+                return r;
+
+        r = timer_arm_ocsp(l, call, when_usec, error);
+        return r < 0 ? r : 1;
+}
+
 static int method_arm_reload(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         const char *calendar;
         Launcher *l = userdata;
@@ -209,6 +225,11 @@ static const sd_bus_vtable vtable[] = {
                                 SD_BUS_ARGS("s", domain, "t", when_usec),
                                 SD_BUS_RESULT("s", unit),
                                 method_arm_timer,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ArmOcsp",
+                                SD_BUS_ARGS("t", when_usec),
+                                SD_BUS_RESULT("s", unit),
+                                method_arm_ocsp,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ArmReload",
                                 SD_BUS_ARGS("s", calendar),

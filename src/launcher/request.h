@@ -27,9 +27,9 @@ struct Request {
         JournalSync *sync; /* what it printed is awaited */
 
         /* a timer */
-        char *domain;
+        char *domain; /* NULL: of none */
         uint64_t when_usec;
-        char *calendar; /* of the timer for reloads; NULL: a domain's */
+        char *calendar; /* of the timer for reloads; NULL: it elapses once */
         unsigned attempts;
 };
 

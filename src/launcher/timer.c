@@ -60,7 +60,7 @@ static int append_properties(sd_bus_message *m, const Request *q) {
 
         if (q->calendar)
                 return append_reload_properties(m, q);
-        description = str_printf("Renewal of the certificate of %s", q->domain);
+        description = q->domain ? str_printf("Renewal of the certificate of %s", q->domain) : strdup("Next fetching of OCSP responses and CRLs");
         if (!description)
                 return -ENOMEM;
 
@@ -218,13 +218,19 @@ static int make_room(Launcher *l, const char *unit, sd_bus_error *error) {
         return map_put(l->timers, unit, l);
 }
 
+static int check_time(uint64_t when_usec, sd_bus_error *error) {
+        if (when_usec > TIMER_WHEN_MAX_USEC)
+                return sd_bus_error_set(error, BUS_ERROR_INVALID, "This time is too far in the future.");
+        return 0;
+}
+
 int timer_arm(Launcher *l, sd_bus_message *call, const char *domain, uint64_t when_usec, sd_bus_error *error) {
         _cleanup_(request_freep) Request *q = NULL;
         int r;
 
-        if (when_usec > TIMER_WHEN_MAX_USEC)
-                return sd_bus_error_set(error, BUS_ERROR_INVALID, "This time is too far in the future.");
-
+        r = check_time(when_usec, error);
+        if (r < 0)
+                return r;
         r = request_new(l, call, unit_name_for_renewal(domain, ".timer"), &q);
         if (r < 0)
                 return r;
@@ -235,6 +241,25 @@ int timer_arm(Launcher *l, sd_bus_message *call, const char *domain, uint64_t wh
         r = str_replace(&q->domain, domain);
         if (r < 0)
                 return r;
+        r = start(q);
+        if (r < 0)
+                return r;
+
+        take_ptr(q);
+        return 0;
+}
+
+int timer_arm_ocsp(Launcher *l, sd_bus_message *call, uint64_t when_usec, sd_bus_error *error) {
+        _cleanup_(request_freep) Request *q = NULL;
+        int r;
+
+        r = check_time(when_usec, error);
+        if (r < 0)
+                return r;
+        r = request_new(l, call, strdup(UNIT_OCSP_TIMER), &q);
+        if (r < 0)
+                return r;
+        q->when_usec = when_usec;
         r = start(q);
         if (r < 0)
                 return r;
@@ -279,7 +304,7 @@ static void on_cancelled(UnitCall *job, const char *result, const sd_bus_error *
 static bool is_ours(const char *unit) {
         if (!unit_name_is_valid(unit))
                 return false;
-        return str_equal(unit, UNIT_RELOAD_TIMER) || (str_has_prefix(unit, UNIT_RENEW_PREFIX) && str_has_suffix(unit, ".timer")) ||
+        return str_equal(unit, UNIT_RELOAD_TIMER) || str_equal(unit, UNIT_OCSP_TIMER) || (str_has_prefix(unit, UNIT_RENEW_PREFIX) && str_has_suffix(unit, ".timer")) ||
                (str_has_prefix(unit, UNIT_HOOK_PREFIX) && str_has_suffix(unit, ".service"));
 }
 
@@ -288,7 +313,7 @@ int timer_or_hook_cancel(Launcher *l, sd_bus_message *call, const char *unit, sd
         int r;
 
         if (!is_ours(unit))
-                return sd_bus_error_set(error, BUS_ERROR_INVALID, "Only " UNIT_RELOAD_TIMER ", timers " UNIT_RENEW_PREFIX "… and services " UNIT_HOOK_PREFIX "… can be cancelled here.");
+                return sd_bus_error_set(error, BUS_ERROR_INVALID, "Only " UNIT_RELOAD_TIMER ", " UNIT_OCSP_TIMER ", timers " UNIT_RENEW_PREFIX "… and services " UNIT_HOOK_PREFIX "… can be cancelled here.");
 
         r = request_new(l, call, strdup(unit), &q);
         if (r < 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Transient timers: md-renew@NAME.timer, and md-reload.timer. */
+/* Transient timers: md-renew@NAME.timer, md-ocsp.timer, and md-reload.timer. */
 
 #include "launcher/launcher.h"
 
@@ -18,5 +18,6 @@ int timers_count(Launcher *l);
 
 /* Each begins a request; a negative return value means that none was begun, with *error set. */
 int timer_arm(Launcher *l, sd_bus_message *call, const char *domain, uint64_t when_usec, sd_bus_error *error);
+int timer_arm_ocsp(Launcher *l, sd_bus_message *call, uint64_t when_usec, sd_bus_error *error);
 int timer_arm_reload(Launcher *l, sd_bus_message *call, const char *calendar, sd_bus_error *error);
 int timer_or_hook_cancel(Launcher *l, sd_bus_message *call, const char *unit, sd_bus_error *error);

@@ -336,6 +336,7 @@ void manager_check(Manager *m) {
         absence_look(m->absence);
         timer_check_look(m->timer_check);
         reload_calendar_check(m->reload_calendar);
+        ocsp_check_timer(m->ocsp);
         served_retry(m->served);
         status_check(m->shown);
         archive_prune(m);

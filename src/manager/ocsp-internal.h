@@ -3,9 +3,11 @@
 
 /* What ocsp.c and the files beside it share. */
 
+#include "bus/peer.h"
 #include "bus/unit.h"
 #include "manager/crl-item.h"
 #include "manager/ocsp-item.h"
+#include "manager/ocsp-timer.h"
 #include "manager/ocsp.h"
 
 struct Ocsp {
@@ -14,12 +16,14 @@ struct Ocsp {
         Map *crls;  /* URL → CrlItem */
         Map *asked_items, *asked_crls; /* token → what md-ocsp is fetching just now */
         sd_event_source *plan; /* deferred: the clock is set anew */
-        sd_event_source *clock;
-        uint64_t at_usec;   /* what it is set to; 0: nothing */
-        UnitCall *unit;     /* the unit is running */
+        OcspTimer *timer;
+        sd_event_source *clock; /* the manager's own, which stands in for the timer */
+        uint64_t at_usec;   /* what both are set to; 0: nothing */
+        UnitCall *unit;     /* we had the unit started, and it has not ended */
         uint64_t held_usec; /* it is not started before, because it would not start; monotonic */
         bool opened;        /* in this run of the unit, a worker came */
         char *worker;       /* unique name of the worker that has the job open; NULL: none */
+        PeerWatch *peer;    /* until it goes */
         uint64_t last_token;
         uint64_t pruned_usec; /* monotonic */
 };
@@ -28,8 +32,8 @@ struct Ocsp {
 void ocsp_kick(Ocsp *o);
 /* The same, once for all changes of a round. */
 void ocsp_plan(Ocsp *o);
-/* Follows the unit until it ends; starts it when it does not run. */
-void ocsp_follow(Ocsp *o);
+/* This connection has the job until it goes. */
+int ocsp_take_worker(Ocsp *o, const char *sender);
 /* Something is to be fetched now. Who is the first (NULL: a CRL is) in *ret. */
 bool ocsp_is_due(const Ocsp *o, OcspItem **ret);
 void ocsp_forget_asked(Ocsp *o, uint64_t token);

@@ -30,11 +30,9 @@ void ocsp_open(Manager *m, sd_bus_message *open) {
                                                   o->worker ? "Another worker has this job" : "No OCSP response is due");
                 return;
         }
-        r = str_replace(&o->worker, sd_bus_message_get_sender(open));
-        if (r >= 0) {
-                ocsp_follow(o); /* also one that a timer or somebody started */
+        r = ocsp_take_worker(o, sd_bus_message_get_sender(open));
+        if (r >= 0)
                 r = sd_bus_reply_method_return(open, "osa{sv}", BUS_PATH_WORKER, "", 2, "kind", "s", "ocsp", "user-agent", "s", "md-manager/" PROJECT_VERSION);
-        }
         if (r < 0)
                 (void) sd_bus_reply_method_errno(open, r, NULL);
 }

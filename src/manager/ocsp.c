@@ -16,6 +16,7 @@
 
 #define UNIT_RETRY_USEC (30 * USEC_PER_SEC)
 #define KEEP_DEFAULT_USEC (7 * USEC_PER_DAY)
+#define GRACE_USEC (5 * USEC_PER_SEC) /* by which our own clock comes behind the timer */
 #define PRUNE_INTERVAL_USEC USEC_PER_HOUR
 
 static int on_plan(sd_event_source *source, void *userdata) {
@@ -39,6 +40,8 @@ int ocsp_new(Manager *m, Ocsp **ret) {
         o->asked_items = map_new();
         o->asked_crls = map_new();
         r = o->items && o->crls && o->asked_items && o->asked_crls ? sd_event_add_defer(m->event, &o->plan, on_plan, o) : -ENOMEM;
+        if (r >= 0)
+                r = ocsp_timer_new(m, &o->timer);
         if (r < 0) {
                 ocsp_free(o);
                 return r;
@@ -62,7 +65,9 @@ Ocsp *ocsp_free(Ocsp *o) {
                 return NULL;
         sd_event_source_disable_unref(o->plan);
         sd_event_source_disable_unref(o->clock);
+        ocsp_timer_free(o->timer);
         unit_call_free(o->unit);
+        peer_watch_free(o->peer);
         map_free(o->asked_items);
         map_free(o->asked_crls);
         if (o->items)
@@ -119,25 +124,42 @@ uint64_t ocsp_next_usec(const Ocsp *o) {
         return next;
 }
 
+static void set_clock(Ocsp *o, uint64_t usec);
+
 static int on_clock(sd_event_source *source, uint64_t usec, void *userdata) {
         Ocsp *o = userdata;
+        uint64_t latest = usec_add(o->at_usec, GRACE_USEC);
 
+        if (ocsp_timer_is_set_to(o->timer, o->at_usec) && clock_now_usec() < latest) {
+                set_clock(o, latest);
+                return 0;
+        }
         o->at_usec = 0;
         ocsp_kick(o);
         return 0;
 }
 
-static void wake_at(Ocsp *o, uint64_t usec) {
+static void set_clock(Ocsp *o, uint64_t usec) {
         int r;
 
-        if (usec == 0 || o->at_usec == usec)
-                return;
         o->clock = sd_event_source_disable_unref(o->clock);
-        o->at_usec = usec;
-        manager_bus_changed(o->manager);
-        r = sd_event_add_time(o->manager->event, &o->clock, CLOCK_REALTIME, usec, USEC_PER_SEC / 10, on_clock, o);
+        r = usec > 0 ? sd_event_add_time(o->manager->event, &o->clock, CLOCK_REALTIME, usec, USEC_PER_SEC / 10, on_clock, o) : 0;
         if (r < 0)
                 (void) log_failure(r, "Cannot set the clock for OCSP responses: %m");
+}
+
+/* 0: never. */
+static void wake_at(Ocsp *o, uint64_t usec) {
+        ocsp_timer_set(o->timer, usec);
+        if (o->at_usec == usec)
+                return;
+        o->at_usec = usec;
+        manager_bus_changed(o->manager);
+        set_clock(o, usec);
+}
+
+void ocsp_check_timer(Ocsp *o) {
+        ocsp_timer_check(o->timer);
 }
 
 /* The worker is gone: what it had begun has failed. */
@@ -147,6 +169,7 @@ static void end_worker(Ocsp *o) {
         OcspItem *i;
         CrlItem *c;
 
+        o->peer = peer_watch_free(o->peer);
         o->worker = (free(o->worker), NULL);
         MAP_FOREACH(o->asked_items, token, i) {
                 (void) map_remove(o->asked_items, token);
@@ -162,11 +185,26 @@ static void end_worker(Ocsp *o) {
         }
 }
 
+/* Also one that the timer, or somebody, had started: of its unit's end nobody tells us. */
+static void on_worker_gone(PeerWatch *watch, void *userdata) {
+        end_worker(userdata);
+        ocsp_kick(userdata);
+}
+
+int ocsp_take_worker(Ocsp *o, const char *sender) {
+        int r = str_replace(&o->worker, sender);
+
+        if (r >= 0)
+                r = peer_watch_new(o->manager->bus, sender, on_worker_gone, o, &o->peer);
+        if (r < 0)
+                o->worker = (free(o->worker), NULL);
+        return r;
+}
+
 static void on_unit(UnitCall *call, const char *result, const sd_bus_error *error, void *userdata) {
         Ocsp *o = userdata;
 
         o->unit = unit_call_free(o->unit);
-        end_worker(o);
         if (!str_equal(result, "done") || !o->opened) { /* a unit whose condition does not hold is done, too */
                 log_warning(OCSP_UNIT " did not do its work: %s", result ? result : error && error->message ? error->message : "no reason given");
                 o->held_usec = usec_add(clock_monotonic_usec(), UNIT_RETRY_USEC);
@@ -175,11 +213,9 @@ static void on_unit(UnitCall *call, const char *result, const sd_bus_error *erro
         ocsp_kick(o);
 }
 
-void ocsp_follow(Ocsp *o) {
+static void start_unit(Ocsp *o) {
         int r;
 
-        if (o->unit)
-                return;
         r = unit_call_new(o->manager->bus, UNIT_START, OCSP_UNIT, 0, on_unit, o, &o->unit);
         if (r < 0) {
                 (void) log_failure(r, "Cannot start " OCSP_UNIT ": %m");
@@ -191,14 +227,14 @@ void ocsp_kick(Ocsp *o) {
         uint64_t held = usec_sub(o->held_usec, clock_monotonic_usec());
         OcspItem *due;
 
-        if (o->unit) /* its end brings us back */
+        if (o->unit || o->worker) /* their end brings us back */
                 return;
         if (held > 0 && map_size(o->items) + map_size(o->crls) > 0)
                 wake_at(o, usec_add(clock_now_usec(), held));
         else if (ocsp_is_due(o, &due)) {
                 /* Without anything in ocsp/ or crls/ the unit does not start. */
                 (void) (due ? store_ocsp_ensure(o->manager->store, due->names[0]) : store_crl_ensure(o->manager->store));
-                ocsp_follow(o);
+                start_unit(o);
         } else
                 wake_at(o, ocsp_next_usec(o));
 }

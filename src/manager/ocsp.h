@@ -46,6 +46,8 @@ typedef struct OcspCounts {
 OcspCounts ocsp_count(const Ocsp *o);
 /* When the next one is asked for; 0: none is. */
 uint64_t ocsp_next_usec(const Ocsp *o);
+/* Whether md-ocsp.timer is there. Nothing waits. */
+void ocsp_check_timer(Ocsp *o);
 
 /* Open() from the unit above; the worker's methods. */
 void ocsp_open(Manager *m, sd_bus_message *open);
