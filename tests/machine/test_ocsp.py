@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""When OCSP responses are fetched, through which proxy, and who is told: one timer, proxies of the server and of a domain, hooks."""
+
+import json
+
+import apache
+import managed
+import responder
+from responder import Responder, issue, kept, m_now, managed_time, other, serial, static, wait_stapled
+
+PASSWORD = "sEcret88"
+PROXIED = "/var/log/apache2/proxied.log"
+HOOK = "/usr/local/lib/md-test/tell"
+
+
+def setup(m):
+    managed.install(m)
+    managed.settings(m, ReloadIntervalSec=1)
+    responder.make(m)
+
+
+# The timer
+
+
+def elapses(m):
+    """When systemctl list-timers says that responses are fetched next, and when the bus does; in microseconds since the epoch, 0 for never."""
+    timers = {entry["unit"]: entry for entry in json.loads(m.run(["systemctl", "list-timers", "--all", "--output=json"]).out)}
+    timer = timers.get("md-ocsp.timer")
+    assert not timer or timer["activates"] == "md-ocsp.service", timer
+    return timer["next"] if timer else 0, m.property(managed.BUS, "/org/mdmanager1", f"{managed.BUS}.Manager", "NextOcspUSec")
+
+
+def wait_timer(m):
+    """Waits until the timer has the time that the bus says, in whole seconds and never early: that time."""
+    def look():
+        shown, wanted = elapses(m)
+        return wanted if shown and -100000 < shown - wanted < 1100000 else None
+    return m.wait_for(look, 60, "the timer to be set to the next response")
+
+
+def test_timer(m):
+    """One timer for all responses is in systemctl list-timers with the time of the next one: also after a restart of the manager, when somebody stopped it, and after a reboot. It goes
+    when nobody is to be asked."""
+    issue(m, "timer.test")
+    Responder(m).start(good=["timer.test"], life=("-nmin", "60"))
+    static(m, "timer.test")
+    apache.reload(m)
+    wait_stapled(m, "timer.test")
+    at = wait_timer(m)
+    found, = kept(m, "timer.test")
+    assert abs(managed_time(found["renewal"]) - at / 1e6) <= 1, (found, at)
+    m.run("systemctl restart md-manager")
+    again = wait_timer(m)
+    assert abs(again - at) <= 1000000, (again, at)      # of what is kept in whole seconds
+    cursor = m.cursor()
+    m.run("systemctl stop md-ocsp.timer")
+    managed.check(m)
+    assert wait_timer(m) == again
+    m.wait_journal("_SYSTEMD_UNIT=md-manager.service", after=cursor, where=lambda e: "md-ocsp.timer was not there" in e["MESSAGE"])
+    m.reboot()
+    m.wait_active("md-manager.service", 60)
+    assert wait_timer(m) == again
+    managed.remove(m, "timer.test")
+    apache.reload(m)
+    m.wait_for(lambda: elapses(m) == (0, 0), 60, "the timer to be gone")
+
+
+def test_timer_alone(m):
+    """While the manager does not run, the timer has it started, and the response is fetched in time."""
+    issue(m, "alone.test")
+    Responder(m).start(good=["alone.test"], life=("-nmin", "1"))
+    static(m, "alone.test")
+    apache.reload(m)
+    wait_stapled(m, "alone.test")
+    cursor = m.cursor()
+    at = wait_timer(m)
+    before, = kept(m, "alone.test")
+    m.run("systemctl stop md-manager")
+    m.wait_journal("_SYSTEMD_UNIT=md-ocsp.service", after=cursor, deadline=150, where=lambda e: e["MESSAGE"].startswith("Fetched 1 "))
+    after, = kept(m, "alone.test")
+    assert m_now(m) >= at / 1e6 and after["response"] != before["response"], (before, after)
+    m.wait_active("md-manager.service")
+    managed.remove(m, "alone.test")
+    apache.reload(m)
+
+
+# Proxies
+
+
+def proxy(m):
+    """Apache as a forward proxy for who has the password, over http on port 3128 and over https on port 3129, with a log."""
+    certificate, key = m.ca.ca.issue("proxy.test", names="DNS:proxy.test")
+    m.write("/etc/md-test/proxy.pem", certificate + key)
+    m.run("grep -q proxy.test /etc/hosts || echo 127.0.0.1 proxy.test >>/etc/hosts")
+    m.run(f"htpasswd -bc /etc/md-test/proxy.users user {PASSWORD}")
+    apache.modules(m, "proxy", "proxy_http", "auth_basic", "authn_file", "authz_user")
+    host = f"""ServerName proxy.test
+ProxyRequests On
+CustomLog {PROXIED} "%{{local}}p %>s %r"
+<Proxy *>
+AuthType Basic
+AuthName proxy
+AuthUserFile /etc/md-test/proxy.users
+Require valid-user
+</Proxy>
+"""
+    apache.site(m, "proxy", f"Listen 3128 http\nListen 3129 https\n<VirtualHost *:3128>\n{host}</VirtualHost>\n<VirtualHost *:3129>\n{host}"
+                            "SSLEngine on\nSSLCertificateFile /etc/md-test/proxy.pem\n</VirtualHost>\n")
+    apache.restart(m)
+
+
+def proxied(m):
+    """What went through the proxy: its port, its answer, and what was asked."""
+    return [tuple(line.split(" ", 2)) for line in m.read(PROXIED).splitlines()]
+
+
+def test_proxies(m):
+    """Responses of certificates that nobody manages are fetched through the proxy of the server, those of a domain through its own; a wrong password is told, and none is in the
+    journal."""
+    names = ["own-proxy.test", "server-proxy.test", "no-proxy.test"]
+    for name in names:
+        issue(m, name)
+    Responder(m).start(good=names)
+    proxy(m)
+    asked = f"POST http://127.0.0.1:{responder.PORT}/ HTTP/1.1"
+    static(m, "own-proxy.test", f"MDStapling on\nMDHttpProxy https://user:{PASSWORD}@proxy.test:3129/\nMDHttpProxyCACertificateFile /etc/md-test/ca.pem")
+    apache.reload(m)
+    wait_stapled(m, "own-proxy.test")
+    assert ("3129", "200", asked) in proxied(m) and all(port == "3129" for port, _, _ in proxied(m)), proxied(m)
+    managed.set_globally(m, MDHttpProxy=f"http://user:{PASSWORD}@proxy.test:3128/")
+    other(m, "server-proxy.test", more="MDStapling on")
+    apache.reload(m)
+    wait_stapled(m, "server-proxy.test")
+    assert ("3128", "200", asked) in proxied(m), proxied(m)
+    static(m, "no-proxy.test", f"MDStapling on\nMDHttpProxy http://user:not{PASSWORD}@proxy.test:3128/")
+    cursor = m.cursor()
+    apache.reload(m)
+    told = managed.wait_event(m, "no-proxy.test", "ocsp-errored", cursor, deadline=60)
+    assert "407" in told["MESSAGE"], told["MESSAGE"]
+    assert ("3128", "407", asked) in proxied(m), proxied(m)
+    assert PASSWORD not in m.run(["journalctl", "--no-pager", "-o", "export"]).out
+    managed.set_globally(m)
+    for name in ["proxy", *names]:
+        managed.remove(m, name)
+    apache.restart(m)
+
+
+# Hooks
+
+
+def told(m, name, event, after):
+    """What the hook was told, in its environment."""
+    entry = m.wait_journal(f"MD_NAME={name}", f"MD_EVENT={event}", "SYSLOG_IDENTIFIER=tell", after=after, deadline=60, where=lambda e: e["MESSAGE"].startswith("{"))
+    return json.loads(entry["MESSAGE"])
+
+
+def test_hooks(m):
+    """MDMessageCmd hears of a new response and of one that could not be fetched, once for each however often that happens in a while; what it says in return changes nothing."""
+    issue(m, "hooks.test")
+    m.write(HOOK, '#!/usr/bin/python3 -B\nimport json, os, sys\nprint(json.dumps(dict(os.environ, arguments=sys.argv[1:])))\nsys.exit(os.environ["MD_EVENT"] == "ocsp-errored")\n', mode=0o755)
+    managed.set_globally(m, MDMessageCmd=f"{HOOK} word")
+    here = Responder(m)
+    here.start(good=["hooks.test"])
+    static(m, "hooks.test")
+    cursor = m.cursor()
+    apache.reload(m)
+    call = told(m, "hooks.test", "ocsp-renewed", cursor)
+    assert call["arguments"] == ["word", "ocsp-renewed", "hooks.test"] and call["MD_NAME"] == "hooks.test" and call["MD_EVENT"] == "ocsp-renewed", call
+    assert serial(m, "hooks.test") in call["MD_DETAIL"] and "is good" in call["MD_DETAIL"] and "MD_PROBLEM" not in call, call
+    here.start(good=[])
+    cursor = m.cursor()
+    m.run(f"systemctl stop md-manager && rm -r {managed.STORE}/ocsp/hooks.test && systemctl start md-manager")
+    call = told(m, "hooks.test", "ocsp-errored", cursor)
+    assert call["arguments"] == ["word", "ocsp-errored", "hooks.test"] and call["MD_PROBLEM"] and "does not know the certificate" in call["MD_DETAIL"], call
+    m.wait_for(lambda: kept(m, "hooks.test")[0].get("errors", 0) >= 2, 60, "another attempt")
+    here.start(good=["hooks.test"])
+    wait_stapled(m, "hooks.test", deadline=60)
+    calls = [entry["MD_EVENT"] for entry in m.journal("MD_NAME=hooks.test", "SYSLOG_IDENTIFIER=tell", after=cursor) if entry["MESSAGE"].startswith("{")]
+    assert calls.count("ocsp-errored") == 1 and calls.count("ocsp-renewed") == 0, calls
+    managed.set_globally(m)
+    managed.remove(m, "hooks.test")
+    apache.reload(m)
