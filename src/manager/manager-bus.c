@@ -232,15 +232,26 @@ static int method_revoke(sd_bus_message *call, void *userdata, sd_bus_error *err
         return bus_error_from_problem(error, r == -EINVAL ? BUS_ERROR_INVALID : r == -ENOENT ? BUS_ERROR_NOTHING_TO_DO : r == -EBUSY ? BUS_ERROR_BUSY : BUS_ERROR_FAILED, p);
 }
 
-/* Browsers refuse a certificate that demands stapling and comes without. */
-static char *find_status_fault(Domain *d, uint64_t now_usec) {
-        for (size_t i = 0; d->config->stapling && i < d->live.n; i++) {
-                OcspKnown k = ocsp_known(d->manager->ocsp, d, &d->live.items[i]);
+/* Browsers refuse a certificate that demands stapling and comes without, and one that is revoked: where nobody renews it, somebody has to replace it. */
+static char *find_staple_fault(Domain *d) {
+        const CertFactsList *used = domain_used_facts(d);
 
-                if (d->live.items[i].must_staple && str_equal(k.source, "ocsp") && str_equal(k.status, "unknown") && k.last)
+        for (size_t i = 0; d->config->stapling && i < used->n; i++) {
+                const CertFacts *f = &used->items[i];
+                OcspKnown k = ocsp_known(d->manager->ocsp, d, f);
+
+                if (f->must_staple && str_equal(k.source, "ocsp") && str_equal(k.status, "unknown") && k.last)
                         return str_printf("There is no OCSP response for its certificate, which demands stapling: %s", k.last->detail);
+                if (managed_domain_is_static(d->config) && str_equal(k.status, "revoked"))
+                        return str_printf("The CA says (OCSP) that its certificate %s, of MDCertificateFile, is revoked: it has to be replaced there", f->serial);
         }
-        return challenge_persist_find_fault(d, now_usec);
+        return NULL;
+}
+
+static char *find_status_fault(Domain *d, uint64_t now_usec) {
+        char *fault = find_staple_fault(d);
+
+        return fault ? fault : challenge_persist_find_fault(d, now_usec);
 }
 
 char *manager_find_fault(Domain *d) {
@@ -259,6 +270,8 @@ char *manager_find_fault(Domain *d) {
                 return str_printf("A new certificate cannot be made live: %s", d->job->last->detail);
         if (served_difference(d->manager->served, d))
                 return strdup(served_difference(d->manager->served, d)->detail);
+        if (managed_domain_is_static(d->config))
+                return find_staple_fault(d);
         if (d->renewal || d->activation_retry || d->decision.action == DECISION_NOTHING)
                 return NULL; /* a running job, or a stated reason */
         if (d->decision.action == DECISION_INSTALL && reload_excuse(d))

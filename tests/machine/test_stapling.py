@@ -59,7 +59,7 @@ def test_others(m):
 
 
 def test_revoked(m):
-    """A revoked certificate is stapled as such, and said to be."""
+    """A revoked certificate is stapled as such, and said to be; nobody can renew one of the administrator's, so mdctl check complains of it."""
     issue(m, "revoked.test")
     Responder(m).start(revoked=["revoked.test"])
     static(m, "revoked.test")
@@ -67,6 +67,8 @@ def test_revoked(m):
     apache.reload(m)
     wait_stapled(m, "revoked.test", "revoked")
     assert "revoked" in managed.wait_event(m, "revoked.test", "ocsp-renewed", cursor)["MESSAGE"]
+    faults = dict(managed.check(m))
+    assert "is revoked" in faults.get("revoked.test", "") and serial(m, "revoked.test") in faults["revoked.test"].upper(), faults
 
 
 def test_not_believed(m):
