@@ -85,7 +85,18 @@ static Problem *carried_problem(const sd_bus_error *error) {
         return p;
 }
 
+char *bus_error_reason(const sd_bus_error *error) {
+        const char *text = error ? str_or(error->message, error->name) : NULL;
+        size_t n;
+
+        if (str_is_empty(text))
+                return strdup("no reason given");
+        n = strlen(text);
+        return strndup(text, n - (n > 1 && text[n - 1] == '.' && text[n - 2] != '.'));
+}
+
 Problem *problem_from_bus_error(const sd_bus_error *error, const char *type, const char *what) {
+        _auto_free_ char *reason = NULL;
         Problem *p;
 
         assert(what);
@@ -100,5 +111,6 @@ Problem *problem_from_bus_error(const sd_bus_error *error, const char *type, con
                 return p;
         }
 
-        return problem_new(type, "%s: %s", what, str_or(error->message, error->name));
+        reason = bus_error_reason(error);
+        return reason ? problem_new(type, "%s: %s", what, reason) : NULL;
 }

@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/string-util.h"
+#include "bus/error.h"
 #include "bus/launcher-client.h"
 #include "bus/names.h"
 #include "bus/unit-activity.h"
@@ -48,7 +50,7 @@ static void retry_later(ReloadCalendar *c) {
 
 static void on_armed(const char *unit, const sd_bus_error *error, void *userdata) {
         ReloadCalendar *c = userdata;
-        const char *why = error && error->message ? error->message : "no reason given";
+        _auto_free_ char *why = bus_error_reason(error);
 
         c->call = sd_bus_slot_unref(c->call);
         if (unit) {
@@ -57,11 +59,12 @@ static void on_armed(const char *unit, const sd_bus_error *error, void *userdata
         }
         if (sd_bus_error_has_name(error, BUS_ERROR_INVALID) || sd_bus_error_has_name(error, SD_BUS_ERROR_INVALID_ARGS)) {
                 c->refused = true;
-                log_error("md-manager.conf: 'ReloadOnCalendar=%s' makes no sense to systemd (%s): servers are reloaded when there is something to reload them for.", times_of(c), why);
+                log_error("md-manager.conf: 'ReloadOnCalendar=%s' makes no sense to systemd (%s): servers are reloaded when there is something to reload them for.", times_of(c),
+                          str_or(why, "out of memory"));
                 return;
         }
         if (!c->told)
-                log_error(UNIT_RELOAD_TIMER " was not set: %s. It is tried again; until then only what is urgent has servers reloaded.", why);
+                log_error(UNIT_RELOAD_TIMER " was not set: %s. It is tried again; until then only what is urgent has servers reloaded.", str_or(why, "out of memory"));
         c->told = true;
         retry_later(c);
 }

@@ -182,7 +182,7 @@ static void fail(Reload *r, EventKind kind, const char *type, const char *detail
 
 static void on_job(UnitCall *call, const char *result, const sd_bus_error *error, void *userdata) {
         Reload *r = userdata;
-        _auto_free_ char *detail = NULL;
+        _auto_free_ char *detail = NULL, *why = bus_error_reason(error);
 
         r->call = unit_call_free(r->call);
         if (str_equal(result, "done")) {
@@ -198,7 +198,7 @@ static void on_job(UnitCall *call, const char *result, const sd_bus_error *error
         else if (result)
                 detail = str_printf("Reloading %s failed (%s); see 'systemctl status %s'. It goes on with the certificate that it has", r->unit, result, r->unit);
         else
-                detail = str_printf("Reloading %s was refused: %s", r->unit, error && error->message ? error->message : "no reason given");
+                detail = str_printf("Reloading %s was refused: %s", r->unit, str_or(why, "out of memory"));
         fail(r, EVENT_RELOAD_FAILED, PROBLEM_TYPE_RELOAD, str_or(detail, "Out of memory"));
 }
 

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/message-ids.h"
 #include "base/string-util.h"
+#include "bus/error.h"
 #include "manager/event.h"
 #include "manager/served-internal.h"
 
@@ -175,13 +176,14 @@ static void end_worker(Served *s) {
 
 static void on_unit(UnitCall *call, const char *result, const sd_bus_error *error, void *userdata) {
         Served *s = userdata;
+        _auto_free_ char *why = bus_error_reason(error);
 
         s->unit = unit_call_free(s->unit);
         end_worker(s);
         if (!str_equal(result, "done") || !s->opened) {
                 if (s->held++ > 0) /* the first one may have had its job from the manager before us */
                         log_warning(SERVED_UNIT " did not do its work: %s. What servers really serve is not seen; what they say counts.",
-                                    result ? result : error && error->message ? error->message : "no reason given");
+                                    result ? result : str_or(why, "out of memory"));
                 s->held_usec = usec_add(clock_monotonic_usec(), MIN_OF(UNIT_RETRY_USEC << MIN_OF(s->held - 1, 12U), AGAIN_MAX_USEC));
         } else
                 s->held = 0;
@@ -279,13 +281,14 @@ void served_retry(Served *s) {
 
 static void on_restarted(UnitCall *call, const char *result, const sd_bus_error *error, void *userdata) {
         Restart *r = userdata;
+        _auto_free_ char *why = bus_error_reason(error);
         const char *name;
         ServedLook *k;
 
         r->call = unit_call_free(r->call);
         if (!str_equal(result, "done"))
                 log_error("%s could not be restarted: %s. polkit has to allow it, see md-manager.conf(5), RestartIfNotServedSec=.", r->unit,
-                          result ? result : error && error->message ? error->message : "no reason given");
+                          result ? result : str_or(why, "out of memory"));
         MAP_FOREACH(r->served->looks, name, k)
                 if (str_equal(k->unit, r->unit))
                         k->next_usec = 0;

@@ -64,6 +64,31 @@ TEST(bad_arguments) {
         CHECK_INT(problem_from_argument(large, &p), -EBADMSG);
 }
 
+TEST(reasons_stand_in_a_sentence) {
+        static const struct {
+                const char *message, *reason;
+        } cases[] = {
+                { "Unit md-launcher.service is masked.", "Unit md-launcher.service is masked" },
+                { "No full stop", "No full stop" },
+                { "And so on...", "And so on..." },
+                { "x.", "x" },
+                { ".", "." },
+                { "", BUS_ERROR_FAILED },
+        };
+        _auto_free_ char *none = bus_error_reason(NULL);
+
+        CHECK_STR(none, "no reason given");
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _auto_bus_error_ sd_bus_error e = SD_BUS_ERROR_NULL;
+                _auto_free_ char *reason = NULL;
+
+                test_case("%s", cases[i].message);
+                (void) sd_bus_error_set(&e, BUS_ERROR_FAILED, cases[i].message);
+                reason = bus_error_reason(&e);
+                CHECK_STR(reason, cases[i].reason);
+        }
+}
+
 TEST(plain_error) {
         _auto_bus_error_ sd_bus_error e = SD_BUS_ERROR_NULL;
         _auto_problem_ Problem *p = sample(), *back = NULL;
