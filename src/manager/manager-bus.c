@@ -272,6 +272,8 @@ char *manager_find_fault(Domain *d) {
                 return strdup(served_difference(d->manager->served, d)->detail);
         if (managed_domain_is_static(d->config))
                 return find_staple_fault(d);
+        if (d->decision.action == DECISION_NOTHING && d->decision.reason == REASON_UNUSED)
+                return strdup("No virtual host has one of its names, so it is not renewed: mend the names, remove its MDomain, or say MDRenewMode always");
         if (d->renewal || d->activation_retry || d->decision.action == DECISION_NOTHING)
                 return NULL; /* a running job, or a stated reason */
         if (d->decision.action == DECISION_INSTALL && reload_excuse(d))
@@ -280,6 +282,8 @@ char *manager_find_fault(Domain *d) {
                 return str_printf("The server does not serve the newest certificate yet%s%s", reload_trouble(d) ? ": " : "", str_or(reload_trouble(d), ""));
         if (d->wanted_usec == 0 || usec_add(d->wanted_usec, OVERDUE_USEC) < now)
                 return str_printf("Nothing will happen to it: no timer is armed, no job is running, and there is no reason for that");
+        if (schedule_trouble(d->manager->schedule, d))
+                return str_printf("Its timer cannot be set: %s. As long as the manager runs, its own clock stands in", schedule_trouble(d->manager->schedule, d));
         return find_status_fault(d, now);
 }
 

@@ -334,6 +334,7 @@ void manager_check(Manager *m) {
         turns_add_all(m->turns);
         servers_look(m->servers);
         absence_look(m->absence);
+        schedule_retry(m->schedule);
         timer_check_look(m->timer_check);
         reload_calendar_check(m->reload_calendar);
         ocsp_check_timer(m->ocsp);

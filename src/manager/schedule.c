@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/string-util.h"
+#include "bus/error.h"
 #include "bus/launcher-client.h"
 #include "bus/unit-name.h"
 #include "manager/manager-bus.h"
@@ -16,6 +17,9 @@
 
 /* The manager's own clock comes this long after a timer unit that did not bring a worker. */
 #define GRACE_USEC (60 * USEC_PER_SEC)
+
+/* After the launcher, or systemd, could not set one. */
+#define RETRY_USEC (60 * USEC_PER_SEC)
 
 enum { CROWD = 8 }; /* tasks that wait for a place */
 #define CROWD_MAX_USEC (5 * USEC_PER_SEC)
@@ -37,7 +41,8 @@ struct Schedule {
         sd_event_source *later; /* while much is going on */
         uint64_t crowded_usec;  /* monotonic: since when; 0: it is not */
         sd_event_source *alarm; /* our own clock */
-        bool launcher_failed;   /* told once */
+        sd_event_source *retry; /* while timer units cannot be set; none is tried until then */
+        char *trouble;          /* why they cannot; NULL: they can */
 };
 
 static TimerCall *timer_call_free(TimerCall *c) {
@@ -120,25 +125,61 @@ static void plan_soon(Schedule *s) {
         (void) sd_event_source_set_enabled(s->plan, SD_EVENT_ONESHOT);
 }
 
+static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
+        schedule_retry(userdata);
+        return 0;
+}
+
+void schedule_retry(Schedule *s) {
+        s->retry = sd_event_source_disable_unref(s->retry);
+        plan_soon(s);
+}
+
+/* Told once, however many timers and attempts it concerns. */
+static void note_failure(Schedule *s, const char *name, const sd_bus_error *error) {
+        _auto_free_ char *why = bus_error_reason(error);
+
+        if (!s->trouble || !str_equal(s->trouble, why))
+                log_error("%s: Its timer was not set: %s. The manager's own clock stands in as long as it runs.", name, str_or(why, "out of memory"));
+        (void) str_replace(&s->trouble, str_or(why, "out of memory"));
+        if (!s->retry)
+                (void) sd_event_add_time_relative(s->manager->event, &s->retry, CLOCK_MONOTONIC, RETRY_USEC, USEC_PER_SEC, on_retry, s);
+}
+
+static void note_success(Schedule *s, Domain *d, uint64_t when_usec) {
+        if (d)
+                d->armed_usec = when_usec;
+        if (when_usec != 0) {
+                free(take_ptr(s->trouble));
+                s->retry = sd_event_source_disable_unref(s->retry);
+        }
+        plan_soon(s); /* what was wanted may be another time by now */
+}
+
 static void on_launched(const char *unit, const sd_bus_error *error, void *userdata) {
         TimerCall *c = userdata;
         Schedule *s = c->schedule;
         Domain *d = manager_find_domain(s->manager, c->name);
 
-        if (!unit) {
-                if (!s->launcher_failed)
-                        log_error("%s: Its timer was not set: %s. The manager's own clock stands in as long as it runs.", c->name,
-                                  error && error->message ? error->message : "no reason given");
-                s->launcher_failed = true;
-        } else {
-                s->launcher_failed = false;
-                if (d)
-                        d->armed_usec = c->when_usec;
-        }
+        if (unit)
+                note_success(s, d, c->when_usec);
+        else
+                note_failure(s, c->name, error);
         (void) map_remove(s->calls, c->name);
         timer_call_free(c);
-        if (unit)
-                plan_soon(s); /* what was wanted may be another time by now */
+        if (d && d->faulty == !!unit) /* whether all is well with it may have changed */
+                domain_changed(d);
+}
+
+const char *schedule_trouble(const Schedule *s, const Domain *d) {
+        size_t n = MIN_OF(s->n_waiting, (size_t) s->manager->settings.max_timers);
+
+        if (!s->trouble || d->wanted_usec == 0 || d->armed_usec == d->wanted_usec)
+                return NULL;
+        for (size_t i = 0; i < n; i++)
+                if (s->waiting[i] == d)
+                        return s->trouble;
+        return NULL; /* the manager's own clock is all that is meant for it */
 }
 
 static int set_timer_unit(Schedule *s, const char *domain, uint64_t when_usec) {
@@ -247,14 +288,14 @@ static void disarm(Schedule *s, size_t n) {
         Domain *d;
 
         MAP_FOREACH(s->manager->domains, name, d)
-                if (d->armed_usec != 0 && d->wanted_usec != 0 && (!last || is_nearer(last, d)) && !s->launcher_failed)
+                if (d->armed_usec != 0 && d->wanted_usec != 0 && (!last || is_nearer(last, d)) && !s->retry)
                         set_timer(s, d, 0);
 }
 
 /* For the nearest 'n'. */
 static void set_timer_units(Schedule *s, size_t n) {
         disarm(s, n);
-        for (size_t i = 0; i < n && !s->launcher_failed; i++)
+        for (size_t i = 0; i < n && !s->retry; i++)
                 if (s->waiting[i]->armed_usec != s->waiting[i]->wanted_usec && s->waiting[i]->wanted_usec > clock_now_usec())
                         set_timer(s, s->waiting[i], s->waiting[i]->wanted_usec);
 }
@@ -268,7 +309,6 @@ static int plan(sd_event_source *source, void *userdata) {
                 return log_failure(r, "Cannot plan: %m");
         if (!is_crowded(s))
                 set_timer_units(s, MIN_OF(s->n_waiting, (size_t) s->manager->settings.max_timers));
-        s->launcher_failed = false; /* tried again with the next plan */
         set_alarm(s);
         manager_bus_changed(s->manager);
         return 0;
@@ -304,6 +344,8 @@ Schedule *schedule_free(Schedule *s) {
         sd_event_source_disable_unref(s->plan);
         sd_event_source_disable_unref(s->alarm);
         sd_event_source_disable_unref(s->later);
+        sd_event_source_disable_unref(s->retry);
+        free(s->trouble);
         free(s->waiting);
         free(s);
         return NULL;

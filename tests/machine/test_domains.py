@@ -249,6 +249,12 @@ def test_unused(m):
     shown = managed.show(m, name)
     assert (shown["Action"], shown["Reason"]) == ("nothing", "unused") and "no virtual host" in shown["Detail"], shown
     assert managed.timer(m, name) is None and m.ca.proxy.count() == 0
+    said = managed.mdctl(m, "check", check=False)
+    assert said.rc == 1 and name in said.out and "MDRenewMode always" in said.out, said
+    apache.site(m, name, f"<MDomain {name}>\nMDRenewMode manual\n</MDomain>\n")
+    apache.reload(m)
+    m.wait_for(lambda: managed.show(m, name)["Reason"] == "renew-mode-manual", 20, "the mode to be known")
+    assert name not in managed.mdctl(m, "check", check=False).out
     apache.site(m, name, f"<MDomain {name}>\nMDRenewMode always\n</MDomain>\n")
     cursor = m.cursor()
     apache.reload(m)

@@ -172,3 +172,24 @@ def test_timer_stopped(m):
         managed.check(m)
         m.run("systemctl start md-manager-check.service")
         assert managed.timer_is(m, name, at) and not [e for e in m.journal(ME, after=cursor) if "is set again" in e["MESSAGE"]]
+
+
+def test_timer_impossible(m):
+    """A timer that cannot be set, because somebody masked a unit, is a fault with the reason, told once; unmasked, the next check sets it, and all is well."""
+    name, status = "masked.example.org", lambda: m.unit("md-manager.service")["StatusText"]
+    with site(m, name):
+        at, unit = managed.show(m, name)["NextUSec"], managed.show(m, name)["TimerUnit"]
+        m.wait_for(lambda: managed.timer_is(m, name, at), 10, "the timer")
+        m.run("systemctl mask --now md-launcher.service")
+        m.run(["systemctl", "stop", unit])
+        cursor = m.cursor()
+        managed.check(m)
+        said = m.wait_for(lambda: next((fault for domain, fault in managed.check(m) if domain == name), None), 20, "the fault")
+        assert "Its timer cannot be set: " in said and "md-launcher.service is masked. As long" in said, said
+        m.wait_for(lambda: ", 1 with problems" in status(), 10, "the status line to count it")
+        managed.check(m)
+        assert len([e for e in m.journal(ME, after=cursor) if "Its timer was not set" in e["MESSAGE"]]) == 1
+        m.run("systemctl unmask md-launcher.service")
+        managed.check(m)
+        m.wait_for(lambda: managed.timer_is(m, name, at), 20, "the timer to be there again")
+        m.wait_for(lambda: managed.check(m) == [] and ", 0 with problems" in status(), 20, "all to be well")
