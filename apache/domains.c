@@ -11,6 +11,7 @@
 #include "base/string-util.h"
 #include "contact.h"
 #include "domain-settings.h"
+#include "endpoints.h"
 #include "faults.h"
 #include "hosts.h"
 
@@ -253,6 +254,17 @@ static void tell_doubts(const Configuration *c, const ManagedDomain *d) {
                              APR_ARRAY_IDX(texts, i, const char *));
 }
 
+static void tell_shadowed(const Configuration *c) {
+        apr_pool_t *p = NULL;
+        apr_array_header_t *texts;
+
+        (void) apr_pool_create(&p, c->domains->pool);
+        texts = endpoints_shadowed(c, p);
+        for (int i = 0; i < texts->nelts; i++)
+                ap_log_error(APLOG_MARK, APLOG_WARNING, 0, c->base, "%s.", APR_ARRAY_IDX(texts, i, const char *));
+        apr_pool_destroy(p);
+}
+
 static void tell_domains(const Configuration *c) {
         for (int i = 0; i < c->domains->all->nelts; i++) {
                 const ManagedDomain *d = APR_ARRAY_IDX(c->domains->all, i, const ManagedDomain *);
@@ -272,8 +284,10 @@ void domains_tell(Configuration *c) {
         bool first = !domains->told;
 
         domains->told = true;
-        if (first)
+        if (first) {
                 tell_domains(c);
+                tell_shadowed(c);
+        }
 
         for (; domains->n_notes_told < notes->nelts; domains->n_notes_told++) {
                 const MatchNote *n = &APR_ARRAY_IDX(notes, domains->n_notes_told, MatchNote);

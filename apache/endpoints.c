@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "ap_listen.h"
 #include "apr_hash.h"
 #include "apr_strings.h"
 
@@ -13,11 +14,26 @@
 #include "domain/name.h"
 #include "domains.h"
 
+/* What a name is made of that a ServerAlias with wildcards matches. */
+#define SAMPLE_LABEL "md-served"
+#define SAMPLE_LETTER "x"
+
+/* A ServerAlias that is neither a name nor "*." in front of one. */
+typedef struct OddPattern {
+        const char *address, *pattern;
+        const server_rec *server;
+} OddPattern;
+
 typedef struct Finder {
         const Configuration *configuration;
         apr_pool_t *pool;
-        apr_hash_t *taken; /* endpoints that a virtual host has, as keys */
-        apr_hash_t *found; /* ManagedDomain * → array of const char * */
+        apr_hash_t *taken;         /* "ADDRESS:PORT NAME", NAME perhaps with "*." in front → the server_rec that has it */
+        apr_array_header_t *odd;   /* of OddPattern */
+        apr_hash_t *found;         /* ManagedDomain * → array of const char * */
+        apr_array_header_t *texts; /* of const char *: virtual hosts that do not get their names; NULL: not asked for */
+        const server_rec *told;    /* the last one among these */
+        bool any_pattern;
+        bool ports[UINT16_MAX + 1]; /* where virtual hosts are; 0: at all of them */
 } Finder;
 
 static const char *address_text(apr_pool_t *p, const server_addr_rec *a) {
@@ -41,17 +57,93 @@ static void keep(Finder *f, const ManagedDomain *d, const char *endpoint) {
                 APR_ARRAY_PUSH(list, const char *) = endpoint;
 }
 
+static const server_rec *taken_by_pattern(const Finder *f, const char *address, const char *name) {
+        for (const char *dot = strchr(name, '.'); dot; dot = strchr(dot + 1, '.')) {
+                const server_rec *s = apr_hash_get(f->taken, apr_psprintf(f->pool, "%s *%s", address, dot), APR_HASH_KEY_STRING);
+
+                if (s)
+                        return s;
+        }
+        for (int i = 0; i < f->odd->nelts; i++) {
+                const OddPattern *o = &APR_ARRAY_IDX(f->odd, i, const OddPattern);
+
+                if (str_equal(o->address, address) && ap_strcmp_match(name, o->pattern) == 0)
+                        return o->server;
+        }
+        return NULL;
+}
+
 /* Of several virtual hosts at one address, httpd takes the first one that has the name. */
-static void look_at_name(Finder *f, const ManagedDomain *d, const char *address, const char *name) {
+static const server_rec *taken_by(const Finder *f, const char *address, const char *name, const char *endpoint) {
+        const server_rec *s = apr_hash_get(f->taken, endpoint, APR_HASH_KEY_STRING);
+
+        return s || !f->any_pattern ? s : taken_by_pattern(f, address, name);
+}
+
+static const char *describe(apr_pool_t *p, const server_rec *s) {
+        return apr_psprintf(p, "the virtual host %s (%s:%u)", ap_escape_logitem(p, str_or(s->server_hostname, "?")), str_or(s->defn_name, "?"), s->defn_line_number);
+}
+
+/* One name of each virtual host will do. */
+static void tell_shadowed(Finder *f, const server_rec *s, const server_rec *first, const char *address, const char *name) {
+        if (!f->texts || first == s || f->told == s)
+                return;
+        f->told = s;
+        APR_ARRAY_PUSH(f->texts, const char *) = apr_psprintf(f->pool, "%s is never asked for %s at %s: %s has that name, too, and comes first", describe(f->pool, s), name,
+                                                              address, describe(f->pool, first));
+}
+
+static void look_at_name(Finder *f, const server_rec *s, const ManagedDomain *d, const char *address, const char *name) {
         _auto_free_ char *normal = domain_name_normalize(str_or(name, ""));
         const char *text = apr_psprintf(f->pool, "%s %s", address, str_or(normal, ""));
+        const server_rec *first;
+        bool covered;
         Endpoint endpoint;
 
-        if (!endpoint_parse(text, &endpoint) || apr_hash_get(f->taken, text, APR_HASH_KEY_STRING))
+        if (!endpoint_parse(text, &endpoint))
                 return;
-        apr_hash_set(f->taken, text, APR_HASH_KEY_STRING, text);
-        if (d && domain_names_cover(d->names, endpoint.name))
+        covered = d && domain_names_cover(d->names, endpoint.name);
+        first = taken_by(f, address, endpoint.name, text);
+        if (first) {
+                if (covered && !d->refused)
+                        tell_shadowed(f, s, first, address, endpoint.name);
+                return;
+        }
+        apr_hash_set(f->taken, text, APR_HASH_KEY_STRING, s);
+        if (covered)
                 keep(f, d, text);
+}
+
+static const char *sample_of(apr_pool_t *p, const char *pattern) {
+        const char *sample = "";
+
+        for (; *pattern; pattern++)
+                sample = apr_psprintf(p, *pattern == '*' ? "%s" SAMPLE_LABEL : *pattern == '?' ? "%s" SAMPLE_LETTER : "%s%c", sample, *pattern);
+        return sample;
+}
+
+static void take_pattern(Finder *f, const server_rec *s, const char *address, const char *pattern) {
+        const char *key = apr_psprintf(f->pool, "%s %s", address, pattern);
+
+        f->any_pattern = true;
+        if (str_has_prefix(pattern, "*.") && !strpbrk(pattern + 1, "*?")) {
+                if (!apr_hash_get(f->taken, key, APR_HASH_KEY_STRING))
+                        apr_hash_set(f->taken, key, APR_HASH_KEY_STRING, s);
+        } else
+                APR_ARRAY_PUSH(f->odd, OddPattern) = (OddPattern){ .address = address, .pattern = pattern, .server = s };
+}
+
+/* Seen by the names of the domain that it matches, and by one that is made up. */
+static void look_at_pattern(Finder *f, const server_rec *s, const ManagedDomain *d, const char *address, const char *text) {
+        char *pattern = apr_pstrdup(f->pool, text);
+
+        ap_str_tolower(pattern);
+        STRV_FOREACH(name, d ? d->names : NULL)
+                if (!domain_name_is_wildcard(*name) && ap_strcmp_match(*name, pattern) == 0 && !apr_hash_get(f->taken, apr_psprintf(f->pool, "%s %s", address, *name), APR_HASH_KEY_STRING))
+                        look_at_name(f, s, d, address, *name);
+        if (d)
+                look_at_name(f, s, d, address, sample_of(f->pool, pattern));
+        take_pattern(f, s, address, pattern);
 }
 
 static void look_at(Finder *f, const server_rec *s) {
@@ -61,11 +153,27 @@ static void look_at(Finder *f, const server_rec *s) {
         for (const server_addr_rec *a = s->addrs; a; a = a->next) {
                 const char *address = address_text(f->pool, a);
 
+                f->ports[a->host_port] = true;
                 if (!host || !host->unnamed)
-                        look_at_name(f, d, address, s->server_hostname);
+                        look_at_name(f, s, d, address, s->server_hostname);
                 for (int i = 0; s->names && i < s->names->nelts; i++)
-                        look_at_name(f, d, address, APR_ARRAY_IDX(s->names, i, const char *));
+                        look_at_name(f, s, d, address, APR_ARRAY_IDX(s->names, i, const char *));
+                for (int i = 0; s->wild_names && i < s->wild_names->nelts; i++)
+                        look_at_pattern(f, s, d, address, APR_ARRAY_IDX(s->wild_names, i, const char *));
         }
+}
+
+/* The server outside of virtual hosts gets what comes where none of these is, whatever it is asked for. */
+static void look_at_base(Finder *f) {
+        const server_rec *s = f->configuration->base;
+        const MatchHost *host = domains_host(f->configuration, s);
+
+        if (!host || !host->tls || !host->domain || f->ports[0])
+                return;
+        for (const ap_listen_rec *l = ap_listeners; l; l = l->next)
+                if (!f->ports[l->bind_addr->port])
+                        STRV_FOREACH(name, host->domain->names)
+                                look_at_name(f, s, host->domain, apr_psprintf(f->pool, "*:%u", (unsigned) l->bind_addr->port), *name);
 }
 
 /* httpd has them in the other order. */
@@ -96,14 +204,31 @@ static int take(const Finder *f, ManagedDomain *d) {
         return 0;
 }
 
-int endpoints_find(const Configuration *c, apr_pool_t *p) {
-        Finder f = { .configuration = c, .pool = p, .taken = apr_hash_make(p), .found = apr_hash_make(p) };
+static Finder *find(const Configuration *c, apr_pool_t *p, apr_array_header_t *texts) {
+        Finder *f = apr_pcalloc(p, sizeof(*f));
         apr_array_header_t *servers = servers_in_order(p, c->base);
+
+        f->configuration = c;
+        f->pool = p;
+        f->texts = texts;
+        f->taken = apr_hash_make(p);
+        f->found = apr_hash_make(p);
+        f->odd = apr_array_make(p, 1, sizeof(OddPattern));
+        for (int i = servers->nelts - 1; i >= 0; i--)
+                look_at(f, APR_ARRAY_IDX(servers, i, const server_rec *));
+        look_at_base(f);
+        return f;
+}
+
+int endpoints_find(const Configuration *c, apr_pool_t *p) {
+        const Finder *f = find(c, p, NULL);
         int r = 0;
 
-        for (int i = servers->nelts - 1; i >= 0; i--)
-                look_at(&f, APR_ARRAY_IDX(servers, i, const server_rec *));
         for (int i = 0; r == 0 && i < c->domains->all->nelts; i++)
-                r = take(&f, APR_ARRAY_IDX(c->domains->all, i, ManagedDomain *));
+                r = take(f, APR_ARRAY_IDX(c->domains->all, i, ManagedDomain *));
         return r;
+}
+
+apr_array_header_t *endpoints_shadowed(const Configuration *c, apr_pool_t *p) {
+        return find(c, p, apr_array_make(p, 1, sizeof(const char *)))->texts;
 }

@@ -123,6 +123,50 @@ def test_restart(m):
     assert refused.rc != 0, refused
 
 
+def endpoints(m, name):
+    snapshot = json.loads(m.read(f"{managed.STORE}/servers/apache2.json"))
+    return next(sorted(d.get("endpoints", [])) for d in snapshot["managed-domains"] if d["name"] == name)
+
+
+def test_wildcard_alias(m):
+    """ServerAlias with a wildcard is looked at by the names of the domain that it matches, and by one that is made up where the certificate is for all of them."""
+    first, star = "wild.example.org", "star.example.org"
+    apache.site(m, first, f"MDomain {first} a.{first} b.{first}\n" + apache.virtual_host(m, f"b.{first}", port=443, more=f"ServerAlias *.{first} {first}")
+                + apache.virtual_host(m, first, f"*.{first}", port=80, ssl=False))
+    apache.site(m, star, f"<MDomain {star} *.{star}>\nMDRenewMode manual\n</MDomain>\n" + apache.virtual_host(m, star, more=f"ServerAlias *.{star} x?.{star}"))
+    cursor = m.cursor()
+    apache.reload(m)
+    managed.wait_event(m, first, "installed", cursor, deadline=60)
+    wait_seen(m, first)
+    assert endpoints(m, first) == [f"*:443 a.{first}", f"*:443 b.{first}", f"*:443 {first}"], endpoints(m, first)
+    assert endpoints(m, star) == [f"*:443 md-served.{star}", f"*:443 {star}"], endpoints(m, star)
+    managed.remove(m, first)
+    managed.remove(m, star)
+    apache.reload(m)
+
+
+def test_shadowed(m):
+    """A virtual host that never gets a name of its domain, because an earlier one at the same address has it, is told by configtest and start, and not looked at by it."""
+    hosts = {"exact": "a.hidden.example.org", "pattern": "b.hidden.example.org"}
+    ignored = "MDIgnoreHost on\nSSLCertificateFile /etc/ssl/side.pem\nSSLCertificateKeyFile /etc/ssl/side.key"
+    apache.site(m, "00-first", apache.virtual_host(m, hosts["exact"], "else.example.org", more=ignored)
+                + apache.virtual_host(m, "www.else.example.org", more=f"{ignored}\nServerAlias ?.hidden.example.org"))
+    apache.site(m, "10-later", "".join(f"<MDomain {name}>\nMDRenewMode manual\n</MDomain>\n" + apache.virtual_host(m, name) for name in hosts.values()))
+    said = apache.configtest(m)
+    assert said.rc == 0, said
+    for name, first in ((hosts["exact"], hosts["exact"]), (hosts["pattern"], "www.else.example.org")):
+        [line] = [line for line in said.err.splitlines() if f"is never asked for {name} at *:443" in line]
+        assert f"the virtual host {name} (/etc/apache2/sites-enabled/10-later.conf:" in line, line
+        assert f"the virtual host {first} (/etc/apache2/sites-enabled/00-first.conf:" in line and "comes first" in line, line
+    apache.reload(m)
+    m.wait_for(lambda: "is never asked for" in apache.errors(m), 10, "the warning at the reload")
+    m.wait_for(lambda: [endpoints(m, name) for name in hosts.values()] == [[], []], 10, "the snapshot without them")
+    for site in ("00-first", "10-later"):
+        apache.no_site(m, site)
+    assert "is never asked for" not in apache.configtest(m).err
+    apache.reload(m)
+
+
 def test_switched_off(m):
     """VerifyServed=no: nothing is looked at."""
     managed.settings(m, ReloadIntervalSec=1, VerifyServed="no")
@@ -132,3 +176,18 @@ def test_switched_off(m):
     m.wait_for(lambda: not m.property(managed.BUS, "/org/mdmanager1", "org.mdmanager1.Manager", "ReloadPending"), 10, "the reload to be over")
     assert managed.show(m, NAME)["SeenUSec"] == 0 and not looks(m, cursor)
     assert not [e for e in m.journal("_PID=1", f"UNIT={UNIT}", after=cursor) if "Starting" in e["MESSAGE"]]
+
+
+def test_base_server(m):
+    """With MDBaseServer the server outside of virtual hosts is looked at by each name of its domain, at ports where no virtual host is."""
+    name = "outside.example.org"
+    managed.settings(m, ReloadIntervalSec=1, ServedTimeoutSec=3)
+    managed.remove(m, NAME)
+    m.run("rm /etc/apache2/sites-enabled/000-default.conf")     # it would speak TLS at port 80
+    apache.site(m, name, f"MDBaseServer on\nMDomain {name} www.{name}\nListen 4430 https\nServerName {name}\nSSLEngine on\n"
+                + apache.virtual_host(m, "plain." + name, port=80, ssl=False, more="SSLEngine off"))
+    cursor = m.cursor()
+    apache.restart(m)
+    managed.wait_event(m, name, "installed", cursor, deadline=60)
+    assert [e for e in endpoints(m, name) if ":443 " not in e] == [f"*:4430 {name}", f"*:4430 www.{name}"], endpoints(m, name)
+    wait_seen(m, name)
