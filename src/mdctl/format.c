@@ -152,8 +152,8 @@ static size_t find_widths(const Table *t, bool header, size_t *widths) {
         return total;
 }
 
-/* Takes from the widest column that may shrink, until all fits or nothing can shrink further. */
-static void shrink(const Table *t, size_t *widths, size_t total) {
+/* Takes from the widest column that may shrink, until all fits or nothing can shrink further. True: it fits. */
+static bool shrink(const Table *t, size_t *widths, size_t total) {
         while (terminal_width > 0 && total > terminal_width) {
                 size_t widest = t->n_columns;
 
@@ -161,10 +161,11 @@ static void shrink(const Table *t, size_t *widths, size_t total) {
                         if (t->columns[i].shrinks && widths[i] > SHRUNK_MIN && (widest == t->n_columns || widths[i] > widths[widest]))
                                 widest = i;
                 if (widest == t->n_columns)
-                        return;
+                        return false;
                 widths[widest]--;
                 total--;
         }
+        return true;
 }
 
 /* As many bytes as make 'width' columns. */
@@ -190,6 +191,20 @@ static void print_cell(const char *text, Colour colour, size_t width, bool last)
                 printf("%*s", (int) (width - shown) + GAP, "");
 }
 
+/* On a terminal that is too narrow for the table: a row as some lines, what stands in front of it and what belongs to it. */
+static void print_block(const Table *t, const Cell *row) {
+        size_t indent = 0;
+
+        for (size_t i = 1; i < t->n_columns; i++)
+                indent = MAX_OF(indent, GAP + width_of(t->columns[i].header) + GAP);
+        printf("%s%s%s\n", colour_on(row[0].colour), row[0].text, colour_off(row[0].colour));
+        for (size_t i = 1; i < t->n_columns; i++) {
+                printf("%*s%s%*s%s", GAP, "", t->columns[i].header, (int) (indent - GAP - width_of(t->columns[i].header)), "", colour_on(row[i].colour));
+                format_wrapped(row[i].text, indent);
+                printf("%s", colour_off(row[i].colour));
+        }
+}
+
 void table_print(const Table *t, bool header) {
         _auto_free_ size_t *widths = calloc(t->n_columns, sizeof(*widths));
         size_t total;
@@ -197,7 +212,11 @@ void table_print(const Table *t, bool header) {
         if (!widths)
                 return;
         total = find_widths(t, header, widths);
-        shrink(t, widths, total);
+        if (!shrink(t, widths, total)) {
+                for (size_t i = 0; i < t->n_cells; i += t->n_columns)
+                        print_block(t, t->cells + i);
+                return;
+        }
 
         for (size_t i = 0; header && i < t->n_columns; i++)
                 print_cell(t->columns[i].header, COLOUR_HEADER, widths[i], i + 1 == t->n_columns);

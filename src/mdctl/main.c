@@ -240,12 +240,9 @@ static bool options_fit(const Mdctl *c, const Verb *verb) {
 }
 
 static bool usage_is_right(const Mdctl *c, const Verb *verb, int n) {
-        if (n < verb->min)
-                fprintf(stderr, "Too few arguments. Write: mdctl %s %s\n", verb->name, verb->arguments);
-        else if (n > verb->max)
-                fprintf(stderr, "Too many arguments. Write: mdctl %s %s\n", verb->name, verb->arguments);
-        else
+        if (n >= verb->min && n <= verb->max)
                 return options_fit(c, verb);
+        fprintf(stderr, "Too %s arguments. Write: mdctl %s%s%s\n", n < verb->min ? "few" : "many", verb->name, *verb->arguments ? " " : "", verb->arguments);
         return false;
 }
 

@@ -45,6 +45,19 @@ def shown_width(line):
     return len(re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip("\r\n"))
 
 
+def test_narrow(m):
+    """Tables fit the terminal: cut off where that helps, and a row in some lines where it does not; nothing is lost then."""
+    for columns in (20, 40, 60, 100):
+        lines = on_terminal(m, "list", columns=columns).splitlines()
+        shown = " ".join(" ".join(re.sub(r"\x1b\[[0-9;]*m", "", line) for line in lines).split())
+        assert max(shown_width(line) for line in lines) <= max(columns, 34), lines
+        for piece in ("example.org", "complete", "NEXT", "renew", "1 managed domain"):
+            assert piece in shown, (piece, lines)
+        assert ("NAME" in shown) == (columns >= 80), lines
+    assert "\n  STATE " in "\n".join(re.sub(r"\x1b\[[0-9;]*m", "", line) for line in on_terminal(m, "list", columns=40).splitlines())
+    assert managed.mdctl(m, "list").out.splitlines()[0].split() == ["NAME", "STATE", "EXPIRES", "NEXT", "WHEN", "WHY"]
+
+
 def test_log(m):
     """mdctl log has the journal's entries about a domain with what hooks printed, and the log of the store where the journal ends; each thing once."""
     entries = asked(m, "log", "www.example.org")
