@@ -211,11 +211,21 @@ def run_check(report, builds, path):
         report.line(path.name, time.monotonic() - began, error)
 
 
+def ground_of(module, chosen):
+    """The test that those behind it in its topic stand on (STANDS_ON), when some of these were chosen without it."""
+    names = [name for name, _ in tests_of(module)]
+    ground = getattr(module, "STANDS_ON", None)
+    if not ground or ground in [name for name, _ in chosen] or not any(names.index(name) > names.index(ground) for name, _ in chosen):
+        return None
+    return dict(tests_of(module))[ground]
+
+
 def run_topic(report, wanted, builds, module, suite, keep):
     """One topic on one suite: a machine, the topic's setup, its tests in order. FRESH asks for a machine for each test."""
     topic = module.__name__.removeprefix("test_")
     label = topic if suite == CHECKED else f"{topic}@{suite}"
     chosen = [(name, test) for name, test in tests_of(module) if wanted.takes(topic, name, suite)]
+    ground = ground_of(module, chosen)
     machine = None
 
     def make():
@@ -225,6 +235,8 @@ def run_topic(report, wanted, builds, module, suite, keep):
         try:
             if hasattr(module, "setup"):
                 module.setup(made)
+            if ground:
+                ground(made)
         except BaseException as error:
             if isinstance(error, Exception):
                 error.add_note(f"the machine's journal ends with\n{made.tail()}")

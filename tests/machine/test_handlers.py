@@ -8,6 +8,8 @@ import json
 import apache
 import managed
 
+STANDS_ON = "test_webhook"
+
 HOOKS = "/usr/lib/md-manager/hooks"
 DROP_IN = "/etc/systemd/system/md-hook-.service.d/test.conf"
 HEARD = "/var/lib/md-test/heard"

@@ -12,6 +12,7 @@ import host
 import managed
 
 SUITES = ["trixie", "bookworm"]
+STANDS_ON = "test_renewal"
 
 STORE = managed.STORE
 LAUNCHER = ("org.mdmanager1.Launcher", "/org/mdmanager1/Launcher", "org.mdmanager1.Launcher")

@@ -9,6 +9,7 @@ import managed
 from machine import Certificate
 
 SUITES = ["trixie"]
+STANDS_ON = "test_own_domain"
 
 # The steps of /usr/share/doc/apache2/examples/setup-instance, which an image without documents does not have.
 SETUP = "cp -a /etc/apache2 /etc/apache2-two && mkdir -m 750 /var/log/apache2-two && chown root:adm /var/log/apache2-two"
