@@ -18,7 +18,8 @@
 /* The manager's own clock comes this long after a timer unit that did not bring a worker. */
 #define GRACE_USEC (60 * USEC_PER_SEC)
 
-/* After the launcher, or systemd, could not set one. */
+/* After the launcher, or systemd, could not set one. At first it may be that the launcher ended at that moment, for instance because its package is upgraded. */
+#define RETRY_FIRST_USEC (2 * USEC_PER_SEC)
 #define RETRY_USEC (60 * USEC_PER_SEC)
 
 enum { CROWD = 8 }; /* tasks that wait for a place */
@@ -138,12 +139,13 @@ void schedule_retry(Schedule *s) {
 /* Told once, however many timers and attempts it concerns. */
 static void note_failure(Schedule *s, const char *name, const sd_bus_error *error) {
         _auto_free_ char *why = bus_error_reason(error);
+        uint64_t later_usec = s->trouble ? RETRY_USEC : RETRY_FIRST_USEC;
 
         if (!s->trouble || !str_equal(s->trouble, why))
                 log_error("%s: Its timer was not set: %s. The manager's own clock stands in as long as it runs.", name, str_or(why, "out of memory"));
         (void) str_replace(&s->trouble, str_or(why, "out of memory"));
         if (!s->retry)
-                (void) sd_event_add_time_relative(s->manager->event, &s->retry, CLOCK_MONOTONIC, RETRY_USEC, USEC_PER_SEC, on_retry, s);
+                (void) sd_event_add_time_relative(s->manager->event, &s->retry, CLOCK_MONOTONIC, later_usec, USEC_PER_SEC, on_retry, s);
 }
 
 static void note_success(Schedule *s, Domain *d, uint64_t when_usec) {
