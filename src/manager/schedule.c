@@ -18,9 +18,10 @@
 /* The manager's own clock comes this long after a timer unit that did not bring a worker. */
 #define GRACE_USEC (60 * USEC_PER_SEC)
 
-/* After the launcher, or systemd, could not set one. At first it may be that the launcher ended at that moment, for instance because its package is upgraded. */
+/* After the launcher, or systemd, could not set one. Soon at first, because the launcher may just have ended, for instance for an upgrade of its package; then twice as long
+ * each time. */
 #define RETRY_FIRST_USEC (2 * USEC_PER_SEC)
-#define RETRY_USEC (60 * USEC_PER_SEC)
+#define RETRY_MAX_USEC (60 * USEC_PER_SEC)
 
 enum { CROWD = 8 }; /* tasks that wait for a place */
 #define CROWD_MAX_USEC (5 * USEC_PER_SEC)
@@ -43,6 +44,7 @@ struct Schedule {
         uint64_t crowded_usec;  /* monotonic: since when; 0: it is not */
         sd_event_source *alarm; /* our own clock */
         sd_event_source *retry; /* while timer units cannot be set; none is tried until then */
+        uint64_t retry_usec;    /* how long after the next failure */
         char *trouble;          /* why they cannot; NULL: they can */
 };
 
@@ -139,13 +141,14 @@ void schedule_retry(Schedule *s) {
 /* Told once, however many timers and attempts it concerns. */
 static void note_failure(Schedule *s, const char *name, const sd_bus_error *error) {
         _auto_free_ char *why = bus_error_reason(error);
-        uint64_t later_usec = s->trouble ? RETRY_USEC : RETRY_FIRST_USEC;
 
         if (!s->trouble || !str_equal(s->trouble, why))
                 log_error("%s: Its timer was not set: %s. The manager's own clock stands in as long as it runs.", name, str_or(why, "out of memory"));
         (void) str_replace(&s->trouble, str_or(why, "out of memory"));
-        if (!s->retry)
-                (void) sd_event_add_time_relative(s->manager->event, &s->retry, CLOCK_MONOTONIC, later_usec, USEC_PER_SEC, on_retry, s);
+        if (s->retry)
+                return;
+        (void) sd_event_add_time_relative(s->manager->event, &s->retry, CLOCK_MONOTONIC, s->retry_usec, USEC_PER_SEC, on_retry, s);
+        s->retry_usec = MIN_OF(2 * s->retry_usec, RETRY_MAX_USEC);
 }
 
 static void note_success(Schedule *s, Domain *d, uint64_t when_usec) {
@@ -154,6 +157,7 @@ static void note_success(Schedule *s, Domain *d, uint64_t when_usec) {
         if (when_usec != 0) {
                 free(take_ptr(s->trouble));
                 s->retry = sd_event_source_disable_unref(s->retry);
+                s->retry_usec = RETRY_FIRST_USEC;
         }
         plan_soon(s); /* what was wanted may be another time by now */
 }
@@ -323,6 +327,7 @@ int schedule_new(Manager *m, Schedule **ret) {
         if (!s)
                 return -ENOMEM;
         s->manager = m;
+        s->retry_usec = RETRY_FIRST_USEC;
         s->calls = map_new();
         r = s->calls ? sd_event_add_defer(m->event, &s->plan, plan, s) : -ENOMEM;
         if (r < 0) {

@@ -17,7 +17,7 @@ void schedule_remove(Schedule *s, Domain *d);
 /* A name that is no domain any more may have a timer from an earlier run. */
 void schedule_clear(Schedule *s, const char *name);
 
-/* Why the domain has no timer unit, although it is to have one; borrowed. NULL: it has, or needs none. It is tried again each minute. */
+/* Why the domain has no timer unit, although it is to have one; borrowed. NULL: it has, or needs none. It is tried again after two seconds, then twice as long each time, at most a minute. */
 const char *schedule_trouble(const Schedule *s, const Domain *d);
 /* Now. */
 void schedule_retry(Schedule *s);
