@@ -35,7 +35,10 @@ int store_public_update(Store *s, const char *name, const KeySpec *spec) {
                 r = store_remove_at(fd, file);
                 return r < 0 ? r : STORE_PUBLIC_E_NOT_FOUND;
         }
-        return stands_there(fd, file, pem) ? STORE_PUBLIC_UNCHANGED : file_replace_derived_at(fd, file, pem, strlen(pem), &mode);
+        if (stands_there(fd, file, pem))
+                return STORE_PUBLIC_UNCHANGED;
+        r = store_remove_temporaries(fd); /* of an update that a crash interrupted, which is why this one is made */
+        return r < 0 ? r : file_replace_derived_at(fd, file, pem, strlen(pem), &mode);
 }
 
 int store_public_remove(Store *s, const char *name) {

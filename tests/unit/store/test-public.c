@@ -29,6 +29,14 @@ TEST(follows_what_is_live) {
         tree_put(&dir, "domains/example.org/pubcert.pem", "two\n");
         CHECK_INT(store_public_update(s, "example.org", &RSA), STORE_PUBLIC_DONE);
         CHECK(tree_holds(&dir, "public/example.org/pubcert.pem", "two\n"));
+
+        /* A crash as it was written. */
+        tree_put(&dir, "domains/example.org/pubcert.pem", "three\n");
+        tree_put(&dir, "public/example.org/.pubcert.pem.a1b2c3", "thr");
+        CHECK_INT(store_public_update(s, "example.org", &RSA), STORE_PUBLIC_DONE);
+        CHECK(tree_holds(&dir, "public/example.org/pubcert.pem", "three\n"));
+        CHECK_UINT(tree_mode(&dir, "public/example.org/.pubcert.pem.a1b2c3"), 0);
+
         tree_remove(&dir, "domains/example.org/pubcert.pem");
         CHECK_INT(store_public_update(s, "example.org", &RSA), STORE_PUBLIC_E_NOT_FOUND);
         CHECK_UINT(tree_mode(&dir, "public/example.org/pubcert.pem"), 0);
