@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/string-util.h"
+#include "bus/error.h"
 #include "bus/launcher-client.h"
 #include "bus/unit-activity.h"
 #include "bus/unit-name.h"
@@ -35,9 +37,10 @@ static void on_launched(const char *unit, const sd_bus_error *error, void *userd
 
         t->call = sd_bus_slot_unref(t->call);
         if (!unit) {
+                _auto_free_ char *why = bus_error_reason(error);
+
                 if (!t->told)
-                        log_error(UNIT_OCSP_TIMER " was not set: %s. The manager's own clock stands in as long as it runs.",
-                                  error && error->message ? error->message : "no reason given");
+                        log_error(UNIT_OCSP_TIMER " was not set: %s. The manager's own clock stands in as long as it runs.", str_or(why, "out of memory"));
                 t->told = true;
                 return;
         }
