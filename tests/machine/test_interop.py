@@ -209,29 +209,6 @@ def test_preferred_chain(m):
 PASSWORD = "sEcret77"
 
 
-def proxy(m):
-    """Apache as a proxy for CONNECT: over http on port 3128, over https on port 3129, for one who has the password."""
-    certificate, key = m.ca.ca.issue("proxy.test", names="DNS:proxy.test")
-    m.write("/etc/md-test/proxy.pem", certificate + key)
-    m.run("grep -q proxy.test /etc/hosts || echo 127.0.0.1 proxy.test >>/etc/hosts")
-    m.run(f"htpasswd -bc /etc/md-test/proxy.users user {PASSWORD}")
-    apache.modules(m, "proxy", "proxy_http", "proxy_connect", "auth_basic", "authn_file", "authz_user")
-    host = """    ServerName proxy.test
-    ProxyRequests On
-    AllowCONNECT 14000
-    CustomLog /var/log/apache2/connect.log "%{local}p %>s %r"
-    <Proxy *>
-        AuthType Basic
-        AuthName proxy
-        AuthUserFile /etc/md-test/proxy.users
-        Require valid-user
-    </Proxy>
-"""
-    apache.site(m, "proxy", f"Listen 3128 http\nListen 3129 https\n<VirtualHost *:3128>\n{host}</VirtualHost>\n<VirtualHost *:3129>\n{host}"
-                            "    SSLEngine on\n    SSLCertificateFile /etc/md-test/proxy.pem\n</VirtualHost>\n")
-    apache.restart(m)
-
-
 def connects(m):
     """What went through the proxy: pairs of its port and its answer."""
     lines = m.read("/var/log/apache2/connect.log").splitlines()
@@ -242,7 +219,7 @@ def connects(m):
 def test_proxies(m):
     """The CA through an http proxy and through an https proxy, each with a password; a wrong one is told, and none is ever in the journal."""
     with_ca(m)
-    proxy(m)
+    apache.forward_proxy(m, PASSWORD, "/var/log/apache2/connect.log")
     obtain(m, "plain-proxy.test", directives=f"MDHttpProxy http://user:{PASSWORD}@proxy.test:3128/")
     assert ("3128", "200") in connects(m), connects(m)
     obtain(m, "tls-proxy.test", directives=f"MDHttpProxy https://user:{PASSWORD}@proxy.test:3129/\nMDHttpProxyCACertificateFile /etc/md-test/ca.pem")
@@ -260,7 +237,7 @@ def test_proxies(m):
 def test_proxy_of_the_environment(m):
     """A drop-in for all units whose names begin with "md-" gives the proxy, as the manual page says."""
     with_ca(m)
-    proxy(m)
+    apache.forward_proxy(m, PASSWORD, "/var/log/apache2/connect.log")
     before = len(connects(m))
     m.write("/etc/systemd/system/md-.service.d/proxy.conf", f"[Service]\nEnvironment=https_proxy=http://user:{PASSWORD}@proxy.test:3128\n")
     m.run("systemctl daemon-reload")

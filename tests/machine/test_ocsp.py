@@ -87,28 +87,6 @@ def test_timer_alone(m):
 # Proxies
 
 
-def proxy(m):
-    """Apache as a forward proxy for who has the password, over http on port 3128 and over https on port 3129, with a log."""
-    certificate, key = m.ca.ca.issue("proxy.test", names="DNS:proxy.test")
-    m.write("/etc/md-test/proxy.pem", certificate + key)
-    m.run("grep -q proxy.test /etc/hosts || echo 127.0.0.1 proxy.test >>/etc/hosts")
-    m.run(f"htpasswd -bc /etc/md-test/proxy.users user {PASSWORD}")
-    apache.modules(m, "proxy", "proxy_http", "auth_basic", "authn_file", "authz_user")
-    host = f"""ServerName proxy.test
-ProxyRequests On
-CustomLog {PROXIED} "%{{local}}p %>s %r"
-<Proxy *>
-AuthType Basic
-AuthName proxy
-AuthUserFile /etc/md-test/proxy.users
-Require valid-user
-</Proxy>
-"""
-    apache.site(m, "proxy", f"Listen 3128 http\nListen 3129 https\n<VirtualHost *:3128>\n{host}</VirtualHost>\n<VirtualHost *:3129>\n{host}"
-                            "SSLEngine on\nSSLCertificateFile /etc/md-test/proxy.pem\n</VirtualHost>\n")
-    apache.restart(m)
-
-
 def proxied(m):
     """What went through the proxy: its port, its answer, and what was asked."""
     return [tuple(line.split(" ", 2)) for line in m.read(PROXIED).splitlines()]
@@ -121,7 +99,7 @@ def test_proxies(m):
     for name in names:
         issue(m, name)
     Responder(m).start(good=names)
-    proxy(m)
+    apache.forward_proxy(m, PASSWORD, PROXIED)
     asked = f"POST http://127.0.0.1:{responder.PORT}/ HTTP/1.1"
     static(m, "own-proxy.test", f"MDStapling on\nMDHttpProxy https://user:{PASSWORD}@proxy.test:3129/\nMDHttpProxyCACertificateFile /etc/md-test/ca.pem")
     apache.reload(m)
