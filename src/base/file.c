@@ -81,37 +81,52 @@ static int create_temporary(int dir_fd, const char *name, char temporary[static 
         return -EEXIST;
 }
 
-static int replace_at(int dir_fd, const char *name, const void *data, size_t size, const FileMode *mode, bool durable) {
+typedef struct Replacement {
+        int dir_fd;
+        const char *name, *stem; /* of the temporary name */
+        const void *data;
+        size_t size;
+        const FileMode *mode;
+        bool durable;
+} Replacement;
+
+static int replace_at(const Replacement *new) {
         char temporary[NAME_COMPONENT_SIZE];
         _auto_close_ int fd = -1;
         int r;
 
-        assert(data || size == 0);
-        assert(mode);
+        assert(new->data || new->size == 0);
+        assert(new->mode);
 
-        if (!name_component_is_valid(name))
+        if (!name_component_is_valid(new->name))
                 return -EINVAL;
 
-        r = create_temporary(dir_fd, name, temporary, &fd);
+        r = create_temporary(new->dir_fd, new->stem, temporary, &fd);
         if (r < 0)
                 return r;
-        r = write_whole(fd, data, size, mode, durable);
+        r = write_whole(fd, new->data, new->size, new->mode, new->durable);
         (void) close(take_fd(fd)); /* under the temporary name: whoever watches the directory is told of one change, the rename */
-        if (r == 0 && renameat(dir_fd, temporary, dir_fd, name) < 0)
+        if (r == 0 && renameat(new->dir_fd, temporary, new->dir_fd, new->name) < 0)
                 r = -errno;
         if (r < 0) {
-                (void) unlinkat(dir_fd, temporary, 0);
+                (void) unlinkat(new->dir_fd, temporary, 0);
                 return r;
         }
-        return durable ? dir_sync(dir_fd) : 0;
+        return new->durable ? dir_sync(new->dir_fd) : 0;
 }
 
 int file_replace_at(int dir_fd, const char *name, const void *data, size_t size, const FileMode *mode) {
-        return replace_at(dir_fd, name, data, size, mode, true);
+        return replace_at(&(const Replacement){ dir_fd, name, name, data, size, mode, true });
 }
 
 int file_replace_derived_at(int dir_fd, const char *name, const void *data, size_t size, const FileMode *mode) {
-        return replace_at(dir_fd, name, data, size, mode, false);
+        return replace_at(&(const Replacement){ dir_fd, name, name, data, size, mode, false });
+}
+
+int file_replace_marked_at(int dir_fd, const char *name, const char *mark, const void *data, size_t size, const FileMode *mode) {
+        _auto_free_ char *stem = str_printf("%s.%s", str_or(name, ""), mark);
+
+        return stem ? replace_at(&(const Replacement){ dir_fd, name, stem, data, size, mode, true }) : -ENOMEM;
 }
 
 int file_remove_at(int dir_fd, const char *name) {
@@ -133,4 +148,11 @@ int file_remove_at(int dir_fd, const char *name) {
 
 bool file_is_temporary_name(const char *name) {
         return name_component_is_temporary(name);
+}
+
+bool file_is_marked_temporary_name(const char *temporary, const char *name, const char *mark) {
+        const char *rest = temporary && temporary[0] == '.' ? str_after_prefix(temporary + 1, name) : NULL;
+
+        rest = rest && *rest == '.' ? str_after_prefix(rest + 1, mark) : NULL;
+        return rest && *rest == '.' && strchr(rest + 1, '.') == NULL && name_component_is_temporary(temporary);
 }

@@ -33,8 +33,13 @@ int file_replace_at(int dir_fd, const char *name, const void *data, size_t size,
 /* The same for what can be made again at any time, without waiting for the disk: a crash of the machine may leave 'name' empty or torn. */
 int file_replace_derived_at(int dir_fd, const char *name, const void *data, size_t size, const FileMode *mode);
 
+/* The same as file_replace_at(), by way of ".NAME.MARK.XXXXXX": in a directory of others, who have hidden files of their own. */
+int file_replace_marked_at(int dir_fd, const char *name, const char *mark, const void *data, size_t size, const FileMode *mode);
+
 /* Removes a file and syncs the directory. FILE_E_NOT_FOUND when there is none. */
 int file_remove_at(int dir_fd, const char *name);
 
-/* True for the temporary names that file_replace_at() makes; a crash can leave one. */
+/* True for the temporary names that these make; a crash can leave one. */
 bool file_is_temporary_name(const char *name) _pure_;
+/* Only for those that file_replace_marked_at() makes for this file with this mark. */
+bool file_is_marked_temporary_name(const char *temporary, const char *name, const char *mark) _pure_;

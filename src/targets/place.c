@@ -9,10 +9,11 @@
 #include "base/cleanup.h"
 #include "base/dir.h"
 #include "base/fd.h"
-#include "base/name-component.h"
+#include "base/file.h"
 #include "base/string-util.h"
 #include "base/strv.h"
 
+#define PLACE_MARK "md-targets"
 #define FOUND_MAX ((size_t) 4 * 1024 * 1024) /* nothing of ours is larger */
 
 void place_done(Place *p) {
@@ -98,15 +99,14 @@ int place_read(const Place *p, const TargetFile *f, Secret **ret) {
         return *ret ? 0 : -ENOMEM;
 }
 
-/* Keys that a crash left under temporary names of this file. */
+/* Keys that a crash left under temporary names of this file. Others have hidden files here, too. */
 static void remove_temporaries(const Place *p) {
-        _auto_free_ char *prefix = str_printf(".%s.", p->base);
         _auto_strv_ char **names = NULL;
 
-        if (!prefix || dir_list(p->dir_fd, &names) != 0)
+        if (dir_list(p->dir_fd, &names) != 0)
                 return;
         STRV_FOREACH(name, names)
-                if (str_has_prefix(*name, prefix) && file_is_temporary_name(*name) && strlen(*name) == strlen(prefix) + 6)
+                if (file_is_marked_temporary_name(*name, p->base, PLACE_MARK))
                         (void) unlinkat(p->dir_fd, *name, 0);
 }
 
@@ -118,7 +118,7 @@ int place_write(const Place *p, const TargetFile *f, const Secret *content, Prob
         if (fstatat(p->dir_fd, p->base, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
                 return refuse(ret_problem, "%s is a directory", f->path);
         remove_temporaries(p);
-        r = file_replace_at(p->dir_fd, p->base, content->data, content->size, &mode);
+        r = file_replace_marked_at(p->dir_fd, p->base, PLACE_MARK, content->data, content->size, &mode);
         if (r == -EROFS)
                 return refuse(ret_problem, "Cannot write %s: the sandbox of md-targets.service does not let it; allow it by a drop-in with ReadWritePaths=", f->path);
         return r < 0 ? refuse(ret_problem, "Cannot write %s: %s", f->path, strerror(-r)) : 0;

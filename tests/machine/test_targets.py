@@ -281,9 +281,10 @@ def test_crash(m):
     before = heard(m)
     new = m.run(f"cat {managed.STORE}/domains/{NAME}/pubcert.p-256.pem").out
     # The last file is lost, the one before was replaced, a temporary one is left, and the mark says that the unit knows nothing of it.
-    m.run("rm /srv/tls/crash.pem; echo torn >/srv/tls/.crash.pem.abc123; touch /run/md-targets/crash")
+    m.run("rm /srv/tls/crash.pem; echo torn >/srv/tls/.crash.pem.md-targets.abc123; echo mine >/srv/tls/.crash.pem.backup; touch /run/md-targets/crash")
     run(m)
-    assert m.read("/srv/tls/crash.pem") == new and heard(m) == before + ["reloaded"] and not m.exists("/srv/tls/.crash.pem.abc123") and not m.exists("/run/md-targets/crash")
+    assert m.read("/srv/tls/crash.pem") == new and heard(m) == before + ["reloaded"] and not m.exists("/srv/tls/.crash.pem.md-targets.abc123") and not m.exists("/run/md-targets/crash")
+    assert m.read("/srv/tls/.crash.pem.backup") == "mine\n", "what somebody else keeps there is left alone"
     m.run("touch /run/md-targets/crash")
     run(m)
     assert heard(m) == before + ["reloaded"] * 2 and states(m)["crash"][0] == "unchanged"

@@ -153,3 +153,50 @@ TEST(temporary_names) {
         CHECK(!file_is_temporary_name("job.json"));
         CHECK(!file_is_temporary_name(".hidden"));
 }
+
+TEST(marked_replacement) {
+        _auto_tmp_dir_ TmpDir dir = tmp_dir_make();
+        _auto_free_ char *text = NULL;
+        char long_name[260];
+
+        CHECK_INT(file_replace_marked_at(dir.fd, "file", "mark", "one", 3, MODE(0644)), 0);
+        CHECK_INT(file_replace_marked_at(dir.fd, "file", "mark", "two", 3, MODE(0644)), 0);
+        text = tmp_dir_read(&dir, "file");
+        CHECK_STR(text, "two");
+        CHECK_UINT(tmp_dir_count(&dir, "."), 1);
+        for (size_t i = 0; i < ELEMENTSOF(bad_names); i++)
+                CHECK_INT(file_replace_marked_at(dir.fd, bad_names[i], "mark", "new", 3, MODE(0600)), -EINVAL);
+        memset(long_name, 'x', 245);
+        long_name[245] = '\0';
+        CHECK_INT(file_replace_marked_at(dir.fd, long_name, "mark", "new", 3, MODE(0600)), -ENAMETOOLONG);
+        CHECK_UINT(tmp_dir_count(&dir, "."), 1);
+}
+
+static const struct {
+        const char *temporary;
+        bool ours;
+} marked[] = {
+        { ".file.mark.a1b2c3",   true },
+        { ".file.mark.abcdef",   true },
+        { ".file.mark.a1b2c",    false },
+        { ".file.mark.a1b2c3d",  false },
+        { ".file.mark.A1B2C3",   false },
+        { ".file.mark.x.backup", false },
+        { ".file.mark",          false },
+        { ".file.mark.",         false },
+        { ".file.other.a1b2c3",  false },
+        { ".file.marks.a1b2c3",  false },
+        { ".file.backup",        false },
+        { ".file2.mark.a1b2c3",  false },
+        { "file.mark.a1b2c3",    false },
+        { ".mark.a1b2c3",        false },
+        { "",                    false },
+        { NULL,                  false },
+};
+
+TEST(marked_temporary_names) {
+        for (size_t i = 0; i < ELEMENTSOF(marked); i++) {
+                test_case("%s", marked[i].temporary ? marked[i].temporary : "NULL");
+                CHECK_INT(file_is_marked_temporary_name(marked[i].temporary, "file", "mark"), marked[i].ours);
+        }
+}
