@@ -124,13 +124,13 @@ static int propose_challenge(const ImportLines *l, ImportCertificate *c) {
         const char *way = import_lines_get(l, "", "Le_Webroot");
 
         if (way && strstr(way, "dns_")) {
-                if (import_note(&c->directives, "MDCAChallenges dns-01") < 0)
+                if (strv_extend(&c->directives, "MDCAChallenges dns-01") < 0)
                         return -ENOMEM;
-                return import_note(&c->directives, "# acme.sh used %s: MDChallengeDns01 needs a command that publishes the records%s", way,
-                                   strstr(way, "dns_nsupdate") ? "; see md-hook-nsupdate(8)" : "");
+                return import_propose_comment(c, "acme.sh used %s: MDChallengeDns01 needs a command that publishes the records%s", way,
+                                              strstr(way, "dns_nsupdate") ? "; see md-hook-nsupdate(8)" : "");
         }
         if (str_equal(way, "dns"))
-                return import_note(&c->directives, "# acme.sh was told by hand; for dns-01 MDChallengeDns01 names a command");
+                return import_propose_comment(c, "acme.sh was told by hand; for dns-01 MDChallengeDns01 names a command");
         return 0; /* http-01 or tls-alpn-01, whoever served it: the module does */
 }
 
@@ -141,7 +141,7 @@ static int propose_hooks(const ImportLines *l, ImportCertificate *c) {
         for (size_t i = 0; i < ELEMENTSOF(hooks); i++) {
                 const char *hook = import_lines_get(l, "", hooks[i]);
 
-                if (hook && import_note(&c->directives, "# acme.sh ran as %s: %s; see MDMessageCmd, event 'installed'", hooks[i], hook) < 0)
+                if (hook && import_propose_comment(c, "acme.sh ran as %s: %s; see MDMessageCmd, event 'installed'", hooks[i], hook) < 0)
                         return -ENOMEM;
         }
         for (size_t i = 0; i < ELEMENTSOF(copies); i++) {

@@ -112,13 +112,13 @@ static int propose_dns(const ImportLines *l, const char *plugin, ImportCertifica
         for (char *p = key; *p; p++)
                 *p = *p == '-' ? '_' : *p;
         credentials = import_lines_get(l, PARAMETERS, key);
-        if (import_note(&c->directives, "MDCAChallenges dns-01") < 0)
+        if (strv_extend(&c->directives, "MDCAChallenges dns-01") < 0)
                 return -ENOMEM;
         if (str_equal(plugin, "dns-rfc2136"))
-                return import_note(&c->directives, "# certbot used %s: MDChallengeDns01 with md-hook-nsupdate, see md-hook-nsupdate(8); what it knows is in %s", plugin,
-                                   str_or(credentials, "its command line"));
-        return import_note(&c->directives, "# certbot used %s (credentials: %s): MDChallengeDns01 needs a command that publishes the records", plugin,
-                           str_or(credentials, "not named"));
+                return import_propose_comment(c, "certbot used %s: MDChallengeDns01 with md-hook-nsupdate, see md-hook-nsupdate(8); what it knows is in %s", plugin,
+                                              str_or(credentials, "its command line"));
+        return import_propose_comment(c, "certbot used %s (credentials: %s): MDChallengeDns01 needs a command that publishes the records", plugin,
+                                      str_or(credentials, "not named"));
 }
 
 static int propose_challenge(const ImportLines *l, ImportCertificate *c) {
@@ -129,9 +129,9 @@ static int propose_challenge(const ImportLines *l, ImportCertificate *c) {
                 return propose_dns(l, plugin, c);
         if (!str_equal(authenticator, "manual"))
                 return 0; /* http-01, whoever served it: the module does */
-        if (preferred && strstr(preferred, "dns-01") && import_note(&c->directives, "MDCAChallenges dns-01") < 0)
+        if (preferred && strstr(preferred, "dns-01") && strv_extend(&c->directives, "MDCAChallenges dns-01") < 0)
                 return -ENOMEM;
-        return import_note(&c->directives, "# certbot was told by hand (manual_auth_hook: %s); for dns-01 MDChallengeDns01 names a command", str_or(hook, "none"));
+        return import_propose_comment(c, "certbot was told by hand (manual_auth_hook: %s); for dns-01 MDChallengeDns01 names a command", str_or(hook, "none"));
 }
 
 static int propose_hooks(const ImportLines *l, ImportCertificate *c) {
@@ -140,24 +140,20 @@ static int propose_hooks(const ImportLines *l, ImportCertificate *c) {
         for (size_t i = 0; i < ELEMENTSOF(hooks); i++) {
                 const char *hook = import_lines_get(l, PARAMETERS, hooks[i]);
 
-                if (hook && import_note(&c->directives, "# certbot ran as %s: %s; see MDMessageCmd, event 'installed'", hooks[i], hook) < 0)
+                if (hook && import_propose_comment(c, "certbot ran as %s: %s; see MDMessageCmd, event 'installed'", hooks[i], hook) < 0)
                         return -ENOMEM;
         }
         return 0;
 }
 
-static bool chain_name_is_plain(const char *s) {
-        return strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .-_") == strlen(s) && strlen(s) < 200;
-}
-
 static int propose_rest(const ImportLines *l, ImportCertificate *c) {
         const char *chain = import_lines_get(l, PARAMETERS, "preferred_chain"), *autorenew = import_lines_get(l, PARAMETERS, "autorenew");
 
-        if (str_equal_nocase(import_lines_get(l, PARAMETERS, "reuse_key"), "true") && import_note(&c->directives, "MDKeyReuse on") < 0)
+        if (str_equal_nocase(import_lines_get(l, PARAMETERS, "reuse_key"), "true") && strv_extend(&c->directives, "MDKeyReuse on") < 0)
                 return -ENOMEM;
-        if (chain && chain_name_is_plain(chain) && import_note(&c->directives, "MDPreferredChain \"%s\"", chain) < 0)
+        if (chain && import_propose(c, "MDPreferredChain", chain) < 0)
                 return -ENOMEM;
-        return str_equal_nocase(autorenew, "false") ? import_note(&c->directives, "MDRenewMode manual") : 0;
+        return str_equal_nocase(autorenew, "false") ? strv_extend(&c->directives, "MDRenewMode manual") : 0;
 }
 
 static int propose(const ImportSource *s, ImportCertificate *c) {

@@ -230,32 +230,35 @@ static bool keys_are_default(const KeySpecs *keys) {
         return keys->n == 0 || (keys->n == 1 && keys->items[0].type == KEY_TYPE_DEFAULT);
 }
 
+static int propose_settings(ImportCertificate *c, const char *ca_url) {
+        int r = 0;
+
+        if (ca_url && !str_equal(ca_url, MANAGED_DOMAIN_CA_URL_DEFAULT))
+                r = import_propose(c, "MDCertificateAuthority", ca_url);
+        if (r == 0 && !keys_are_default(&c->settings->keys)) {
+                _auto_free_ char *words = key_words(&c->settings->keys);
+
+                r = words ? strv_consume(&c->directives, str_printf("MDPrivateKeys %s", words)) : -ENOMEM;
+        }
+        return r == 0 && c->settings->must_staple ? strv_extend(&c->directives, "MDMustStaple on") : r;
+}
+
 int import_certificate_finish(ImportCertificate *c, const char *ca_url) {
-        _auto_strv_ char **lines = NULL;
+        _auto_strv_ char **others = take_ptr(c->directives);
+        int r = 0;
 
         if (ca_url && !sign_url_is_valid(ca_url)) {
-                if (import_note(&c->remarks, "The CA's directory '%.300s' is no URL with https, and left out", ca_url) < 0)
-                        return -ENOMEM;
+                r = import_note(&c->remarks, "The CA's directory '%.300s' is no URL with https, and left out", ca_url);
                 ca_url = NULL;
         }
         if (ca_url && (str_replace(&c->ca_url, ca_url) < 0 || strv_extend(&c->settings->ca_urls, ca_url) < 0))
                 return -ENOMEM;
-        if (ca_url && !str_equal(ca_url, MANAGED_DOMAIN_CA_URL_DEFAULT) && import_note(&lines, "MDCertificateAuthority \"%s\"", ca_url) < 0)
-                return -ENOMEM;
-        if (!keys_are_default(&c->settings->keys)) {
-                _auto_free_ char *words = key_words(&c->settings->keys);
-
-                if (!words || import_note(&lines, "MDPrivateKeys %s", words) < 0)
-                        return -ENOMEM;
-        }
-        if (c->settings->must_staple && import_note(&lines, "MDMustStaple on") < 0)
-                return -ENOMEM;
-        STRV_FOREACH(line, c->directives)
-                if (strv_extend(&lines, *line) < 0)
-                        return -ENOMEM;
-        (void) strv_free(c->directives);
-        c->directives = take_ptr(lines);
-        return 0;
+        if (r == 0)
+                r = propose_settings(c, ca_url);
+        STRV_FOREACH(line, others)
+                if (r == 0)
+                        r = strv_extend(&c->directives, *line);
+        return r;
 }
 
 int import_certificate_propose(const ImportCertificate *c, char ***ret_lines) {

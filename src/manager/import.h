@@ -92,6 +92,11 @@ typedef struct ImportPairFiles {
 /* Reads, verifies and adds a pair. */
 int import_pair_add(const ImportSource *s, const ImportPairFiles *files, ImportCertificate *c, Problem **ret_problem);
 
+/* Adds a line to what to write into its <MDomain>: one, whatever is in it. A directive has one argument, which Apache reads back as it is; what its configuration
+ * cannot say is left out, with a remark. -ENOMEM. In import-propose.c. */
+int import_propose(ImportCertificate *c, const char *directive, const char *argument);
+int import_propose_comment(ImportCertificate *c, const char *format, ...) _printf_(2, 3);
+
 /* Settings for what was read, from the certificates alone: a name ('hint', when the certificate has it, perhaps without "-0001" at its end) and names. */
 int import_certificate_settle(ImportCertificate *c, const char *hint);
 /* CA and kinds of keys as directives, in front of those that are there. */
