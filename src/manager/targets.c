@@ -135,12 +135,25 @@ static bool any_place(void) {
         return false;
 }
 
+static void forget(TargetStates *t) {
+        if (t->n == 0)
+                return;
+        free_entries(t->items, t->n);
+        t->items = NULL;
+        t->n = 0;
+        manager_bus_changed(t->manager);
+}
+
 static void start(TargetStates *t) {
         int r;
 
         t->again = t->call != NULL;
-        if (t->again || !any_place())
+        if (t->again)
                 return;
+        if (!any_place()) {
+                forget(t);
+                return;
+        }
         r = unit_call_new(t->manager->bus, UNIT_START, UNIT, RUN_TIMEOUT_USEC, on_end, t, &t->call);
         if (r < 0)
                 (void) log_failure(r, "Cannot start " UNIT ": %m");
@@ -160,18 +173,28 @@ static const TargetEntry *find(const TargetStates *t, const char *name) {
         return NULL;
 }
 
-static int take(const TargetStates *t, TargetEntry *e, const char *name, const char *domain, const char *state, const char *detail) {
-        const TargetEntry *before;
+/* What was written last, and when, stays what is told of it as long as nothing is to be done. */
+static int keep_news(TargetEntry *e, const TargetEntry *before) {
+        e->since_usec = clock_now_usec();
+        if (!before)
+                return 0;
+        if (str_equal(e->state, "unchanged") && (str_equal(before->state, "written") || str_equal(before->state, "unchanged"))) {
+                e->since_usec = before->since_usec;
+                return str_replace(&e->detail, before->detail);
+        }
+        if (str_equal(before->state, e->state) && str_equal(before->detail, e->detail))
+                e->since_usec = before->since_usec;
+        return 0;
+}
 
+static int take(const TargetStates *t, TargetEntry *e, const char *name, const char *domain, const char *state, const char *detail) {
         e->name = str_printable(name, strlen(name), NAME_SHOWN_MAX);
         e->domain = str_printable(domain, strlen(domain), NAME_SHOWN_MAX);
         e->state = str_printable(state, strlen(state), NAME_SHOWN_MAX);
         e->detail = str_printable(detail, strlen(detail), DETAIL_MAX);
         if (!e->name || !e->domain || !e->state || !e->detail)
                 return -ENOMEM;
-        before = find(t, e->name);
-        e->since_usec = before && str_equal(before->state, e->state) && str_equal(before->detail, e->detail) ? before->since_usec : clock_now_usec();
-        return 0;
+        return keep_news(e, find(t, e->name));
 }
 
 static int read_report(const TargetStates *t, sd_bus_message *call, TargetEntry **items, size_t *n) {
@@ -233,19 +256,44 @@ int targets_bus_report(sd_bus_message *call, void *userdata, sd_bus_error *error
         return sd_bus_reply_method_return(call, NULL);
 }
 
+/* Nothing will come of waiting for a domain that nobody has; NULL: something will, or it does not wait. */
+static char *waits_for_nothing(const TargetStates *t, const TargetEntry *e) {
+        const Domain *d = manager_find_domain_by_any_name(t->manager, e->domain);
+
+        if (!str_equal(e->state, "waiting") || !t->manager->adopted || manager_find_domain(t->manager, e->domain))
+                return NULL;
+        if (d)
+                return str_printf("%s is a further name of the managed domain %s: Domain=%s", e->domain, DOMAIN_NAME(d), DOMAIN_NAME(d));
+        return str_printf("There is no managed domain %s", e->domain);
+}
+
+static int append(sd_bus_message *reply, const TargetStates *t, const TargetEntry *e) {
+        _auto_free_ char *why = waits_for_nothing(t, e);
+
+        return sd_bus_message_append(reply, "(sssst)", e->name, e->domain, e->state, why ? why : e->detail, e->since_usec);
+}
+
 int targets_bus_append(sd_bus_message *reply, const TargetStates *t) {
         int r = sd_bus_message_open_container(reply, 'a', "(sssst)");
 
         for (size_t i = 0; r >= 0 && t && i < t->n; i++)
-                r = sd_bus_message_append(reply, "(sssst)", t->items[i].name, t->items[i].domain, t->items[i].state, t->items[i].detail, t->items[i].since_usec);
+                r = append(reply, t, &t->items[i]);
         return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static char *fault_of(const TargetStates *t, const TargetEntry *e) {
+        _auto_free_ char *why = waits_for_nothing(t, e);
+
+        if (!why && !has_failed(e))
+                return NULL;
+        return str_printf("Target %s: %s", e->name, why ? why : e->detail);
 }
 
 int targets_append_faults(sd_bus_message *reply, const TargetStates *t) {
         int r = 0;
 
         for (size_t i = 0; r >= 0 && t && i < t->n; i++) {
-                _auto_free_ char *text = has_failed(&t->items[i]) ? str_printf("Target %s: %s", t->items[i].name, t->items[i].detail) : NULL;
+                _auto_free_ char *text = fault_of(t, &t->items[i]);
 
                 if (text)
                         r = sd_bus_message_append(reply, "(ss)", t->items[i].domain, text);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/dir.h"
 #include "base/string-util.h"
 #include "base/strv.h"
 #include "targets/content.h"
@@ -36,6 +37,21 @@ static int mark(const Target *t, int pending_fd) {
 
 static bool is_marked(const Target *t, int pending_fd) {
         return faccessat(pending_fd, t->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+void targets_drop_marks(const Targets *all, int pending_fd) {
+        _auto_strv_ char **marks = NULL;
+
+        if (dir_list(pending_fd, &marks) != 0)
+                return;
+        STRV_FOREACH(name, marks) {
+                bool known = false;
+
+                for (size_t i = 0; i < all->n && !known; i++)
+                        known = str_equal(all->items[i]->name, *name);
+                if (!known)
+                        (void) unlinkat(pending_fd, *name, 0);
+        }
 }
 
 void target_reloaded(const Target *t, int pending_fd) {

@@ -30,5 +30,8 @@ const char *target_state_to_string(TargetState s);
 /* Writes the files that are not what they should be. A failure ends this target, and says why; its units are left alone then, with half of its files perhaps. */
 void target_apply(Store *s, const Target *t, int pending_fd, TargetOutcome *ret);
 
+/* Forgets what is still to be reloaded for targets that nobody declares any more. */
+void targets_drop_marks(const Targets *all, int pending_fd);
+
 /* The units were reloaded. */
 void target_reloaded(const Target *t, int pending_fd);

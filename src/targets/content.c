@@ -34,16 +34,42 @@ void content_done(Content *c) {
                 CONTENT_E_REFUSED;                                                  \
         })
 
-/* The first of its keys, as its settings have them. */
-static KeySpec key_of(Store *s, const Target *t) {
+/* By the names of their files: the bits of an RSA key do not count. */
+static bool has_key(const KeySpecs *specs, const KeySpec *wanted) {
+        char name[KEY_SPEC_NAME_MAX], other[KEY_SPEC_NAME_MAX];
+
+        key_spec_name(wanted, name);
+        for (size_t i = 0; i < key_specs_count(specs); i++) {
+                KeySpec spec = key_specs_get(specs, i);
+
+                if (str_equal(key_spec_name(&spec, other), name))
+                        return true;
+        }
+        return false;
+}
+
+/* The first of its keys, as its settings have them, or the one that is wanted. *ret_none: the domain will never have that. */
+static KeySpec key_of(Store *s, const Target *t, bool *ret_none) {
         _cleanup_(managed_domain_freep) ManagedDomain *d = NULL;
         const KeySpecs none = { 0 };
+        bool known = store_domain_read_md(s, STORE_SET_LIVE, t->domain, &d, NULL) == 0;
 
+        *ret_none = known && t->has_key && !has_key(&d->keys, &t->key);
         if (t->has_key)
                 return t->key;
-        if (store_domain_read_md(s, STORE_SET_LIVE, t->domain, &d, NULL) != 0)
-                return key_specs_get(&none, 0);
-        return key_specs_get(&d->keys, 0);
+        return key_specs_get(known ? &d->keys : &none, 0);
+}
+
+static int refuse_missing(const Target *t, const KeySpec *spec, bool none, Problem **ret_problem) {
+        char name[KEY_SPEC_NAME_MAX];
+
+        if (none)
+                return refuse(ret_problem, "KeyType= is none of the keys of %s (MDPrivateKeys)", t->domain);
+        if (t->has_key)
+                (void) problem_set(ret_problem, PROBLEM_TYPE_STORE, "There is no %s certificate of %s yet", key_spec_name(spec, name), t->domain);
+        else
+                (void) problem_set(ret_problem, PROBLEM_TYPE_STORE, "There is no certificate of %s yet", t->domain);
+        return CONTENT_E_NOT_YET;
 }
 
 typedef struct Pair {
@@ -127,18 +153,17 @@ int content_read(Store *s, const Target *t, Content *ret, Problem **ret_problem)
         _cleanup_(pair_done) Pair pair = { 0 };
         char name[KEY_SPEC_NAME_MAX];
         KeySpec spec;
+        bool none;
         int r;
 
         assert(s);
         assert(t && !t->refused);
         assert(ret);
 
-        spec = key_of(s, t);
+        spec = key_of(s, t, &none);
         r = read_pair(s, t, &spec, &pair);
-        if (r == STORE_DOMAIN_E_NOT_FOUND) {
-                (void) problem_set(ret_problem, PROBLEM_TYPE_STORE, "There is no %s certificate of %s yet", key_spec_name(&spec, name), t->domain);
-                return CONTENT_E_NOT_YET;
-        }
+        if (r == STORE_DOMAIN_E_NOT_FOUND)
+                return refuse_missing(t, &spec, none, ret_problem);
         if (r != 0)
                 return refuse(ret_problem, "The %s certificate of %s or its key cannot be read: %s", key_spec_name(&spec, name), t->domain,
                               r < 0 ? strerror(-r) : "it is damaged");

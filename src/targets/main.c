@@ -100,6 +100,7 @@ static int write_all(Run *r) {
                 log_error("Cannot use the store: %s", problem ? problem->detail : strerror(k < 0 ? -k : EIO));
                 return k < 0 ? k : -ENOTDIR;
         }
+        targets_drop_marks(&r->targets, r->pending_fd);
         for (size_t i = 0; i < r->targets.n; i++)
                 target_apply(store, r->targets.items[i], r->pending_fd, &r->outcomes[i]);
         k = reload_units(r->bus, r->outcomes, r->targets.n, r->pending_fd);

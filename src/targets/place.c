@@ -3,8 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/dir.h"
@@ -27,6 +32,31 @@ void place_done(Place *p) {
                 -EINVAL;                                                              \
         })
 
+/* What the accounts of the machine call them; a number when they know none. */
+static char *user_name(uid_t uid) {
+        const struct passwd *pw = getpwuid(uid);
+
+        return pw ? strdup(pw->pw_name) : str_printf("%u", (unsigned) uid);
+}
+
+static char *group_name(gid_t gid) {
+        const struct group *gr = getgrgid(gid);
+
+        return gr ? strdup(gr->gr_name) : str_printf("%u", (unsigned) gid);
+}
+
+static int refuse_owner(uid_t uid, const char *path, Problem **ret_problem) {
+        _auto_free_ char *name = user_name(uid);
+
+        return refuse(ret_problem, "%s belongs to user %s, and neither to root nor to the file's Owner=", path, str_or(name, "?"));
+}
+
+static int refuse_group(gid_t gid, const char *path, Problem **ret_problem) {
+        _auto_free_ char *name = group_name(gid);
+
+        return refuse(ret_problem, "Group %s may write to %s, and is neither root's nor the file's Group=", str_or(name, "?"), path);
+}
+
 /* Who may write to a directory may have another one stand there in a moment. */
 static int check_directory(int fd, const TargetFile *f, const char *path, Problem **ret_problem) {
         struct stat st;
@@ -34,21 +64,47 @@ static int check_directory(int fd, const TargetFile *f, const char *path, Proble
         if (fstat(fd, &st) < 0)
                 return refuse(ret_problem, "Cannot look at %s: %s", path, strerror(errno));
         if (st.st_uid != 0 && st.st_uid != f->uid)
-                return refuse(ret_problem, "%s belongs to user %u, and neither to root nor to the file's Owner=", path, (unsigned) st.st_uid);
+                return refuse_owner(st.st_uid, path, ret_problem);
         if ((st.st_mode & 0002) != 0)
                 return refuse(ret_problem, "Everybody may write to %s", path);
         if ((st.st_mode & 0020) != 0 && st.st_gid != 0 && st.st_gid != f->gid)
-                return refuse(ret_problem, "Group %u may write to %s, and is neither root's nor the file's Group=", (unsigned) st.st_gid, path);
+                return refuse_group(st.st_gid, path, ret_problem);
         return 0;
+}
+
+/* Where the unit's sandbox (ProtectHome=) shows nothing of what is there. */
+static bool is_hidden(const char *path) {
+        static const char *const hidden[] = { "/home", "/root", "/run/user" };
+
+        for (size_t i = 0; i < ELEMENTSOF(hidden); i++) {
+                const char *rest = str_after_prefix(path, hidden[i]);
+
+                if (rest && (*rest == '/' || !*rest))
+                        return true;
+        }
+        return false;
+}
+
+static int refuse_directory(int error, int fd, const char *component, const char *path, Problem **ret_problem) {
+        char end[PATH_MAX];
+        ssize_t n = readlinkat(fd, component, end, sizeof(end));
+
+        if ((error == ENOENT || error == EACCES) && is_hidden(path))
+                return refuse(ret_problem, "Cannot see %s: the sandbox of md-targets.service hides home directories, see md-targets(8)", path);
+        if (error == ENOENT)
+                return refuse(ret_problem, "There is no directory %s", path);
+        if (n > 0)
+                return refuse(ret_problem, "%s is a link to %.*s; links are not followed", path, (int) n, end);
+        if (error == ENOTDIR)
+                return refuse(ret_problem, "%s is no directory", path);
+        return refuse(ret_problem, "Cannot open directory %s: %s", path, strerror(error));
 }
 
 static int enter(int *fd, const char *component, const char *path, Problem **ret_problem) {
         int next = openat(*fd, component, O_RDONLY|O_DIRECTORY|O_NOFOLLOW|O_NONBLOCK|O_CLOEXEC);
 
         if (next < 0)
-                return errno == ENOENT ? refuse(ret_problem, "There is no directory %s", path) :
-                       errno == ENOTDIR || errno == ELOOP ? refuse(ret_problem, "%s is no directory; links are not followed", path) :
-                                                            refuse(ret_problem, "Cannot open directory %s: %s", path, strerror(errno));
+                return refuse_directory(errno, *fd, component, path, ret_problem);
         (void) close(*fd);
         *fd = next;
         return 0;

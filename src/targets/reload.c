@@ -18,6 +18,7 @@
 #define RELOAD_TIMEOUT_USEC (3 * USEC_PER_MINUTE)
 
 typedef struct Unit {
+        const char *name; /* borrowed from a target */
         size_t *running;
         bool restart;
         UnitCall *call;
@@ -43,7 +44,7 @@ static void on_end(UnitCall *call, const char *result, const sd_bus_error *error
         if (!result)
                 u->failure = str_printf("%s", error && error->message ? error->message : "systemd refused it");
         else if (!str_equal(result, "done") && !str_equal(result, "skipped"))
-                u->failure = str_printf("the job ended with '%s'", result);
+                u->failure = str_printf("systemd's job ended with '%s' (journalctl -u %s)", result, u->name);
         u->call = unit_call_free(u->call);
         (*u->running)--;
 }
@@ -74,6 +75,7 @@ static int collect(Map *units, char *const *names, bool restart, size_t *running
                                 free(u);
                                 return -ENOMEM;
                         }
+                        u->name = *name;
                         u->running = running;
                 }
                 u->restart = u->restart || restart;

@@ -68,6 +68,10 @@ static int set_path(TargetFile *f, const char *value, const char **ret_why) {
         *ret_why = "is no absolute path of a file without '.', '..' and empty parts";
         if (*value != '/' || strlen(value) >= 4096)
                 return -EINVAL;
+        *ret_why = "comments stand in lines of their own";
+        if (strstr(value, " #") || strstr(value, "\t#"))
+                return -EINVAL;
+        *ret_why = "is no absolute path of a file without '.', '..' and empty parts";
         while (component) {
                 const char *end = strchrnul(++component, '/');
                 _auto_free_ char *part = strndup(component, (size_t) (end - component));
@@ -183,9 +187,12 @@ static int set_key(Target *t, const char *value, const char **ret_why) {
 static int add_units(char ***list, const char *value, const char **ret_why) {
         _auto_strv_ char **words = strv_split(value, " \t");
 
-        *ret_why = "are no names of units";
         STRV_FOREACH(unit, words) {
-                if (!unit_name_is_valid(*unit) || strv_length(*list) >= UNITS_MAX)
+                *ret_why = "every unit has its whole name, such as postfix.service";
+                if (!unit_name_is_valid(*unit))
+                        return -EINVAL;
+                *ret_why = "there are more than 16 units";
+                if (strv_length(*list) >= UNITS_MAX)
                         return -EINVAL;
                 if (strv_extend(list, *unit) < 0)
                         return -ENOMEM;
@@ -224,7 +231,10 @@ static int set_value(Reader *reader, const char *section, const char *name, cons
         if (str_equal(section, "Target"))
                 return set_target_value(t, name, value, ret_why);
         if (find_format(section, &format) < 0) {
-                refuse(t, reader->lines.line, "There is no section [%.*s]", VALUE_SHOWN_MAX, section);
+                if (*section)
+                        refuse(t, reader->lines.line, "There is no section [%.*s]", VALUE_SHOWN_MAX, section);
+                else
+                        refuse(t, reader->lines.line, "'%.*s=' stands before the first [Section]", VALUE_SHOWN_MAX, name);
                 return 0;
         }
         r = set_file_value(&t->files[format], format, name, value, ret_why);

@@ -24,7 +24,7 @@ ExecStart=/bin/sh -c 'echo started >>/run/holder.log; exec sleep infinity'
 ExecReload=/bin/sh -c 'echo reloaded >>/run/holder.log'
 """)
     m.run(f"systemctl daemon-reload && systemctl start {HOLDER}")
-    managed.add(m, NAME)
+    managed.add(m, NAME, "smtp.mail.test")
     cursor = m.cursor()
     apache.reload(m)
     managed.wait_event(m, NAME, "installed", cursor)
@@ -131,6 +131,7 @@ PasswordFile=/etc/holder.password
     inodes = m.run(["stat", "-c", "%i %Y", *modes]).out
     assert not any("Wrote" in line for line in run(m)) and heard(m) == before + ["reloaded"] and m.run(["stat", "-c", "%i %Y", *modes]).out == inodes
     assert {state for state, _ in states(m).values()} == {"unchanged"} and faults(m) == []
+    assert "Wrote /srv/tls/rsa.pem" in states(m)["rsa"][1], states(m)     # what was written last, and when, is still told
     # Spoiled by hand: mended.
     m.run("chmod 0666 /srv/tls/cert.pem; echo >>/srv/tls/chain.pem; rm /srv/tls/store.p12")
     run(m)
@@ -172,24 +173,35 @@ def test_renewal(m):
 REFUSED = [
     # what, lines of the section, what is said
     ("missing", "[FullChain]\nPath=/srv/nowhere/a.pem", "There is no directory /srv/nowhere"),
-    ("linked", "[FullChain]\nPath=/srv/link/a.pem", "links are not followed"),
-    ("foreign", "[FullChain]\nPath=/var/lib/holder/a.pem", "/var/lib/holder belongs to user"),
+    ("linked", "[FullChain]\nPath=/srv/link/a.pem", "/srv/link is a link to tls; links are not followed"),
+    ("home", "[FullChain]\nPath=/home/somebody/a.pem", "hides home directories"),
+    ("foreign", "[FullChain]\nPath=/var/lib/holder/a.pem", "/var/lib/holder belongs to user holder,"),
     ("open", "[FullChain]\nPath=/srv/open/a.pem", "Everybody may write to /srv/open"),
-    ("shared", "[FullChain]\nPath=/srv/shared/a.pem", "may write to /srv/shared"),
+    ("shared", "[FullChain]\nPath=/srv/shared/a.pem", "Group others may write to /srv/shared"),
     ("directory", "[FullChain]\nPath=/srv/tls/directory", "/srv/tls/directory is a directory"),
     ("password", "[PKCS12]\nPath=/srv/tls/a.p12\nPasswordFile=/srv/open/password", "must be a file that belongs to root"),
     ("credential", "[PKCS12]\nPath=/srv/tls/b.p12\nPasswordCredential=nothing", "The password in"),
 ]
 
 
+# What is waited for in vain, and what is said.
+VAIN = {
+    "unknown.test": "There is no managed domain unknown.test",
+    "smtp.mail.test": f"smtp.mail.test is a further name of the managed domain {NAME}: Domain={NAME}",
+}
+
+
 def test_refused(m):
-    """What is not safe is not written, and told: a missing directory, a link, a directory that others own or write to, a directory in the place of the file."""
+    """What is not safe is not written, and told: a missing directory, a link, a directory that others own or write to, a directory in the place of the file. So is what will never be there."""
     m.run("install -d -m 1777 /srv/open; install -d -m 0775 -g others /srv/shared; install -d /srv/tls/directory; ln -sfn tls /srv/link; echo x >/srv/open/password;"
           "chown holder /srv/open/password")
     for name, section, _ in REFUSED:
         declare(m, name, f"[Target]\nDomain={NAME}\nReloadUnit={HOLDER}\n{section}\n")
     declare(m, "good", f"[Target]\nDomain={NAME}\n[FullChain]\nPath=/srv/tls/good.pem\n")
-    declare(m, "later", "[Target]\nDomain=unknown.test\n[FullChain]\nPath=/srv/tls/later.pem\n")
+    for name in VAIN:
+        declare(m, name, f"[Target]\nDomain={name}\n[FullChain]\nPath=/srv/tls/{name}.pem\n")
+    declare(m, "key", f"[Target]\nDomain={NAME}\nKeyType=P-384\n[FullChain]\nPath=/srv/tls/key-later.pem\n")
+    m.write("/run/md-targets/gone", "")
     before, cursor = heard(m), m.cursor()
     told = run(m, fails=True)
     found = states(m)
@@ -197,11 +209,15 @@ def test_refused(m):
         assert found[name][0] == "failed" and words in found[name][1], (name, words, found[name])
         assert any(f"Target {name}: " in line and words in line for line in told), (words, told)
     assert found["good"][0] == "written" and m.exists("/srv/tls/good.pem") and heard(m) == before
-    assert found["later"][0] == "waiting" and "unknown.test" in found["later"][1], found["later"]
-    assert len([text for domain, text in faults(m) if domain == NAME]) == len(REFUSED), faults(m)
+    wrong = faults(m)
+    for name, words in VAIN.items():
+        assert found[name] == ("waiting", words) and [name, f"Target {name}: {words}"] in wrong, (found[name], wrong)
+    assert found["key"] == ("failed", f"KeyType= is none of the keys of {NAME} (MDPrivateKeys)"), found["key"]
+    assert len([text for domain, text in wrong if domain == NAME]) == len(REFUSED) + 1, wrong
+    assert not m.exists("/run/md-targets/gone")
     assert m.unit(UNIT)["ActiveState"] == "failed" and managed.wait_event(m, NAME, "target-failed", cursor)
     assert not m.exists("/var/lib/holder/a.pem") and managed.files(m, "domains") and m.run("find /srv -name 'a.p*'").out == ""
-    forget(m, *(name for name, _, _ in REFUSED), "good", "later")
+    forget(m, *(name for name, _, _ in REFUSED), "good", "key", *VAIN)
     run(m)
     assert faults(m) == []
 
@@ -235,7 +251,7 @@ BAD = [
     ("[Target]\nDomain=mail.test\n[PrivateKey]\nPath=/srv/tls/a.pem\nMode=0644", 5, "others may not read a private key"),
     ("[Target]\nDomain=mail.test\n[FullChain]\nPath=/srv/tls/a.pem\nMode=rw", 5, "no mode such as"),
     ("[Target]\nDomain=mail.test\nKeyType=P-256 RSA\n[FullChain]\nPath=/srv/tls/a.pem", 3, "not one key"),
-    ("[Target]\nDomain=mail.test\nReloadUnit=../x\n[FullChain]\nPath=/srv/tls/a.pem", 3, "no names of units"),
+    ("[Target]\nDomain=mail.test\nReloadUnit=../x\n[FullChain]\nPath=/srv/tls/a.pem", 3, "every unit has its whole name"),
     ("[Target]\nDomain=mail.test\nReload=x.service\n[FullChain]\nPath=/srv/tls/a.pem", 3, "There is no 'Reload='"),
     ("[Target]\nDomain=mail.test\n[Fullchain]\nPath=/srv/tls/a.pem", 4, "There is no section [Fullchain]"),
     ("[Target]\nDomain=mail.test\nhello\n[FullChain]\nPath=/srv/tls/a.pem", 3, "neither"),
@@ -269,6 +285,8 @@ def test_bad_declarations(m):
     assert found["vendor"][0] == "written" and m.exists("/srv/tls/run.pem") and "masked" not in found
     assert not any(m.exists(f"/srv/tls/{name}.pem") for name in ("a", "writable", "vendor", "masked"))
     m.run(f"rm -rf {CONF} /usr/lib/md-manager/targets.d /run/md-manager/targets.d")
+    managed.check(m)
+    assert states(m) == {}
     # Nobody but root tells what became of targets.
     result = m.run(["busctl", "call", managed.BUS, "/org/mdmanager1", "org.mdmanager1.Manager", "ReportTargets", "a(ssss)", "1", "x", "y", "failed", "z"], check=False, user="alice")
     assert result.rc != 0 and "x" not in states(m), result
