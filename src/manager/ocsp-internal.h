@@ -3,12 +3,12 @@
 
 /* What ocsp.c and the files beside it share. */
 
-#include "bus/peer.h"
 #include "bus/unit.h"
 #include "manager/crl-item.h"
 #include "manager/ocsp-item.h"
 #include "manager/ocsp-timer.h"
 #include "manager/ocsp.h"
+#include "manager/worker-seat.h"
 
 struct Ocsp {
         Manager *manager;
@@ -22,8 +22,7 @@ struct Ocsp {
         UnitCall *unit;     /* we had the unit started, and it has not ended */
         uint64_t held_usec; /* it is not started before, because it would not start; monotonic */
         bool opened;        /* in this run of the unit, a worker came */
-        char *worker;       /* unique name of the worker that has the job open; NULL: none */
-        PeerWatch *peer;    /* until it goes */
+        WorkerSeat seat;    /* of the worker that has the job open */
         uint64_t last_token;
         uint64_t pruned_usec; /* monotonic */
 };
@@ -33,7 +32,7 @@ void ocsp_kick(Ocsp *o);
 /* The same, once for all changes of a round. */
 void ocsp_plan(Ocsp *o);
 /* This connection has the job until it goes. */
-int ocsp_take_worker(Ocsp *o, const char *sender);
+int ocsp_take_worker(Ocsp *o, sd_bus_message *open);
 /* Something is to be fetched now. Who is the first (NULL: a CRL is) in *ret. */
 bool ocsp_is_due(const Ocsp *o, OcspItem **ret);
 void ocsp_forget_asked(Ocsp *o, uint64_t token);

@@ -25,12 +25,14 @@ void ocsp_open(Manager *m, sd_bus_message *open) {
         int r;
 
         o->opened = true;
-        if (o->worker || !ocsp_is_due(o, &due)) {
-                (void) sd_bus_reply_method_errorf(open, o->worker ? BUS_ERROR_BUSY : BUS_ERROR_NOTHING_TO_DO, "%s",
-                                                  o->worker ? "Another worker has this job" : "No OCSP response is due");
+        if (worker_seat_is_taken(&o->seat) || !ocsp_is_due(o, &due)) {
+                bool taken = worker_seat_is_taken(&o->seat);
+
+                (void) sd_bus_reply_method_errorf(open, taken ? BUS_ERROR_BUSY : BUS_ERROR_NOTHING_TO_DO, "%s",
+                                                  taken ? "Another worker has this job" : "No OCSP response is due");
                 return;
         }
-        r = ocsp_take_worker(o, sd_bus_message_get_sender(open));
+        r = ocsp_take_worker(o, open);
         if (r >= 0)
                 r = sd_bus_reply_method_return(open, "osa{sv}", BUS_PATH_WORKER, "", 2, "kind", "s", "ocsp", "user-agent", "s", "md-manager/" PROJECT_VERSION);
         if (r < 0)
@@ -38,7 +40,7 @@ void ocsp_open(Manager *m, sd_bus_message *open) {
 }
 
 static Ocsp *ocsp_of_worker(Manager *m, sd_bus_message *call, sd_bus_error *error) {
-        if (m->ocsp->worker && str_equal(m->ocsp->worker, sd_bus_message_get_sender(call)))
+        if (worker_seat_is_of(&m->ocsp->seat, call))
                 return m->ocsp;
         (void) sd_bus_error_set(error, BUS_ERROR_NOT_ALLOWED, "This connection does not fetch OCSP responses");
         return NULL;

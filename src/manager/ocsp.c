@@ -67,14 +67,13 @@ Ocsp *ocsp_free(Ocsp *o) {
         sd_event_source_disable_unref(o->clock);
         ocsp_timer_free(o->timer);
         unit_call_free(o->unit);
-        peer_watch_free(o->peer);
+        worker_seat_leave(&o->seat);
         map_free(o->asked_items);
         map_free(o->asked_crls);
         if (o->items)
                 map_free_with(o->items, free_item);
         if (o->crls)
                 map_free_with(o->crls, free_crl);
-        free(o->worker);
         free(o);
         return NULL;
 }
@@ -169,8 +168,7 @@ static void end_worker(Ocsp *o) {
         OcspItem *i;
         CrlItem *c;
 
-        o->peer = peer_watch_free(o->peer);
-        o->worker = (free(o->worker), NULL);
+        worker_seat_leave(&o->seat);
         MAP_FOREACH(o->asked_items, token, i) {
                 (void) map_remove(o->asked_items, token);
                 if (p)
@@ -185,20 +183,13 @@ static void end_worker(Ocsp *o) {
         }
 }
 
-/* Also one that the timer, or somebody, had started: of its unit's end nobody tells us. */
 static void on_worker_gone(PeerWatch *watch, void *userdata) {
         end_worker(userdata);
         ocsp_kick(userdata);
 }
 
-int ocsp_take_worker(Ocsp *o, const char *sender) {
-        int r = str_replace(&o->worker, sender);
-
-        if (r >= 0)
-                r = peer_watch_new(o->manager->bus, sender, on_worker_gone, o, &o->peer);
-        if (r < 0)
-                o->worker = (free(o->worker), NULL);
-        return r;
+int ocsp_take_worker(Ocsp *o, sd_bus_message *open) {
+        return worker_seat_take(&o->seat, open, on_worker_gone, o);
 }
 
 static void on_unit(UnitCall *call, const char *result, const sd_bus_error *error, void *userdata) {
@@ -209,13 +200,13 @@ static void on_unit(UnitCall *call, const char *result, const sd_bus_error *erro
                 log_warning(OCSP_UNIT " did not do its work: %s", result ? result : error && error->message ? error->message : "no reason given");
                 o->held_usec = usec_add(clock_monotonic_usec(), UNIT_RETRY_USEC);
         }
-        o->opened = false;
         ocsp_kick(o);
 }
 
 static void start_unit(Ocsp *o) {
         int r;
 
+        o->opened = false;
         r = unit_call_new(o->manager->bus, UNIT_START, OCSP_UNIT, 0, on_unit, o, &o->unit);
         if (r < 0) {
                 (void) log_failure(r, "Cannot start " OCSP_UNIT ": %m");
@@ -227,7 +218,7 @@ void ocsp_kick(Ocsp *o) {
         uint64_t held = usec_sub(o->held_usec, clock_monotonic_usec());
         OcspItem *due;
 
-        if (o->unit || o->worker) /* their end brings us back */
+        if (o->unit || worker_seat_is_taken(&o->seat)) /* their end brings us back */
                 return;
         if (held > 0 && map_size(o->items) + map_size(o->crls) > 0)
                 wake_at(o, usec_add(clock_now_usec(), held));

@@ -6,6 +6,7 @@
 #include "bus/unit.h"
 #include "manager/served-target.h"
 #include "manager/served.h"
+#include "manager/worker-seat.h"
 
 /* One domain that is looked at. */
 typedef struct ServedLook {
@@ -29,16 +30,16 @@ struct Served {
         Map *asked; /* token, as text → ServedLook that a worker has */
         Map *restarts; /* unit → Restart */
         sd_event_source *clock;
-        UnitCall *unit;     /* the unit is running */
+        UnitCall *unit;     /* we had the unit started, and it has not ended */
         uint64_t held_usec; /* it is not started before, because it would not start; monotonic */
         unsigned held;      /* times in a row */
         bool opened;        /* in this run of the unit, a worker came */
-        char *worker;       /* unique name of the worker that has the job open; NULL: none */
+        WorkerSeat seat;    /* of the worker that has the job open */
         uint64_t last_token;
 };
 
-/* Follows the unit until it ends; starts it when it does not run. */
-void served_follow(Served *s);
+/* This connection has the job until it goes. */
+int served_take_worker(Served *s, sd_bus_message *open);
 /* The next one that is due; NULL: none. */
 ServedLook *served_first_due(const Served *s);
 #define SERVED_TOKEN_MAX 24

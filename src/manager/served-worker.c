@@ -21,22 +21,22 @@ void served_open(Manager *m, sd_bus_message *open) {
         int r;
 
         s->opened = true;
-        if (s->worker || !served_first_due(s)) {
-                (void) sd_bus_reply_method_errorf(open, s->worker ? BUS_ERROR_BUSY : BUS_ERROR_NOTHING_TO_DO, "%s",
-                                                  s->worker ? "Another worker has this job" : "Nothing is to be looked at");
+        if (worker_seat_is_taken(&s->seat) || !served_first_due(s)) {
+                bool taken = worker_seat_is_taken(&s->seat);
+
+                (void) sd_bus_reply_method_errorf(open, taken ? BUS_ERROR_BUSY : BUS_ERROR_NOTHING_TO_DO, "%s",
+                                                  taken ? "Another worker has this job" : "Nothing is to be looked at");
                 return;
         }
-        r = str_replace(&s->worker, sd_bus_message_get_sender(open));
-        if (r >= 0) {
-                served_follow(s); /* also one that somebody started by hand */
+        r = served_take_worker(s, open);
+        if (r >= 0)
                 r = sd_bus_reply_method_return(open, "osa{sv}", BUS_PATH_WORKER, "", 2, "kind", "s", "served", "time", "t", m->settings.served_timeout_usec);
-        }
         if (r < 0)
                 (void) sd_bus_reply_method_errno(open, r, NULL);
 }
 
 static Served *served_of_worker(Manager *m, sd_bus_message *call, sd_bus_error *error) {
-        if (m->served->worker && str_equal(m->served->worker, sd_bus_message_get_sender(call)))
+        if (worker_seat_is_of(&m->served->seat, call))
                 return m->served;
         (void) sd_bus_error_set(error, BUS_ERROR_NOT_ALLOWED, "This connection does not look at what is served");
         return NULL;

@@ -76,7 +76,7 @@ Served *served_free(Served *s) {
         map_free(s->asked);
         map_free_with(s->looks, look_free);
         map_free_with(s->restarts, restart_free);
-        free(s->worker);
+        worker_seat_leave(&s->seat);
         free(s);
         return NULL;
 }
@@ -128,18 +128,6 @@ ServedLook *served_first_due(const Served *s) {
         return NULL;
 }
 
-static void plan(Served *s);
-
-static int on_clock(sd_event_source *source, uint64_t usec, void *userdata) {
-        Served *s = userdata;
-
-        s->clock = sd_event_source_disable_unref(s->clock);
-        if (served_first_due(s))
-                served_follow(s);
-        plan(s);
-        return 0;
-}
-
 static uint64_t next_usec(const Served *s) {
         uint64_t next = 0;
         const char *name;
@@ -151,9 +139,11 @@ static uint64_t next_usec(const Served *s) {
         return next == 0 ? 0 : MAX_OF(next, s->held_usec);
 }
 
-/* While the unit runs its end brings us here. */
+static int on_clock(sd_event_source *source, uint64_t usec, void *userdata);
+
+/* While the unit or a worker runs, its end brings us here. */
 static void plan(Served *s) {
-        uint64_t next = s->unit ? 0 : next_usec(s);
+        uint64_t next = s->unit || worker_seat_is_taken(&s->seat) ? 0 : next_usec(s);
         int r;
 
         s->clock = sd_event_source_disable_unref(s->clock);
@@ -164,14 +154,10 @@ static void plan(Served *s) {
                 (void) log_failure(r, "Cannot set the clock for looking at what is served: %m");
 }
 
-/* What the worker had begun is looked at by the next one. */
-static void end_worker(Served *s) {
-        const char *name;
-        ServedLook *k;
-
-        free(take_ptr(s->worker));
-        MAP_FOREACH(s->looks, name, k)
-                served_dismiss(s, k);
+/* Started again later, and later still. */
+static void hold(Served *s) {
+        s->held++;
+        s->held_usec = usec_add(clock_monotonic_usec(), MIN_OF(UNIT_RETRY_USEC << MIN_OF(s->held - 1, 12U), AGAIN_MAX_USEC));
 }
 
 static void on_unit(UnitCall *call, const char *result, const sd_bus_error *error, void *userdata) {
@@ -179,26 +165,57 @@ static void on_unit(UnitCall *call, const char *result, const sd_bus_error *erro
         _auto_free_ char *why = bus_error_reason(error);
 
         s->unit = unit_call_free(s->unit);
-        end_worker(s);
         if (!str_equal(result, "done") || !s->opened) {
-                if (s->held++ > 0) /* the first one may have had its job from the manager before us */
+                if (s->held > 0) /* the first one may have had its job from the manager before us */
                         log_warning(SERVED_UNIT " did not do its work: %s. What servers really serve is not seen; what they say counts.",
                                     result ? result : str_or(why, "out of memory"));
-                s->held_usec = usec_add(clock_monotonic_usec(), MIN_OF(UNIT_RETRY_USEC << MIN_OF(s->held - 1, 12U), AGAIN_MAX_USEC));
+                hold(s);
         } else
                 s->held = 0;
-        s->opened = false;
         plan(s);
 }
 
-void served_follow(Served *s) {
+static void start_unit(Served *s) {
         int r;
 
-        if (s->unit)
-                return;
+        s->opened = false;
         r = unit_call_new(s->manager->bus, UNIT_START, SERVED_UNIT, 0, on_unit, s, &s->unit);
-        if (r < 0)
+        if (r < 0) {
                 (void) log_failure(r, "Cannot start " SERVED_UNIT ": %m");
+                hold(s);
+        }
+}
+
+static int on_clock(sd_event_source *source, uint64_t usec, void *userdata) {
+        Served *s = userdata;
+
+        s->clock = sd_event_source_disable_unref(s->clock);
+        if (served_first_due(s))
+                start_unit(s);
+        plan(s);
+        return 0;
+}
+
+/* --- The worker --- */
+
+/* What it had begun is looked at by the next one. */
+static void on_worker_gone(PeerWatch *watch, void *userdata) {
+        Served *s = userdata;
+        const char *name;
+        ServedLook *k;
+
+        worker_seat_leave(&s->seat);
+        MAP_FOREACH(s->looks, name, k)
+                served_dismiss(s, k);
+        plan(s);
+}
+
+int served_take_worker(Served *s, sd_bus_message *open) {
+        int r = worker_seat_take(&s->seat, open, on_worker_gone, s);
+
+        if (r >= 0)
+                plan(s);
+        return r;
 }
 
 /* --- Which domains --- */

@@ -66,6 +66,28 @@ def test_only_new(m):
     apache.reload(m)
 
 
+def test_by_hand(m):
+    """One that somebody starts by hand does what is due, and is not started once more for it, however long polkit takes to answer."""
+    broken = f"/run/systemd/system/{UNIT}.d/broken.conf"
+    m.write(broken, "[Service]\nExecStart=\nExecStart=/bin/false\n")
+    m.run("systemctl daemon-reload")
+    before = managed.show(m, NAME)["SeenUSec"]
+    cursor = m.cursor()
+    managed.renew(m, NAME)
+    told = []
+    m.wait_journal("_SYSTEMD_UNIT=md-manager.service", after=cursor, deadline=60,
+                   where=lambda e: f"{UNIT} did not do its work" in e["MESSAGE"] and (told.append(e) or len(told) == 3))
+    # The manager does not start it for eight seconds now.
+    cursor = m.cursor()
+    polkit = managed.main_pid(m, "polkit.service")
+    m.run(f"rm {broken}; systemctl daemon-reload; kill -STOP {polkit}; systemctl start {UNIT}; code=$?; kill -CONT {polkit}; exit $code")
+    m.wait_for(lambda: managed.show(m, NAME)["SeenUSec"] > before, 30, "the new one to be seen")
+    m.run("pkcheck --action-id org.freedesktop.systemd1.manage-units --process $$")     # what was asked of it before is answered
+    m.wait_for(lambda: not m.active(UNIT), 10, f"the end of {UNIT}")
+    assert len(looks(m, cursor)) == 1, looks(m, cursor)
+    assert len([e for e in m.journal("_PID=1", f"UNIT={UNIT}", after=cursor) if e["MESSAGE"].startswith("Starting ")]) == 1
+
+
 def test_confined(m):
     """The service runs as the workers' user, cannot read the store, and is kept to the loopback interface."""
     shown = m.unit(UNIT)
