@@ -163,6 +163,7 @@ class FaultProxy:
         self.rules = []
         self.fresh = False              # no authorization is to be given out twice
         self.given_out = set()
+        self.untold = 0                 # orders that nobody was told of, although the CA has made them
         self.closing = threading.Event()
         self._lock = threading.Lock()
         self._upstream_context = ssl.create_default_context()
@@ -262,6 +263,8 @@ class FaultProxy:
         answer = upstream.ask(request)
         if self.fresh and self._is_reused(request, answer):
             return self._once_more(request, rules, answer)
+        if self.untold and request.kind == "new-order":
+            self._count_untold(request, answer)
         for rule in rules:
             if rule.drop == "after":
                 return None
@@ -270,7 +273,8 @@ class FaultProxy:
 
 
     # Pebble, told to reuse no percent of the authorizations, does so for one in a hundred orders all the same. A test that waits for a challenge would wait
-    # in vain: the client is told that its nonce was bad, and what it orders again has another authorization. Nobody has seen the first one.
+    # in vain: the client is told that its nonce was bad, and what it orders again has another authorization. Nobody has seen the first one. When it was to replace a
+    # certificate, the second one is refused because of the first, and the client orders a third time: the second does not count either.
 
     def _is_reused(self, request, answer):
         if request.kind != "new-order" or answer.status != 201:
@@ -281,8 +285,9 @@ class FaultProxy:
         return bool(known)
 
     def _once_more(self, request, rules, answer):
+        self._uncount(request)
         with self._lock:
-            self.requests = [r for r in self.requests if r is not request]
+            self.untold += 1
             for rule in rules:
                 rule.seen, rule.used = rule.seen - 1, rule.used - 1
         body = {"type": "urn:ietf:params:acme:error:badNonce", "detail": "an authorization of before", "status": 400}
@@ -291,6 +296,16 @@ class FaultProxy:
             if name.lower() == "replay-nonce":
                 told.set(name, value)
         return told
+
+    def _count_untold(self, request, answer):
+        with self._lock:
+            self.untold -= 1
+        if answer.status == 409 and answer.json.get("type", "").endswith(":alreadyReplaced"):
+            self._uncount(request)
+
+    def _uncount(self, request):
+        with self._lock:
+            self.requests = [r for r in self.requests if r is not request]
 
 
 class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):

@@ -9,6 +9,7 @@
 Nothing of it is seen by the host: files are in an overlay, the network is a loopback of its own."""
 
 import contextlib
+import ipaddress
 import itertools
 import json
 import os
@@ -408,6 +409,17 @@ class Certificate:
         self.fingerprint = lower["sha256 fingerprint"].replace(":", "").lower()
         self.names = re.findall(r"(?:DNS|IP Address):([^,\s]+)", self.text)
         self.not_before, self.not_after = self._time(facts["notBefore"]), self._time(facts["notAfter"])
+
+    def is_for(self, name):
+        """Whether a visitor who asks for this name or address takes it."""
+        with contextlib.suppress(ValueError):
+            name = str(ipaddress.ip_address(name))
+        known = set()
+        for each in self.names:
+            with contextlib.suppress(ValueError):
+                each = str(ipaddress.ip_address(each))
+            known.add(each)
+        return name in known or "*." + name.partition(".")[2] in known
 
     @staticmethod
     def _time(text):
