@@ -3,10 +3,8 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/random.h>
-#include <unistd.h>
 
-#include "base/clock.h"
+#include "base/random.h"
 #include "base/string-util.h"
 
 enum {
@@ -20,17 +18,13 @@ bool name_component_is_valid(const char *name) {
 }
 
 int name_component_make_temporary(const char *name, char ret[static NAME_COMPONENT_SIZE]) {
-        uint64_t random;
+        uint64_t random = random_number(); /* exclusive creation is what makes it safe */
         char *end;
 
         assert(name);
 
         if (strlen(name) + 2 + RANDOM_LENGTH > NAME_MAX)
                 return -ENAMETOOLONG;
-
-        /* Not a secret: exclusive creation is what makes it safe. So there is no reason to wait for the pool in an early boot. */
-        if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
-                random = clock_monotonic_usec() * UINT64_C(0x9e3779b97f4a7c15) ^ (uint64_t) getpid();
 
         end = ret;
         *end++ = '.';

@@ -8,9 +8,11 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/map.h"
+#include "base/random.h"
 #include "base/string-util.h"
 #include "bus/names.h"
 #include "bus/unit-name.h"
+#include "launcher/hook-number.h"
 
 /* Only systemd knows which ones run: an earlier launcher may have started them. It answers in the order of our questions, and those that it was asked to start
  * since are among our requests. */
@@ -128,6 +130,6 @@ int hook_place_ask(Request *q, int (*begin)(Request *q)) {
 }
 
 uint64_t hook_next_number(Launcher *l) {
-        l->hook_number = MAX_OF(l->hook_number + 1, clock_now_usec() / USEC_PER_SEC);
+        l->hook_number = hook_number_next(l->hook_number, clock_now_usec(), random_number());
         return l->hook_number;
 }

@@ -11,5 +11,5 @@ enum { HOOKS_MAX = 16 }; /* of each kind */
 /* Asks systemd what runs. 'begin' is called when the request has a place; otherwise it ends with BUS_ERROR_BUSY. */
 int hook_place_ask(Request *q, int (*begin)(Request *q));
 
-/* A number that no unit had which may still be there, also when another launcher made it. */
+/* For the name of its unit (launcher/hook-number.h). */
 uint64_t hook_next_number(Launcher *l);
