@@ -147,7 +147,7 @@ def test_restart(m):
 
 def endpoints(m, name):
     snapshot = json.loads(m.read(f"{managed.STORE}/servers/apache2.json"))
-    return next(sorted(d.get("endpoints", [])) for d in snapshot["managed-domains"] if d["name"] == name)
+    return next((sorted(d.get("endpoints", [])) for d in snapshot["managed-domains"] if d["name"] == name), None)
 
 
 def test_wildcard_alias(m):
