@@ -8,8 +8,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/string-util.h"
+#include "base/strv.h"
 #include "manager/domain.h"
 #include "manager/manager-bus.h"
+#include "manager/reload-calendar.h"
+#include "manager/reload.h"
 #include "manager/servers.h"
 #include "manager/targets.h"
 
@@ -47,9 +50,15 @@ void listing_free_all(Manager *m) {
                 listing_free(m->listings);
 }
 
+/* What is in the way: of a server that is to be reloaded, or of the last attempt. */
+static const char *trouble_of(const Domain *d) {
+        if (d->decision.action == DECISION_INSTALL)
+                return str_or(reload_trouble(d), str_or(reload_excuse(d), ""));
+        return d->job->last ? d->job->last->detail : "";
+}
+
 static int append_domain(sd_bus_message *reply, const Domain *d) {
-        const char *action = d->renewal ? "renewing" : decision_action_to_string(d->decision.action);
-        const char *detail = d->job->last ? d->job->last->detail : "";
+        const char *action = d->renewal ? "renewing" : decision_action_to_string(d->decision.action), *detail = trouble_of(d);
         _auto_free_ char *shown = str_printable(detail, strlen(detail), LIST_DETAIL_MAX);
 
         return sd_bus_message_append(reply, "(sosssttuss)", DOMAIN_NAME(d), d->path, domain_state_to_string(d->decision.state), str_or(action, ""),
@@ -65,8 +74,14 @@ static int append_fault(sd_bus_message *reply, Domain *d) {
 
 /* Faults that are no managed domain's. */
 static int append_others(sd_bus_message *reply, Manager *m) {
+        _auto_free_ char *calendar = reload_calendar_fault(m->reload_calendar);
         int r = 0;
 
+        STRV_FOREACH(c, m->settings.complaints)
+                if (r >= 0)
+                        r = sd_bus_message_append(reply, "(ss)", "", *c);
+        if (r >= 0 && calendar)
+                r = sd_bus_message_append(reply, "(ss)", "", calendar);
         STRV_FOREACH(c, servers_complaints(m->servers))
                 if (r >= 0)
                         r = sd_bus_message_append(reply, "(ss)", "", *c);

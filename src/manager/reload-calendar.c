@@ -19,7 +19,7 @@
 struct ReloadCalendar {
         Manager *manager;
         bool refused; /* systemd makes nothing of it */
-        bool told;    /* that it cannot be set */
+        char *why;    /* it cannot be set */
         sd_bus_slot *call;
         sd_event_source *retry;
         UnitActivityQuestion question;
@@ -31,6 +31,15 @@ static const char *times_of(const ReloadCalendar *c) {
 
 bool reload_calendar_is_used(const ReloadCalendar *c) {
         return c && times_of(c) && !c->refused;
+}
+
+char *reload_calendar_fault(const ReloadCalendar *c) {
+        if (!c || !c->why)
+                return NULL;
+        if (c->refused)
+                return str_printf("md-manager.conf: 'ReloadOnCalendar=%s' makes no sense to systemd (%s): servers are reloaded when there is something to reload them for", times_of(c),
+                                  c->why);
+        return str_printf(UNIT_RELOAD_TIMER " is not set: %s", c->why);
 }
 
 static void arm(ReloadCalendar *c);
@@ -54,18 +63,23 @@ static void on_armed(const char *unit, const sd_bus_error *error, void *userdata
 
         c->call = sd_bus_slot_unref(c->call);
         if (unit) {
-                c->told = false;
+                free(take_ptr(c->why));
                 return;
         }
         if (sd_bus_error_has_name(error, BUS_ERROR_INVALID) || sd_bus_error_has_name(error, SD_BUS_ERROR_INVALID_ARGS)) {
+                _auto_free_ char *fault = NULL;
+
                 c->refused = true;
-                log_error("md-manager.conf: 'ReloadOnCalendar=%s' makes no sense to systemd (%s): servers are reloaded when there is something to reload them for.", times_of(c),
-                          str_or(why, "out of memory"));
+                free(c->why);
+                c->why = take_ptr(why);
+                fault = reload_calendar_fault(c);
+                log_error("%s.", str_or(fault, "out of memory"));
                 return;
         }
-        if (!c->told)
+        if (!c->why)
                 log_error(UNIT_RELOAD_TIMER " was not set: %s. It is tried again; until then only what is urgent has servers reloaded.", str_or(why, "out of memory"));
-        c->told = true;
+        free(c->why);
+        c->why = take_ptr(why);
         retry_later(c);
 }
 
@@ -133,6 +147,7 @@ ReloadCalendar *reload_calendar_free(ReloadCalendar *c) {
         unit_activity_drop(&c->question);
         sd_bus_slot_unref(c->call);
         sd_event_source_disable_unref(c->retry);
+        free(c->why);
         free(c);
         return NULL;
 }

@@ -13,5 +13,7 @@ ReloadCalendar *reload_calendar_free(ReloadCalendar *c);
 
 /* Whether reloads wait for it: not, when systemd makes nothing of what ReloadOnCalendar= says, which is told. */
 bool reload_calendar_is_used(const ReloadCalendar *c);
+/* For people, what is wrong with it; NULL: nothing. */
+char *reload_calendar_fault(const ReloadCalendar *c);
 /* Sees whether the timer is there, and sets it again when it is not. */
 void reload_calendar_check(ReloadCalendar *c);

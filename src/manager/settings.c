@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ini.h>
+#include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -14,12 +16,33 @@
 #include "base/parse.h"
 #include "base/string-util.h"
 #include "base/strv.h"
+#include "bus/unit-name.h"
 #include "config.h"
 
 typedef struct Reader {
         Settings *settings;
         const char *path;
+        IniLines lines; /* inih says nothing of their numbers */
 } Reader;
+
+/* Told at once, and by 'mdctl check' as long as it counts. 'line' is 0 for the whole file. */
+static _printf_(3, 4) void complain(Reader *reader, unsigned line, const char *format, ...) {
+        _auto_free_ char *text = NULL, *whole = NULL;
+        va_list ap;
+        int n;
+
+        va_start(ap, format);
+        n = vasprintf(&text, format, ap);
+        va_end(ap);
+        if (n < 0)
+                text = NULL;
+        whole = line > 0 ? str_printf("%s:%u: %s", reader->path, line, str_or(text, "out of memory")) : str_printf("%s: %s", reader->path, str_or(text, "out of memory"));
+        if (!whole || strv_extend(&reader->settings->complaints, whole) < 0) {
+                (void) log_oom();
+                return;
+        }
+        log_warning("%s.", whole);
+}
 
 static int read_unsigned(const char *value, unsigned min, unsigned max, unsigned *ret) {
         uint32_t n;
@@ -46,14 +69,19 @@ static int read_interval(const char *value, uint64_t *ret) {
 }
 
 /* None: NULL. "none" stands alone. */
-static int read_words(const char *value, char ***ret) {
+static int read_units(const char *value, char ***ret) {
         _auto_strv_ char **parts = strv_split(value, " "), **words = NULL;
 
         if (!parts)
                 return -ENOMEM;
-        STRV_FOREACH(word, parts)
-                if (!str_is_empty(*word) && strv_extend(&words, *word) < 0)
+        STRV_FOREACH(word, parts) {
+                if (str_is_empty(*word))
+                        continue;
+                if (!str_equal(*word, "none") && !unit_name_is_valid(*word))
+                        return -EINVAL;
+                if (strv_extend(&words, *word) < 0)
                         return -ENOMEM;
+        }
         if (strv_contains(words, "none") && strv_length(words) > 1)
                 return -EINVAL;
         strv_free(*ret);
@@ -69,7 +97,7 @@ static int set_value(Settings *c, const char *name, const char *value) {
         if (str_equal(name, "MaxTimers"))
                 return read_unsigned(value, 1, 1000, &c->max_timers);
         if (str_equal(name, "ReloadUnit"))
-                return read_words(value, &c->reload_units);
+                return read_units(value, &c->reload_units);
         if (str_equal(name, "ReloadOnCalendar"))
                 return str_replace(&c->reload_on_calendar, str_is_empty(value) ? NULL : value);
         if (str_equal(name, "ReloadUrgentSec"))
@@ -108,34 +136,38 @@ static int handle_line(void *userdata, const char *section, const char *name, co
         Reader *reader = userdata;
         int r;
 
+        if (str_is_empty(section)) {
+                complain(reader, reader->lines.line, "'%s=' stands before the first [Section], it is ignored", name);
+                return 1;
+        }
         if (!str_equal(section, "Manager")) {
-                log_warning("%s: Section [%s] is not known, '%s=' is ignored.", reader->path, section, name);
+                complain(reader, reader->lines.line, "There is no section [%s], '%s=' is ignored", section, name);
                 return 1;
         }
         r = set_value(reader->settings, name, value ?: "");
         if (r == -ENOENT)
-                log_warning("%s: Setting '%s=' is not known, it is ignored.", reader->path, name);
+                complain(reader, reader->lines.line, "There is no setting '%s=', it is ignored", name);
         else if (r < 0)
-                log_warning("%s: '%s=%s' makes no sense here, the default counts.", reader->path, name, value ?: "");
+                complain(reader, reader->lines.line, "'%s=%s' makes no sense, it is ignored%s", name, value ?: "",
+                         str_equal(name, "ReloadUnit") ? ": every unit has its whole name, such as apache2.service, and 'none' stands alone" : "");
         return 1;
 }
 
 static void read_file(Settings *c, const char *path) {
         _auto_fclose_ FILE *f = fopen(path, "re");
-        IniLines lines = { .file = f };
-        Reader reader = { c, path };
+        Reader reader = { c, path, .lines = { .file = f } };
         int r;
 
         if (!f) {
                 if (errno != ENOENT)
-                        (void) log_failure(errno, "Cannot read %s: %m", path);
+                        complain(&reader, 0, "It cannot be read: %s", strerror(errno));
                 return;
         }
-        r = ini_parse_stream(ini_lines_next, &lines, handle_line, &reader);
-        if (lines.too_long > 0)
-                log_warning("%s:%u: This line is too long, it is ignored.", path, lines.too_long);
+        r = ini_parse_stream(ini_lines_next, &reader.lines, handle_line, &reader);
+        if (reader.lines.too_long > 0)
+                complain(&reader, reader.lines.too_long, "This line is too long, it is ignored");
         if (r > 0)
-                log_warning("%s:%i: This line is not 'Name=value', it is ignored.", path, r);
+                complain(&reader, (unsigned) r, "This is neither '[Section]' nor 'Name=value', it is ignored");
 }
 
 int settings_load(Settings *ret) {
@@ -176,6 +208,7 @@ int settings_load(Settings *ret) {
 }
 
 void settings_done(Settings *c) {
+        strv_free(c->complaints);
         free(c->store_dir);
         strv_free(c->reload_units);
         free(c->reload_on_calendar);

@@ -27,9 +27,10 @@ typedef struct Settings {
         uint64_t hook_merge_usec;        /* HookMergeSec=: how long what has one cause for several domains waits for others; 0: each is told by itself */
         HookSettings hooks;              /* read to tell what makes no sense: the launcher goes by what it reads itself */
         uint64_t archive_age_usec;       /* ArchiveMaxAgeSec=: how long an archived set is kept; 0: for ever */
+        char **complaints;               /* what was ignored of the files, with file and line */
 } Settings;
 
-/* Reads the main file and the drop-ins. A file that cannot be read, or a line that makes no sense, is told with file and line, and the default counts: a
- * typing error must not end the renewals. */
+/* Reads the main file and the drop-ins. A file that cannot be read, or a line that makes no sense, is told with file and line and ignored: a typing error must not end
+ * the renewals. */
 int settings_load(Settings *ret);
 void settings_done(Settings *c);

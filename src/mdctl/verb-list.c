@@ -33,12 +33,21 @@ static int add_why(Table *t, JsonObject *domain) {
         const char *problem = get_text(domain, "LastProblem");
         _auto_free_ char *waits = NULL;
 
+        if (domain_text_is_reloading(domain) && !str_is_empty(problem))
+                return table_add(t, COLOUR_WARN, problem);
         if (get_number(domain, "Errors") == 0 || str_is_empty(problem))
                 return table_add(t, COLOUR_NONE, get_text(domain, "Reason"));
         if (!str_equal(get_text(domain, "WaitsFor"), "administrator"))
                 return table_add(t, COLOUR_BAD, problem);
         waits = str_printf("waits for you: %s", problem);
         return waits ? table_add(t, COLOUR_BAD, waits) : -ENOMEM;
+}
+
+/* A reload comes soon, unless something is in its way. */
+static const char *say_when(JsonObject *domain, uint64_t now, char buffer[static CLOCK_HUMAN_MAX]) {
+        if (domain_text_is_reloading(domain))
+                return str_is_empty(get_text(domain, "LastProblem")) ? "soon" : "-";
+        return clock_format_relative(buffer, get_number(domain, "NextUSec"), now);
 }
 
 static int add_row(Table *t, JsonObject *domain) {
@@ -54,7 +63,7 @@ static int add_row(Table *t, JsonObject *domain) {
         if (r >= 0)
                 r = table_add(t, COLOUR_NONE, domain_text_next(domain));
         if (r >= 0)
-                r = table_add(t, COLOUR_NONE, domain_text_is_reloading(domain) ? "soon" : clock_format_relative(when, get_number(domain, "NextUSec"), now));
+                r = table_add(t, COLOUR_NONE, say_when(domain, now, when));
         return r < 0 ? r : add_why(t, domain);
 }
 
