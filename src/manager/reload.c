@@ -180,9 +180,18 @@ static void fail(Reload *r, EventKind kind, const char *type, const char *detail
         wait_again(r, delay);
 }
 
+/* polkit's words are about a person in front of a terminal. */
+static char *refusal(const Reload *r, const sd_bus_error *error) {
+        _auto_free_ char *why = bus_error_reason(error);
+
+        if (sd_bus_error_has_name(error, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED) || sd_bus_error_has_name(error, SD_BUS_ERROR_ACCESS_DENIED))
+                return str_printf("Reloading %s was refused: polkit lets md-manager reload the units of Apache alone, see ReloadUnit= in md-manager.conf(5)", r->unit);
+        return str_printf("Reloading %s was refused: %s", r->unit, str_or(why, "out of memory"));
+}
+
 static void on_job(UnitCall *call, const char *result, const sd_bus_error *error, void *userdata) {
         Reload *r = userdata;
-        _auto_free_ char *detail = NULL, *why = bus_error_reason(error);
+        _auto_free_ char *detail = NULL;
 
         r->call = unit_call_free(r->call);
         if (str_equal(result, "done")) {
@@ -198,7 +207,7 @@ static void on_job(UnitCall *call, const char *result, const sd_bus_error *error
         else if (result)
                 detail = str_printf("Reloading %s failed (%s); see 'systemctl status %s'. It goes on with the certificate that it has", r->unit, result, r->unit);
         else
-                detail = str_printf("Reloading %s was refused: %s", r->unit, str_or(why, "out of memory"));
+                detail = refusal(r, error);
         fail(r, EVENT_RELOAD_FAILED, PROBLEM_TYPE_RELOAD, str_or(detail, "Out of memory"));
 }
 

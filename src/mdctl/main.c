@@ -65,7 +65,7 @@ static const Option options[] = {
         { "no-legend",       0, NULL,   "Do not print headers and footers" },
         { "no-ask-password", 0, NULL,   "Do not ask for passwords" },
         { "force",           0, NULL,   "With renew: also when nothing is due" },
-        { "no-wait",         0, NULL,   "With renew, retry, revoke, rollback, account, domain: do not wait" },
+        { "no-wait",         0, NULL,   "With renew, retry, reload, revoke, rollback, account, domain: do not wait" },
         { "lines",         'n', "N",    "With log and events: so many, the newest (100)" },
         { "dry-run",         0, NULL,   "With import: only say what would be done" },
         { "reason",          0, "REASON", "With revoke: why, for instance keyCompromise" },
@@ -211,15 +211,15 @@ static bool options_fit(const Mdctl *c, const Verb *verb) {
         const struct {
                 bool given;
                 const char *options;
-                int (*verbs[6])(Mdctl *c, char *const *arguments);
+                int (*verbs[7])(Mdctl *c, char *const *arguments);
                 const char *fit;
         } rules[] = {
                 { c->lines != LINES_DEFAULT, "--lines is", { verb_log, verb_events }, "'mdctl log' and 'events'" },
                 { c->force, "--force is", { verb_renew }, "'mdctl renew'" },
                 { c->dry_run, "--dry-run is", { verb_import }, "'mdctl import'" },
                 { c->reason || c->reissue || c->no_reissue || c->by_certificate_key, "--reason, --reissue, --no-reissue and --by-certificate-key are", { verb_revoke }, "'mdctl revoke'" },
-                { c->no_wait, "--no-wait is", { verb_renew, verb_retry, verb_revoke, verb_rollback, verb_account, verb_domain },
-                  "'mdctl renew', 'retry', 'revoke', 'rollback', 'account' and 'domain'" },
+                { c->no_wait, "--no-wait is", { verb_renew, verb_retry, verb_reload, verb_revoke, verb_rollback, verb_account, verb_domain },
+                  "'mdctl renew', 'retry', 'reload', 'revoke', 'rollback', 'account' and 'domain'" },
                 { c->directives, "--directive is", { verb_domain }, "'mdctl domain'" },
                 { c->private_key || c->key || c->format || c->password_file || c->output, "--private-key, --key, --format, --password-file and --output are", { verb_export },
                   "'mdctl export'" },

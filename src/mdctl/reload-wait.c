@@ -58,22 +58,14 @@ static int ask(ReloadWait *w) {
         int r;
 
         agent_open(w->mdctl);
-        r = client_call(w->mdctl, (ClientMethod){ BUS_PATH, BUS_INTERFACE_MANAGER, "Reload" }, &error, &reply, "s", "");
+        r = client_call(w->mdctl, (ClientMethod){ BUS_PATH, BUS_INTERFACE_MANAGER, "Reload" }, &error, &reply, "s", str_or(w->unit, ""));
         agent_close();
         if (r < 0 && sd_bus_error_has_name(&error, BUS_ERROR_NOTHING_TO_DO))
                 return MDCTL_NOTHING_TO_DO;
         if (r < 0)
-                return client_tell(&error, NULL);
+                return client_tell(&error, w->unit);
         r = bus_json_read(reply, &w->units);
         return r < 0 ? client_tell_answer(r) : MDCTL_DONE;
-}
-
-int reload_wait_begin(ReloadWait *w) {
-        int r = subscribe(w);
-
-        if (r == MDCTL_DONE)
-                r = fetch(w->mdctl, "ReloadCounts", &w->before);
-        return r == MDCTL_DONE ? ask(w) : r;
 }
 
 /* A member of the structure of this unit; NULL: it has none. */
@@ -91,6 +83,52 @@ static uint64_t count(JsonObject *list, const char *unit, size_t i) {
         JsonObject *o = find(list, unit, i);
 
         return o ? json_object_get_uint64(o) : 0;
+}
+
+/* -EAGAIN: one is under way, or has not proven itself yet; else an exit code. */
+static int look_for_earlier(ReloadWait *w) {
+        _auto_json_ JsonObject *reloads = NULL;
+        int r = fetch(w->mdctl, "Reloads", &reloads);
+
+        for (size_t i = 0; r == MDCTL_DONE && i < json_object_array_length(reloads); i++) {
+                JsonObject *entry = json_object_array_get_idx(reloads, i);
+                const char *unit = json_object_get_string(json_object_array_get_idx(entry, 0)), *state = json_object_get_string(json_object_array_get_idx(entry, 1));
+
+                if ((!w->unit || str_equal(w->unit, unit)) && (str_equal(state, "running") || str_equal(state, "proving")))
+                        return -EAGAIN;
+        }
+        return r;
+}
+
+static int tell_bus(int r) {
+        fprintf(stderr, "The system bus went away: %s\n", strerror(-r));
+        return MDCTL_FAILED;
+}
+
+static int wait_for_earlier(ReloadWait *w) {
+        uint64_t until = clock_monotonic_usec() + PATIENCE_USEC;
+        int r;
+
+        do {
+                w->changed = false;
+                r = look_for_earlier(w);
+                if (r != -EAGAIN)
+                        return r;
+                r = client_run_until_time(w->mdctl, &w->changed, usec_sub(until, clock_monotonic_usec()));
+                if (r < 0)
+                        return tell_bus(r);
+        } while (w->changed);
+        return MDCTL_DONE; /* it may be stuck: what is asked for comes after it */
+}
+
+int reload_wait_begin(ReloadWait *w) {
+        int r = subscribe(w);
+
+        if (r == MDCTL_DONE && !w->mdctl->no_wait)
+                r = wait_for_earlier(w);
+        if (r == MDCTL_DONE)
+                r = fetch(w->mdctl, "ReloadCounts", &w->before);
+        return r == MDCTL_DONE ? ask(w) : r;
 }
 
 static int note_trouble(ReloadWait *w, const char *unit) {
@@ -126,12 +164,12 @@ int reload_wait_run(ReloadWait *w, bool (*arrived)(Mdctl *c, void *userdata), vo
         do {
                 w->changed = false;
                 r = look(w);
-                if (r > 0 || (r == RELOAD_WAIT_DONE && arrived(w->mdctl, userdata)))
+                if (r > 0 || (r == RELOAD_WAIT_DONE && (!arrived || arrived(w->mdctl, userdata))))
                         return r;
                 now = clock_monotonic_usec();
                 r = client_run_until_time(w->mdctl, &w->changed, usec_sub(until, now));
                 if (r < 0) {
-                        fprintf(stderr, "The system bus went away: %s\n", strerror(-r));
+                        (void) tell_bus(r);
                         return RELOAD_WAIT_E_TOLD;
                 }
         } while (w->changed);

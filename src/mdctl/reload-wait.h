@@ -8,6 +8,7 @@
 
 typedef struct ReloadWait {
         Mdctl *mdctl;
+        const char *unit;   /* NULL: all servers with managed domains */
         JsonObject *before; /* ReloadCounts */
         JsonObject *units;  /* that are reloaded */
         char *trouble;      /* why it failed */
@@ -16,7 +17,7 @@ typedef struct ReloadWait {
 
 void reload_wait_done(ReloadWait *w);
 
-/* Asks for it. MDCTL_NOTHING_TO_DO: no server is known; nothing else of the exit codes is left to be told. */
+/* Asks for it, when one that is under way has ended: how that ends is no answer. MDCTL_NOTHING_TO_DO: no server is known; nothing else of the exit codes is left to be told. */
 int reload_wait_begin(ReloadWait *w);
 
 enum {
@@ -26,5 +27,5 @@ enum {
         RELOAD_WAIT_E_TOLD,   /* something else, told on stderr */
 };
 
-/* Until all of them were reloaded and 'arrived' says yes, which may talk to the manager. */
+/* Until all of them were reloaded and 'arrived' (NULL: nothing else) says yes, which may talk to the manager. */
 int reload_wait_run(ReloadWait *w, bool (*arrived)(Mdctl *c, void *userdata), void *userdata);

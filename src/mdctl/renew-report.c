@@ -18,7 +18,7 @@ static void report_done(JsonObject *domain) {
         printf("%s: %sThe new certificate is there%s, valid until %s.\n", get_text(domain, "Name"), colour_on(COLOUR_GOOD), colour_off(COLOUR_GOOD),
                format_time(until, get_number(domain, "ValidUntilUSec")));
         if (str_equal(get_text(domain, "Action"), "install"))
-                printf("The server loads it with the next reload, which md-manager sees to; 'mdctl show %s' tells when it is served.\n", get_text(domain, "Name"));
+                printf("%s. 'mdctl show %s' tells when it is.\n", get_text(domain, "Detail"), get_text(domain, "Name"));
 }
 
 static void report_failed(JsonObject *domain, JsonObject *end) {

@@ -5,46 +5,50 @@
 #include "mdctl/mdctl.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "base/string-util.h"
-#include "base/strv.h"
-#include "bus/names.h"
-#include "config.h"
-#include "mdctl/agent.h"
-#include "mdctl/client.h"
 #include "mdctl/format.h"
+#include "mdctl/reload-wait.h"
 
-/* 0: it was accepted; -1: the manager knows no server in this unit; else an exit code. */
-enum { NO_SERVER = -1 };
-
-static int report(const Mdctl *c, char *const *units) {
+static int report(const Mdctl *c, JsonObject *units, const char *what) {
         _auto_json_ JsonObject *o = json_object_new_object();
 
         if (c->json == JSON_OFF) {
-                STRV_FOREACH(unit, units)
-                        printf("%s will be reloaded.\n", *unit);
+                for (size_t i = 0; i < json_object_array_length(units); i++)
+                        printf("%s %s.\n", json_object_get_string(json_object_array_get_idx(units, i)), what);
                 return MDCTL_DONE;
         }
-        if (!o || json_add_strv(o, "Units", units) < 0)
+        if (!o || json_add_object(o, "Units", json_object_get(units)) < 0)
                 return mdctl_oom();
         return format_json(c, o);
 }
 
-int verb_reload(Mdctl *c, char *const *arguments) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-        _auto_strv_ char **units = NULL;
-        const char *unit = str_or(arguments[0], "");
-        int r;
+static int judge(const Mdctl *c, const ReloadWait *w, int r) {
+        switch (r) {
 
-        r = client_connect(c);
+        case RELOAD_WAIT_DONE:
+                return report(c, w->units, "was reloaded");
+
+        case RELOAD_WAIT_E_FAILED:
+                fprintf(stderr, "%s\n", str_or(w->trouble, "The reload failed"));
+                return MDCTL_FAILED;
+
+        case RELOAD_WAIT_E_LATE:
+                fprintf(stderr, "The reload has not come to its end in time. It goes on; see 'mdctl check'.\n");
+                return MDCTL_FAILED;
+
+        default:
+                return MDCTL_FAILED;
+        }
+}
+
+int verb_reload(Mdctl *c, char *const *arguments) {
+        _cleanup_(reload_wait_done) ReloadWait w = { .mdctl = c, .unit = arguments[0] };
+        int r = reload_wait_begin(&w);
+
+        if (r == MDCTL_NOTHING_TO_DO)
+                fprintf(stderr, "No server with managed domains runs in a unit that may be reloaded, or ReloadUnit=none is set.\n");
         if (r != MDCTL_DONE)
                 return r;
-        agent_open(c);
-        if (client_call(c, (ClientMethod){ BUS_PATH, BUS_INTERFACE_MANAGER, "Reload" }, &error, &reply, "s", unit) < 0)
-                return client_tell(&error, *unit ? unit : "Reload");
-        if (sd_bus_message_read_strv(reply, &units) < 0)
-                return client_tell(&error, "Reload");
-        return report(c, units);
+        return c->no_wait ? report(c, w.units, "will be reloaded") : judge(c, &w, reload_wait_run(&w, NULL, NULL));
 }

@@ -105,7 +105,9 @@ def test_urgent(m):
 
     before = managed.is_real(m, NAME)
     renew_and_wait(m)
-    managed.mdctl(m, "reload")
+    cursor = m.cursor()
+    assert managed.mdctl(m, "reload").out == "apache2.service was reloaded.\n"
+    assert managed.reloads(m, cursor) == 1
     managed.wait_served(m, NAME, other_than=before)
 
     m.wait_for(lambda: not pending(m), 10, "the reload to be over")
@@ -124,6 +126,9 @@ def test_failed(m):
     m.run("systemctl start md-reload.service")
     told = managed.wait_event(m, NAME, "reload-failed", cursor)
     assert "apache2.service" in told["MESSAGE"] and told["MESSAGE_ID"], told
+    result = managed.mdctl(m, "reload", check=False)
+    assert result.rc == 1 and result.out == "" and "Reloading apache2.service failed" in result.err, result
+    assert "Reloading apache2.service failed" in managed.mdctl(m, "list").out
     m.run("rm /etc/apache2/conf-enabled/broken.conf")
     managed.wait_served(m, NAME, other_than=before)
 
@@ -140,8 +145,52 @@ def test_timer_is_kept(m):
     managed.settings(m, ReloadIntervalSec=1, ReloadOnCalendar="whenever it suits")
     told = m.wait_journal(ME, after=cursor, where=lambda e: "ReloadOnCalendar=whenever it suits" in e["MESSAGE"])
     assert told["PRIORITY"] == "3", told
+    assert any("ReloadOnCalendar=whenever it suits" in text for _, text in managed.check(m))
     managed.renew(m, NAME)
     managed.wait_served(m, NAME, other_than=before)
+
+
+def test_refused(m):
+    """A unit that polkit does not let the manager reload is told in words that help, by mdctl reload, by the check and after a renewal."""
+    settings(m, ReloadUnit="dbus.service")
+    before = managed.is_real(m, NAME)
+    words = "Reloading dbus.service was refused: polkit lets md-manager reload the units of Apache alone"
+    said = managed.mdctl(m, "reload", check=False)
+    assert said.rc == 1 and words in said.err, said
+    said = managed.mdctl(m, "renew", "--force", NAME).out
+    assert "md-manager sees to" not in said and f"'mdctl show {NAME}' tells when it is" in said, said
+    m.wait_for(lambda: any(words in text for _, text in managed.check(m)), 20, "the check to tell it")
+    assert words in managed.mdctl(m, "list").out and words in managed.mdctl(m, "show", NAME).out
+    settings(m)
+    managed.wait_served(m, NAME, other_than=before)
+
+
+MISTAKES = {
+    # line, what is said of it
+    "ReloadUnit=apache2": "'ReloadUnit=apache2' makes no sense, it is ignored: every unit has its whole name",
+    "ReloadUnit=apache2.service # mine": "makes no sense, it is ignored: every unit has its whole name",
+    "ReloadIntervalSec=soon": "'ReloadIntervalSec=soon' makes no sense, it is ignored",
+    "ReloadIntervall=10": "There is no setting 'ReloadIntervall=', it is ignored",
+    "[Manger]\nMaxTimers=5": "There is no section [Manger], 'MaxTimers=' is ignored",
+    "nonsense": "This is neither '[Section]' nor 'Name=value', it is ignored",
+}
+
+
+def test_mistakes(m):
+    """What makes no sense in md-manager.conf is ignored, and told with file and line, by the journal and by the check as long as it is there."""
+    for number, line in enumerate(MISTAKES):
+        m.write(f"/etc/md-manager/md-manager.conf.d/mistake-{number}.conf", f"[Manager]\n{line}\n")
+    m.write("/etc/md-manager/md-manager.conf.d/mistake-first.conf", "MaxTimers=5\n")
+    cursor = m.cursor()
+    m.run("systemctl restart md-manager")
+    faults = [text for name, text in managed.check(m) if name == ""]
+    for number, (line, words) in enumerate(MISTAKES.items()):
+        place = f"/etc/md-manager/md-manager.conf.d/mistake-{number}.conf:{1 + len(line.splitlines())}: "
+        assert any(text.startswith(place) and words in text for text in faults), (place, words, faults)
+        assert m.journal(ME, after=cursor) and any(entry["MESSAGE"].startswith(place) for entry in m.journal(ME, after=cursor)), place
+    assert any("mistake-first.conf:1: 'MaxTimers=' stands before the first [Section]" in text for text in faults), faults
+    m.run("rm /etc/md-manager/md-manager.conf.d/mistake-*; systemctl restart md-manager")
+    assert managed.check(m) == []
 
 
 def test_several_units(m):
@@ -173,7 +222,8 @@ def test_none(m):
     assert "ReloadUnit=none" in told["MESSAGE"] and told["MESSAGE_ID"], told
     m.wait_for(lambda: "reload by hand pending" in m.unit("md-manager.service")["StatusText"], 10, "the status line to say so")
     assert pending(m) and managed.check(m) == []
-    assert "somebody reloads the server" in managed.mdctl(m, "show", NAME).out
+    assert "somebody reloads the server" in managed.mdctl(m, "show", NAME).out and "somebody reloads the server" in managed.mdctl(m, "list").out
+    assert managed.mdctl(m, "reload", check=False).rc == 3
     assert managed.reloads(m, cursor) == 0 and managed.is_real(m, NAME).fingerprint == before.fingerprint
     apache.reload(m)
     managed.wait_event(m, NAME, "installed", cursor)
