@@ -111,7 +111,7 @@ static int remote_account_rejected(void *userdata, const Problem *why, bool *ret
         _auto_free_ char *argument = problem_to_argument(why);
         _auto_message_ sd_bus_message *m = NULL, *reply = NULL;
         Remote *remote = userdata;
-        const char *other;
+        const char *other = NULL;
         int r;
 
         if (!argument)
@@ -121,7 +121,7 @@ static int remote_account_rejected(void *userdata, const Problem *why, bool *ret
                 r = sd_bus_message_append(m, "s", argument);
         if (r >= 0)
                 r = remote_call(remote, m, REMOTE_CALL_TIMEOUT_USEC, "The manager does not give up the account that the CA rejects", &reply, ret_problem);
-        if (r >= 0)
+        if (r >= 0 && sd_bus_message_is_empty(reply) == 0) /* while a package is upgraded, the manager may still be one that only ever wants a new account */
                 r = sd_bus_message_read(reply, "s", &other);
         if (r < 0)
                 return r;
