@@ -229,7 +229,8 @@ static int method_revoke(sd_bus_message *call, void *userdata, sd_bus_error *err
         r = revocation_new(d, &wish, &t, &p);
         if (r == 0)
                 return sd_bus_reply_method_return(call, "o", t->path);
-        return bus_error_from_problem(error, r == -EINVAL ? BUS_ERROR_INVALID : r == -ENOENT ? BUS_ERROR_NOTHING_TO_DO : r == -EBUSY ? BUS_ERROR_BUSY : BUS_ERROR_FAILED, p);
+        return bus_error_from_problem(error, r == -EINVAL ? BUS_ERROR_INVALID : r == -EOPNOTSUPP ? BUS_ERROR_REFUSED : r == -ENOENT ? BUS_ERROR_NOTHING_TO_DO :
+                                             r == -EBUSY  ? BUS_ERROR_BUSY : BUS_ERROR_FAILED, p);
 }
 
 /* Browsers refuse a certificate that demands stapling and comes without, and one that is revoked: where nobody renews it, somebody has to replace it. */
@@ -355,7 +356,7 @@ static int method_reload(sd_bus_message *call, void *userdata, sd_bus_error *err
         if (r < 0)
                 return r;
         if (!units && !str_is_empty(unit))
-                return sd_bus_error_set(error, BUS_ERROR_INVALID, "No server with managed domains runs in this unit");
+                return sd_bus_error_set(error, BUS_ERROR_NOT_CONFIGURED, "No server with managed domains runs in this unit");
         if (!units)
                 return sd_bus_error_set(error, BUS_ERROR_NOTHING_TO_DO, "No server with managed domains runs in a unit that may be reloaded");
         STRV_FOREACH(u, units) {

@@ -124,7 +124,7 @@ static int fill(Revocation *r, Domain *d, const RevocationWish *wish, Problem **
         if (!sign_url_is_valid(ca_of(d))) {
                 (void) problem_set(ret_problem, PROBLEM_TYPE_SETTING, "The certificate of %s is from %s, which revokes nothing; the account that ordered it is not ours", DOMAIN_NAME(d),
                                    ca_of(d));
-                return -EINVAL;
+                return -EOPNOTSUPP;
         }
         r->by_certificate_key = wish->by_certificate_key;
         r->reissue = wish->reissue;

@@ -13,5 +13,5 @@ typedef struct RevocationWish {
         bool reissue;       /* afterwards, a renewal is begun whatever is due */
 } RevocationWish;
 
-/* Queues it. With a problem: -EINVAL for a reason that is none, -ENOENT when there is no certificate, -EBUSY when one is under way. */
+/* Queues it. With a problem: -EINVAL for a reason that is none, -ENOENT when there is no certificate, -EOPNOTSUPP when it is from something that revokes nothing, -EBUSY when one is under way. */
 int revocation_new(Domain *d, const RevocationWish *wish, Task **ret, Problem **ret_problem);

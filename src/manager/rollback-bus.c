@@ -60,5 +60,5 @@ int rollback_bus_start(sd_bus_message *call, void *userdata, sd_bus_error *error
         r = rollback_start(d, number, &number, &p);
         if (r == 0)
                 return sd_bus_reply_method_return(call, "t", number);
-        return bus_error_from_problem(error, r == -EINVAL ? BUS_ERROR_INVALID : r == -ENOENT ? BUS_ERROR_NOTHING_TO_DO : r == -EBUSY ? BUS_ERROR_BUSY : BUS_ERROR_FAILED, p);
+        return bus_error_from_problem(error, r == -EINVAL ? BUS_ERROR_REFUSED : r == -ENOENT ? BUS_ERROR_NOTHING_TO_DO : r == -EBUSY ? BUS_ERROR_BUSY : BUS_ERROR_FAILED, p);
 }

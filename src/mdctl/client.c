@@ -11,6 +11,7 @@
 #include "base/string-util.h"
 #include "bus/names.h"
 #include "mdctl/bus-json.h"
+#include "mdctl/exit-code.h"
 
 /* Longer than polkit gives a person for a password. */
 #define TIMEOUT_INTERACTIVE_USEC (6 * USEC_PER_MINUTE)
@@ -76,18 +77,6 @@ static bool is_one_of(const sd_bus_error *error, const char *const *names) {
         return false;
 }
 
-static int exit_code_of(const sd_bus_error *error) {
-        static const char *const not_allowed[] = {
-                SD_BUS_ERROR_ACCESS_DENIED, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED, BUS_ERROR_NOT_ALLOWED, NULL,
-        };
-
-        if (is_one_of(error, not_allowed))
-                return MDCTL_NOT_ALLOWED;
-        if (sd_bus_error_has_name(error, BUS_ERROR_NOTHING_TO_DO))
-                return MDCTL_NOTHING_TO_DO;
-        return MDCTL_FAILED;
-}
-
 /* What to do about errors that come from the bus and not from the manager. NULL: nothing to add. */
 static const char *advice(const sd_bus_error *error) {
         static const char *const not_there[] = { SD_BUS_ERROR_SERVICE_UNKNOWN, SD_BUS_ERROR_NAME_HAS_NO_OWNER, "org.freedesktop.systemd1.NoSuchUnit", NULL };
@@ -111,7 +100,7 @@ int client_tell(const sd_bus_error *error, const char *what) {
         fprintf(stderr, "%s%s%s\n", what ? what : "", what ? ": " : "", str_or(printable, "out of memory"));
         if (hint)
                 fprintf(stderr, "%s\n", hint);
-        return exit_code_of(error);
+        return exit_code_of_error(error);
 }
 
 int client_tell_answer(int r) {

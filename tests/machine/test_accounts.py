@@ -298,7 +298,7 @@ def test_revoke(m):
     assert request.payload["reason"] == 4 and "kid" in request.protected, request.payload
     managed.mdctl(m, "revoke", "--no-reissue", "one.test")
     result = managed.mdctl(m, "revoke", "--reason=because", "one.test", check=False)
-    assert result.rc == 1 and "'because' is no reason" in result.err, str(result)
+    assert result.rc == 2 and "'because' is no reason" in result.err, str(result)
 
 
 def test_revoke_by_certificate_key(m):

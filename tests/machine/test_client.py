@@ -137,7 +137,7 @@ def test_errors(m):
     wait_quiet(m)
     page = (host.SOURCE / "man/org.mdmanager1.5").read_text(encoding="utf-8").partition(".SH ERRORS")[2]
     cases = ((["show", "nobody.example"], "NoSuchDomain"), (["account", "show", "nobody"], "NoSuchAccount"), (["renew", "example.org"], "NothingToDo"),
-             (["retry", "example.org"], "NothingToDo"), (["reload", "dbus.service"], "InvalidArgument"), (["revoke", "example.org", "boredom"], "InvalidArgument"),
+             (["retry", "example.org"], "NothingToDo"), (["reload", "dbus.service"], "NotConfigured"), (["revoke", "example.org", "boredom"], "InvalidArgument"),
              (["hook", "test", "example.org", "x"], "InvalidArgument"), (["hook", "test", "example.org", "dns-01"], "NotConfigured"),
              (["account", "register", "http://x/"], "InvalidArgument"), (["export", "example.org", "P-999"], "InvalidArgument"))
     for words, name in cases:

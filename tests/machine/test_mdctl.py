@@ -158,7 +158,7 @@ def test_hook_test(m):
     assert challenge["Command"][-2:] == ["challenge-setup:http-01:www.example.org", "example.org"], challenge
     for event in ("frobnicate", "challenge-setup", "challenge-setup:x", "challenge-setup:\x1b:y"):
         refused = managed.mdctl(m, "hook", "test", "example.org", event, check=False)
-        assert refused.rc == 1 and refused.err and not refused.out, refused
+        assert refused.rc == 2 and refused.err and not refused.out, refused
     denied = managed.mdctl(m, "hook", "test", "example.org", "renewed", user="alice", check=False)
     assert denied.rc == 4, denied
     m.write("/etc/polkit-1/rules.d/10-alice.rules", "polkit.addRule(function (action, subject) { if (action.id === 'org.mdmanager1.test-hook' && subject.user === 'alice' &&"
@@ -228,7 +228,7 @@ def test_export(m):
     assert m.run(same, stdin=read).out == m.run(same, stdin=key).out and read.count("BEGIN CERTIFICATE") == chain.count("BEGIN CERTIFICATE") >= 2, read
     assert "friendlyName: example.org" in read
     assert m.run("openssl pkcs12 -in /root/domain.p12 -noenc -passin pass:wrong", check=False).rc != 0
-    for words, code in ((["--format=der"], 2), (["--format=pkcs12"], 2), (["--format=pkcs12", "--private-key"], 2), (["--format=pkcs12", "--password-file=/x"], 2), (["--password-file=/x"], 2), (["--key=P-999"], 1), (["-o", "/nowhere/x"], 1), (["-o", "/root/"], 1)):
+    for words, code in ((["--format=der"], 2), (["--format=pkcs12"], 2), (["--format=pkcs12", "--private-key"], 2), (["--format=pkcs12", "--password-file=/x"], 2), (["--password-file=/x"], 2), (["--key=P-999"], 2), (["-o", "/nowhere/x"], 1), (["-o", "/root/"], 1)):
         result = managed.mdctl(m, "export", *words, "example.org", check=False)
         assert result.rc == code and result.err and not result.out, result
     noted = m.journal("_SYSTEMD_UNIT=md-manager.service", "MD_NAME=example.org")

@@ -204,6 +204,11 @@ def test_mdctl_exit_codes(m):
         (2, ["list", "--json=xml"], "xml"), (2, ["list", "--force"], "--force"),
         (1, ["show", "nobody.example"], "nobody.example"), (1, ["renew", "nobody.example"], "nobody.example"), (1, ["show", "\x1b[31mred"], ""),
         (3, ["renew", "example.org"], "Nothing is due"),
+        # What only the manager can judge.
+        (2, ["revoke", "--reason=boredom", "example.org"], "boredom"), (2, ["hook", "test", "example.org", "frobnicate"], "no event"),
+        (2, ["export", "--key=P-999", "example.org"], "no such key"), (2, ["account", "register", "http://ca.test/"], "https"),
+        (2, ["account", "register", "--contact=no body", "https://ca.test/"], "contact"), (2, ["domain", "add", "a b"], "no name"),
+        (1, ["account", "show", "nobody"], "nobody"), (1, ["reload", "dbus.service"], "dbus.service"), (1, ["export", "nobody.example"], "nobody.example"),
     )
     for code, words, text in cases:
         result = managed.mdctl(m, *words, check=False)
