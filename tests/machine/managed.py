@@ -5,6 +5,7 @@ import json
 import time
 
 import apache
+import packages
 import pebble
 from host import Failure
 
@@ -20,15 +21,17 @@ MDRetryDelay 2s
 
 
 def install(m, **ca):
-    """What the packages' scripts will do after the files are there, then what the README says. Makes the CA 'm.ca'."""
+    """What the README says to do when the files are there; packages have done their part of it. Makes the CA 'm.ca'."""
     m.ca = pebble.Pebble(m, **ca)
-    m.run("systemd-sysusers && systemd-tmpfiles --create && journalctl --update-catalog && systemctl daemon-reload && "
-          "busctl call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus ReloadConfig")
-    m.run("systemctl restart polkit")
+    packaged = packages.are_installed(m)
+    if not packaged:
+        m.run("systemd-sysusers && systemd-tmpfiles --create && journalctl --update-catalog && systemctl daemon-reload && "
+              "busctl call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus ReloadConfig")
+        m.run("systemctl restart polkit")
     apache.modules(m, "ssl", "md_manager")
     m.write("/etc/apache2/conf-enabled/md.conf", GLOBAL)
     m.write("/etc/md-manager/md-manager.conf.d/00-tests.conf", "[Manager]\nCertificatesPerWeek=0\n")   # tests have new ones made all the time
-    m.run("systemctl enable --now md-manager")
+    m.run("systemctl restart md-manager" if packaged else "systemctl enable --now md-manager")
     apache.restart(m)
 
 

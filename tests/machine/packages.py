@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Debian packages of this checkout, built as packaging/build-debian does, inside a suite's image."""
+"""Debian packages of this checkout, built as packaging/build-debian does, inside a suite's image; and a layer in which they are installed."""
 
+import inspect
 import os
 import shutil
 import tempfile
@@ -49,3 +50,42 @@ def built(suite):
         finally:
             host.remove_tree(temporary)
         return target
+
+
+def _install(suite, made, layer, root):
+    """Into the image at 'root', whose changes go to 'layer', by dpkg and the packages' scripts: what is not running is started by the next boot."""
+    host.overlay([image.image(suite)], layer, root)
+    try:
+        host.must_in_tree(root, "sh", "-c", "dpkg --install /packages/*.deb", options=[f"--bind-ro={made}:/packages", "--setenv=DEBIAN_FRONTEND=noninteractive"])
+        image.register(root)
+    finally:
+        host.command("umount", "--lazy", root)
+
+
+class Packages:
+    """What stands for a Build where the programs come from packages."""
+
+    def __init__(self, suite):
+        self.suite = suite
+
+    def layer(self):
+        """A layer over the image: a machine on it is one on which somebody has installed the packages, and which was booted then."""
+        made = built(self.suite)
+        target = made.parent / "layers" / f"{made.name}-{host.digest(inspect.getsource(_install))}"
+        with host.locked(f"layer-{host.digest(target)}"):
+            if not target.is_dir():
+                target.parent.mkdir(exist_ok=True)
+                temporary = Path(tempfile.mkdtemp(prefix="tmp-", dir=target.parent))
+                temporary.chmod(0o755)
+                try:
+                    _install(self.suite, made, temporary / "layer", temporary / "root")
+                    (temporary / "layer").rename(target)
+                finally:
+                    host.remove_tree(temporary)
+            os.utime(target)
+            return target
+
+
+def are_installed(m):
+    """Whether a machine has the programs from packages."""
+    return m.exists("/var/lib/dpkg/info/md-manager.list")

@@ -9,8 +9,12 @@
     tests/run renew                        a topic of the machine tests, tests/machine/test_renew.py
     tests/run renew.test_first             one of its tests
     tests/run renew@bookworm               a topic on one suite
+    tests/run --packages renew             on machines that have the programs from Debian packages
     tests/run --list                       what there is
     tests/run --keep renew                 when a test fails, waits and says how to enter its machine
+
+Machines have the programs as 'meson install' puts them there, which takes seconds after a change. When everything runs, Debian packages
+are installed instead: on all suites but trixie, and there for topics that say PACKAGED.
 
 When everything runs, up to five pieces of work (a topic, a check, a flavour of the unit tests) that had a failure are tried a second
 time at the end, with nothing beside them; what passes only then is named before the count. Tests that are named have one try.
@@ -35,6 +39,7 @@ sys.dont_write_bytecode = True
 # pylint: disable=wrong-import-position
 import host                                     # noqa: E402
 import image                                    # noqa: E402
+import packages                                 # noqa: E402
 from host import Failure                        # noqa: E402
 from build import FLAVOURS, Build               # noqa: E402
 from machine import Machine                     # noqa: E402
@@ -42,6 +47,7 @@ from machine import Machine                     # noqa: E402
 # Unit tests run in every flavour where they are developed, and plain where the machine tests need a build anyway.
 UNIT = [("trixie", flavour) for flavour in FLAVOURS] + [("bookworm", "plain")]
 CHECKED = "trixie"
+PACKAGES = "packages"       # in place of a flavour: no build, but what Debian's tools make of one
 
 
 class Report:
@@ -102,8 +108,9 @@ class Result:
 class Wanted:
     """What the command line asks for."""
 
-    def __init__(self, names):
+    def __init__(self, names, from_packages=False):
         self.names = names
+        self.from_packages = from_packages
         self.used = set()
 
     def takes(self, group, name=None, suite=None):
@@ -170,7 +177,7 @@ class Builds:
             if "layer" not in entry:
                 try:
                     began = time.monotonic()
-                    entry["build"] = Build(suite, flavour)
+                    entry["build"] = packages.Packages(suite) if flavour == PACKAGES else Build(suite, flavour)
                     entry["layer"] = entry["build"].layer()
                     entry["error"] = None
                     host.say(f"built  {suite}, {flavour}  ({time.monotonic() - began:.1f} s)")
@@ -220,6 +227,12 @@ def ground_of(module, chosen):
     return dict(tests_of(module))[ground]
 
 
+def flavour_of(wanted, module, suite):
+    """What a topic's machines have: what it asks for, else packages or the plain build."""
+    packaged = wanted.from_packages or not wanted.names and (suite != CHECKED or getattr(module, "PACKAGED", False))
+    return getattr(module, "FLAVOUR", PACKAGES if packaged else "plain")
+
+
 def run_topic(report, wanted, builds, module, suite, keep):
     """One topic on one suite: a machine, the topic's setup, its tests in order. FRESH asks for a machine for each test."""
     topic = module.__name__.removeprefix("test_")
@@ -229,7 +242,7 @@ def run_topic(report, wanted, builds, module, suite, keep):
     machine = None
 
     def make():
-        layers = [builds.get(suite, getattr(module, "FLAVOUR", "plain"))[1]] if getattr(module, "INSTALLED", True) else []
+        layers = [builds.get(suite, flavour_of(wanted, module, suite))[1]] if getattr(module, "INSTALLED", True) else []
         layers += [getattr(image, name)(suite) for name in getattr(module, "LAYERS", [])]
         made = Machine(suite, layers).boot()
         try:
@@ -368,6 +381,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--list", action="store_true", help="say what there is")
+    parser.add_argument("--packages", action="store_true", help="Debian packages in all machines, also where topics are named")
     parser.add_argument("--keep", action="store_true", help="stop at a failure, with its machine running")
     parser.add_argument("--once", action="store_true", help="no second try for what fails when everything runs")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="how much at a time")
@@ -380,7 +394,7 @@ def main():
     host.enter()
     began = time.monotonic()
     result = Result()
-    wanted = Wanted(arguments.names)
+    wanted = Wanted(arguments.names, arguments.packages)
     work = plan(wanted)
     unknown = result.reports[wanted] = Report()
     for name in wanted.unknown():

@@ -11,6 +11,7 @@ import hands
 import managed
 
 SUITES = ["trixie", "bookworm"]
+PACKAGED = True
 
 STORE = "/var/lib/md-manager"
 HOOK = "/usr/local/lib/md-test/hook"

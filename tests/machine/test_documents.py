@@ -11,6 +11,7 @@ import pebble
 from host import Failure
 
 FRESH = True
+PACKAGED = True
 
 # The one thing that the pages have and a machine without the internet cannot: their CAs.
 DEFAULT_CA = f"MDCertificateAuthority {pebble.DIRECTORY}\nMDCACertificateFile {pebble.CA_FILE}\n"

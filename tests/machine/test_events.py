@@ -10,6 +10,7 @@ import managed
 from test_hooks import HOOK, HOOK_TEXT, calls, other_hook, wait_call
 
 SUITES = ["trixie", "bookworm"]
+PACKAGED = True
 
 STORE = managed.STORE
 ME = "_SYSTEMD_UNIT=md-manager.service"

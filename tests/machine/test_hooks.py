@@ -12,6 +12,7 @@ import host
 import managed
 
 SUITES = ["trixie", "bookworm"]
+PACKAGED = True
 STANDS_ON = "test_renewal"
 
 STORE = managed.STORE

@@ -9,6 +9,7 @@ import managed
 from machine import Certificate
 
 SUITES = ["trixie"]
+PACKAGED = True
 STANDS_ON = "test_own_domain"
 
 # The steps of /usr/share/doc/apache2/examples/setup-instance, which an image without documents does not have.

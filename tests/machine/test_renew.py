@@ -6,6 +6,7 @@ import managed
 from machine import Certificate, Visitor
 
 SUITES = ["trixie", "bookworm", "testing"]
+PACKAGED = True
 SECOND = 1000000
 
 # Certificates of the last test, in seconds: how long they live, and how long before their end they are renewed.

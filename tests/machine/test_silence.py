@@ -9,6 +9,8 @@ import apache
 import managed
 from test_hooks import HOOK, HOOK_TEXT, calls, wait_call
 
+PACKAGED = True
+
 ME = "_SYSTEMD_UNIT=md-manager.service"
 LIFE = 60           # seconds, of what nothing renews
 
