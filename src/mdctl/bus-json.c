@@ -10,9 +10,21 @@
 /* The longest is the CA's subproblems. */
 enum { TEXT_MAX = 256 * 1024 };
 
-static JsonObject *text_to_json(const char *s) {
-        _auto_free_ char *printable = str_printable(s, strlen(s), TEXT_MAX);
+static bool is_plain(const char *s, size_t size) {
+        for (size_t i = 0; i < size; i++)
+                if (s[i] < ' ' || s[i] > '~')
+                        return false;
+        return true;
+}
 
+/* Most texts are plain, and there may be very many: these are not copied twice. */
+static JsonObject *text_to_json(const char *s) {
+        _auto_free_ char *printable = NULL;
+        size_t size = strlen(s);
+
+        if (size <= TEXT_MAX && is_plain(s, size))
+                return json_object_new_string_len(s, (int) size);
+        printable = str_printable(s, size, TEXT_MAX);
         return printable ? json_object_new_string(printable) : NULL;
 }
 
@@ -148,6 +160,14 @@ int bus_json_read(sd_bus_message *m, JsonObject **ret) {
         return read_basic(m, type, ret);
 }
 
+/* Takes 'value'. */
+static int add_named(JsonObject *o, const char *name, JsonObject *value) {
+        if (json_object_object_add_ex(o, name, value, JSON_C_OBJECT_ADD_KEY_IS_NEW|JSON_C_OBJECT_ADD_CONSTANT_KEY) >= 0)
+                return 0;
+        (void) json_object_put(value);
+        return -ENOMEM;
+}
+
 int bus_json_read_named(sd_bus_message *m, const char *const *names, JsonObject **ret) {
         _auto_json_ JsonObject *o = json_object_new_object();
         int r = 0;
@@ -159,12 +179,40 @@ int bus_json_read_named(sd_bus_message *m, const char *const *names, JsonObject 
 
                 r = bus_json_read(m, &value);
                 if (r >= 0)
-                        r = json_add_object(o, *names, value);
+                        r = add_named(o, *names, value);
         }
         if (r < 0)
                 return r;
         *ret = take_ptr(o);
         return 0;
+}
+
+static int read_entry_named(sd_bus_message *m, const char *const *names, BusJsonEntry on_entry, void *userdata) {
+        _auto_json_ JsonObject *o = NULL;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'r', NULL);
+        if (r >= 0)
+                r = bus_json_read_named(m, names, &o);
+        if (r >= 0)
+                r = sd_bus_message_exit_container(m);
+        return r < 0 ? r : on_entry(o, userdata);
+}
+
+int bus_json_read_each_named(sd_bus_message *m, const char *const *names, BusJsonEntry on_entry, void *userdata) {
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', NULL);
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_at_end(m, false)) == 0) {
+                r = read_entry_named(m, names, on_entry, userdata);
+                if (r < 0)
+                        return r;
+        }
+        if (r >= 0)
+                r = sd_bus_message_exit_container(m);
+        return r < 0 ? r : 0;
 }
 
 JsonObject *bus_json_name(JsonObject *values, const char *const *names) {
@@ -176,7 +224,7 @@ JsonObject *bus_json_name(JsonObject *values, const char *const *names) {
         if (!o || !json_object_is_type(values, json_type_array) || json_object_array_length(values) != n)
                 return NULL;
         for (size_t i = 0; i < n; i++)
-                if (json_add_object(o, names[i], json_object_get(json_object_array_get_idx(values, i))) < 0)
+                if (add_named(o, names[i], json_object_get(json_object_array_get_idx(values, i))) < 0)
                         return NULL;
         return take_ptr(o);
 }

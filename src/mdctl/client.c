@@ -10,7 +10,6 @@
 #include "base/clock.h"
 #include "base/string-util.h"
 #include "bus/names.h"
-#include "mdctl/bus-json.h"
 #include "mdctl/exit-code.h"
 
 /* Longer than polkit gives a person for a password. */
@@ -160,22 +159,39 @@ int client_get_domain(Mdctl *c, const char *name, char **ret_path, JsonObject **
         return r;
 }
 
-int client_list_domains(Mdctl *c, JsonObject **ret) {
+int client_each_domain(Mdctl *c, BusJsonEntry on_domain, void *userdata) {
         static const char *const members[] = {
                 "Name", "Path", "State", "Action", "Reason", "ValidUntilUSec", "NextUSec", "Errors", "LastProblem", "WaitsFor", NULL,
         };
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        _auto_json_ JsonObject *values = NULL;
         int r;
 
         r = client_call_manager(c, "ListDomains", &reply, NULL);
         if (r != MDCTL_DONE)
                 return r;
-        r = bus_json_read(reply, &values);
-        if (r < 0)
-                return client_tell_answer(r);
-        *ret = bus_json_name_each(values, members);
-        return *ret ? MDCTL_DONE : client_tell_answer(-EBADMSG);
+        r = bus_json_read_each_named(reply, members, on_domain, userdata);
+        return r < 0 ? client_tell_answer(r) : MDCTL_DONE;
+}
+
+static int append(JsonObject *domain, void *userdata) {
+        JsonObject *list = userdata;
+
+        if (json_object_array_add(list, domain) < 0)
+                return -ENOMEM;
+        (void) json_object_get(domain);
+        return 0;
+}
+
+int client_list_domains(Mdctl *c, JsonObject **ret) {
+        _auto_json_ JsonObject *list = json_object_new_array();
+        int r;
+
+        if (!list)
+                return mdctl_oom();
+        r = client_each_domain(c, append, list);
+        if (r == MDCTL_DONE)
+                *ret = take_ptr(list);
+        return r;
 }
 
 int client_run_until_time(Mdctl *c, const bool *done, uint64_t timeout_usec) {

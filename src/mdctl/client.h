@@ -4,6 +4,7 @@
 /* Calls to md-manager. The bus starts it when it does not run. */
 
 #include "base/json.h"
+#include "mdctl/bus-json.h"
 #include "mdctl/mdctl.h"
 
 /* Connects to the system bus. Tells a failure; the result is an exit code. */
@@ -35,7 +36,8 @@ int client_get_all(Mdctl *c, const char *path, const char *interface, JsonObject
 /* The domain's path from any of its names, and all its properties. ret_path may be NULL. */
 int client_get_domain(Mdctl *c, const char *name, char **ret_path, JsonObject **ret);
 
-/* All domains, an object each, with members that are named as the properties. An exit code. */
+/* All domains, an object each, with members that are named as the properties: one after the other (mdctl/bus-json.h), or in an array. Exit codes. */
+int client_each_domain(Mdctl *c, BusJsonEntry on_domain, void *userdata);
 int client_list_domains(Mdctl *c, JsonObject **ret);
 
 /* Dispatches what comes until *done; -ECONNRESET and the like: the bus is gone. */

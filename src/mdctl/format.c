@@ -181,14 +181,31 @@ static size_t bytes_of(const char *s, size_t width) {
         return n;
 }
 
+static void print_bytes(const char *s, size_t n) {
+        (void) fwrite_unlocked(s, 1, n, stdout);
+}
+
+static void print_blanks(size_t n) {
+        static const char blanks[] = "                                ";
+
+        for (size_t now; n > 0; n -= now) {
+                now = MIN_OF(n, sizeof(blanks) - 1);
+                print_bytes(blanks, now);
+        }
+}
+
+/* A list may have very many of them: printf() would take most of the time. */
 static void print_cell(const char *text, Colour colour, size_t width, bool last) {
         size_t wanted = width_of(text);
         bool cut = wanted > width;
-        size_t shown = cut ? width : wanted;
 
-        printf("%s%.*s%s%s", colour_on(colour), (int) bytes_of(text, cut ? width - 1 : wanted), text, cut ? "…" : "", colour_off(colour));
+        (void) fputs_unlocked(colour_on(colour), stdout);
+        print_bytes(text, cut ? bytes_of(text, width - 1) : strlen(text));
+        if (cut)
+                (void) fputs_unlocked("…", stdout);
+        (void) fputs_unlocked(colour_off(colour), stdout);
         if (!last)
-                printf("%*s", (int) (width - shown) + GAP, "");
+                print_blanks(width - (cut ? width : wanted) + GAP);
 }
 
 /* On a terminal that is too narrow for the table: a row as some lines, what stands in front of it and what belongs to it. */

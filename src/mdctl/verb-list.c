@@ -50,7 +50,8 @@ static const char *say_when(JsonObject *domain, uint64_t now, char buffer[static
         return clock_format_relative(buffer, get_number(domain, "NextUSec"), now);
 }
 
-static int add_row(Table *t, JsonObject *domain) {
+static int add_row(JsonObject *domain, void *userdata) {
+        Table *t = userdata;
         uint64_t now = clock_now_usec();
         char when[CLOCK_HUMAN_MAX];
         int r;
@@ -67,15 +68,19 @@ static int add_row(Table *t, JsonObject *domain) {
         return r < 0 ? r : add_why(t, domain);
 }
 
-static int print(const Mdctl *c, JsonObject *domains) {
+/* Rows are made from one domain after the other: there may be very many. */
+static int print(Mdctl *c) {
         _cleanup_(table_freep) Table *t = table_new(columns, ELEMENTSOF(columns));
-        size_t n = json_object_array_length(domains);
+        size_t n;
+        int r;
 
         if (!t)
                 return mdctl_oom();
-        for (size_t i = 0; i < n; i++)
-                if (add_row(t, json_object_array_get_idx(domains, i)) < 0)
-                        return mdctl_oom();
+        r = client_each_domain(c, add_row, t);
+        if (r != MDCTL_DONE)
+                return r;
+        format_begin(c);
+        n = table_rows(t);
         if (n > 0)
                 table_print(t, !c->no_legend);
         if (!c->no_legend)
@@ -83,7 +88,7 @@ static int print(const Mdctl *c, JsonObject *domains) {
         return MDCTL_DONE;
 }
 
-int verb_list(Mdctl *c, char *const *arguments) {
+static int print_json(Mdctl *c) {
         _auto_json_ JsonObject *domains = NULL;
         int r;
 
@@ -91,5 +96,9 @@ int verb_list(Mdctl *c, char *const *arguments) {
         if (r != MDCTL_DONE)
                 return r;
         format_begin(c);
-        return c->json == JSON_OFF ? print(c, domains) : format_json(c, domains);
+        return format_json(c, domains);
+}
+
+int verb_list(Mdctl *c, char *const *arguments) {
+        return c->json == JSON_OFF ? print(c) : print_json(c);
 }
