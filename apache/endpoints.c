@@ -80,8 +80,12 @@ static const server_rec *taken_by(const Finder *f, const char *address, const ch
         return s || !f->any_pattern ? s : taken_by_pattern(f, address, name);
 }
 
-static const char *describe(apr_pool_t *p, const server_rec *s) {
-        return apr_psprintf(p, "the virtual host %s (%s:%u)", ap_escape_logitem(p, str_or(s->server_hostname, "?")), str_or(s->defn_name, "?"), s->defn_line_number);
+static const char *describe(const Finder *f, const server_rec *s) {
+        const char *name = ap_escape_logitem(f->pool, str_or(s->server_hostname, "?")), *file = str_or(s->defn_name, "?");
+
+        if (s->server_hostname == f->configuration->base->server_hostname) /* httpd lends it to those at every address that have no ServerName */
+                return apr_psprintf(f->pool, "the virtual host at %s:%u, which has no ServerName and so goes by that of the server, %s,", file, s->defn_line_number, name);
+        return apr_psprintf(f->pool, "the virtual host %s (%s:%u)", name, file, s->defn_line_number);
 }
 
 /* One name of each virtual host will do. */
@@ -89,8 +93,8 @@ static void tell_shadowed(Finder *f, const server_rec *s, const server_rec *firs
         if (!f->texts || first == s || f->told == s)
                 return;
         f->told = s;
-        APR_ARRAY_PUSH(f->texts, const char *) = apr_psprintf(f->pool, "%s is never asked for %s at %s: %s has that name, too, and comes first", describe(f->pool, s), name,
-                                                              address, describe(f->pool, first));
+        APR_ARRAY_PUSH(f->texts, const char *) = apr_psprintf(f->pool, "%s is never asked for %s at %s: %s has that name, too, and comes first", describe(f, s), name,
+                                                              address, describe(f, first));
 }
 
 static void look_at_name(Finder *f, const server_rec *s, const ManagedDomain *d, const char *address, const char *name) {
@@ -154,8 +158,7 @@ static void look_at(Finder *f, const server_rec *s) {
                 const char *address = address_text(f->pool, a);
 
                 f->ports[a->host_port] = true;
-                if (!host || !host->unnamed)
-                        look_at_name(f, s, d, address, s->server_hostname);
+                look_at_name(f, s, d, address, s->server_hostname); /* without one of its own it is asked for by the one that httpd lends it */
                 for (int i = 0; s->names && i < s->names->nelts; i++)
                         look_at_name(f, s, d, address, APR_ARRAY_IDX(s->names, i, const char *));
                 for (int i = 0; s->wild_names && i < s->wild_names->nelts; i++)

@@ -189,6 +189,26 @@ def test_shadowed(m):
     apache.reload(m)
 
 
+def test_unnamed(m):
+    """A virtual host without ServerName is looked at by the server's, which httpd lends it; where it hides another virtual host of that name, this is told."""
+    name, site = "lent.example.org", "05-unnamed"
+    unnamed = apache.virtual_host(m, name, more=f"ServerAlias www.{name}").replace(f"ServerName {name}\n", "")
+    assert "ServerName" not in unnamed, unnamed
+    apache.site(m, site, f"ServerName {name}\nMDomain {name}\n" + unnamed)
+    cursor = m.cursor()
+    apache.reload(m)
+    managed.wait_event(m, name, "installed", cursor, deadline=60)
+    assert endpoints(m, name) == [f"*:443 {name}", f"*:443 www.{name}"], endpoints(m, name)
+    wait_seen(m, name)
+    # Somebody else's that comes first, and the one that has the name.
+    ignored = "MDIgnoreHost on\nSSLCertificateFile /etc/ssl/side.pem\nSSLCertificateKeyFile /etc/ssl/side.key"
+    apache.site(m, site, f"ServerName {name}\nMDomain {name}\n" + apache.virtual_host(m, name, more=ignored).replace(f"ServerName {name}\n", "") + apache.virtual_host(m, name))
+    [line] = [line for line in apache.configtest(m).err.splitlines() if f"is never asked for {name} at *:443" in line]
+    assert "which has no ServerName and so goes by that of the server" in line and f"{site}.conf:3" in line, line
+    apache.no_site(m, site)
+    apache.reload(m)
+
+
 def test_switched_off(m):
     """VerifyServed=no: nothing is looked at."""
     managed.settings(m, ReloadIntervalSec=1, VerifyServed="no")
