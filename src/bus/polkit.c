@@ -275,13 +275,14 @@ static int judge(const Question *q, const char *action, sd_bus_error *error) {
         case ANSWER_ALLOWED:
                 return 1;
         case ANSWER_CHALLENGE:
-                return sd_bus_error_set(error, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED, "Interactive authentication required.");
+                return sd_bus_error_setf(error, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED,
+                                         "Interactive authentication required: polkit wants an administrator's password for %s", action);
         case ANSWER_UNAVAILABLE:
                 return sd_bus_error_setf(error, SD_BUS_ERROR_ACCESS_DENIED, "Access denied: polkit cannot answer: %s", str_or(q->why, "no reason given"));
         case ANSWER_TOO_MANY:
                 return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED, TOO_MANY);
         default:
-                return sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED, "Access denied.");
+                return sd_bus_error_setf(error, SD_BUS_ERROR_ACCESS_DENIED, "Access denied: polkit does not allow %s", action);
         }
 }
 

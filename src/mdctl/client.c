@@ -39,7 +39,7 @@ int client_send_patiently(Mdctl *c, sd_bus_message *m, uint64_t timeout_usec, sd
         r = sd_bus_call(c->bus, m, timeout_usec, error, ret);
         if (r < 0 && c->host && (r == -ECONNRESET || r == -ENOTCONN)) {
                 sd_bus_error_free(error);
-                (void) sd_bus_error_setf(error, SD_BUS_ERROR_DISCONNECTED, "The connection to %s, made by ssh and systemd-stdio-bridge, has ended", c->host);
+                (void) sd_bus_error_setf(error, SD_BUS_ERROR_DISCONNECTED, "The connection to %s has ended, see what ssh says. That machine needs systemd-stdio-bridge", c->host);
         } else if (r < 0 && !sd_bus_error_is_set(error))
                 (void) sd_bus_error_set_errno(error, r);
         return r < 0 ? r : 0;
@@ -76,13 +76,16 @@ static bool is_one_of(const sd_bus_error *error, const char *const *names) {
         return false;
 }
 
-/* What to do about errors that come from the bus and not from the manager. NULL: nothing to add. */
+/* What to do about errors that come from the bus and polkit, and not from the manager. NULL: nothing to add. */
 static const char *advice(const sd_bus_error *error) {
+        static const char *const not_authorized[] = { SD_BUS_ERROR_ACCESS_DENIED, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED, NULL };
         static const char *const not_there[] = { SD_BUS_ERROR_SERVICE_UNKNOWN, SD_BUS_ERROR_NAME_HAS_NO_OWNER, "org.freedesktop.systemd1.NoSuchUnit", NULL };
         static const char *const not_started[] = {
-                SD_BUS_ERROR_NO_REPLY, "org.freedesktop.DBus.Error.TimedOut", SD_BUS_ERROR_TIMEOUT, SD_BUS_ERROR_DISCONNECTED, NULL,
+                SD_BUS_ERROR_NO_REPLY, "org.freedesktop.DBus.Error.TimedOut", SD_BUS_ERROR_TIMEOUT, NULL,
         };
 
+        if (is_one_of(error, not_authorized))
+                return "Use sudo(8), or let polkit allow it by a rule, see md-manager-security(7).";
         if (is_one_of(error, not_there))
                 return "md-manager is not installed here: nothing offers " BUS_NAME " on the system bus.";
         if (is_one_of(error, not_started) || str_has_prefix(error->name, "org.freedesktop.DBus.Error.Spawn.") ||

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mdctl/renew-report.h"
 
+#include <ctype.h>
 #include <stdio.h>
 
 #include "base/cleanup.h"
@@ -13,12 +14,13 @@
 enum { INDENT = 12 };
 
 static void report_done(JsonObject *domain) {
+        const char *detail = get_text(domain, "Detail");
         char until[FORMAT_TIME_MAX];
 
         printf("%s: %sThe new certificate is there%s, valid until %s.\n", get_text(domain, "Name"), colour_on(COLOUR_GOOD), colour_off(COLOUR_GOOD),
                format_time(until, get_number(domain, "ValidUntilUSec")));
         if (str_equal(get_text(domain, "Action"), "install"))
-                printf("%s. 'mdctl show %s' tells when it is.\n", get_text(domain, "Detail"), get_text(domain, "Name"));
+                printf("%c%s. 'mdctl show %s' tells when it is.\n", toupper((unsigned char) *detail), *detail ? detail + 1 : "", get_text(domain, "Name"));
 }
 
 static void report_failed(JsonObject *domain, JsonObject *end) {

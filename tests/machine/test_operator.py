@@ -214,9 +214,9 @@ def test_mdctl_exit_codes(m):
     for code, words, text in cases:
         result = managed.mdctl(m, *words, check=False)
         assert result.rc == code and text in result.err and not result.out and ESCAPE not in result.err, (code, result)
-    for words in (["renew", "--force", "example.org"], ["reload"]):
+    for words, action in ((["renew", "--force", "example.org"], "renew"), (["reload"], "reload"), (["export", "--private-key", "example.org"], "export-key")):
         result = managed.mdctl(m, *words, check=False, user="alice")
-        assert result.rc == 4 and result.err and not result.out, result
+        assert result.rc == 4 and f"org.mdmanager1.{action}\n" in result.err and "sudo" in result.err and not result.out, result
     for words in (["--help"], ["--version"], ["list", "--help"]):
         result = managed.mdctl(m, *words)
         assert result.out and not result.err, result
