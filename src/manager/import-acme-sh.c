@@ -171,9 +171,28 @@ static int propose(const ImportSource *s, const char *conf, ImportCertificate *c
 
 /* --- Certificates --- */
 
-static int add_pair(const ImportSource *s, const char *prefix, ImportCertificate *c, Problem **ret_problem) {
-        _auto_free_ char *key = str_printf("%s.key", prefix), *full = str_printf("%s.fullchain", prefix), *cert = str_printf("%s.cer", prefix),
-                         *ca = str_printf("%s.ca", prefix);
+/* With the names that people know the files by; 'suffix' is "" or "_ecc". */
+static int add_named_pair(const ImportSource *s, const char *suffix, const ImportPairFiles *found, ImportCertificate *c, Problem **ret_problem) {
+        _auto_free_ char *key_name = str_printf("%s%s/%s.key", s->name, suffix, s->name), *chain_name = NULL;
+        BundleFile key = *found->key, chain = *found->chain;
+        ImportPairFiles files = *found;
+
+        if (str_has_suffix(chain.name, ".fullchain"))
+                chain_name = str_printf("%s%s/fullchain.cer", s->name, suffix);
+        else
+                chain_name = str_printf("%s%s/%s.cer", s->name, suffix, s->name);
+        if (!key_name || !chain_name)
+                return -ENOMEM;
+        key.name = key_name;
+        chain.name = chain_name;
+        files.key = &key;
+        files.chain = &chain;
+        return import_pair_add(s, &files, c, ret_problem);
+}
+
+static int add_pair(const ImportSource *s, const char *suffix, ImportCertificate *c, Problem **ret_problem) {
+        _auto_free_ char *key = str_printf("domain%s.key", suffix), *full = str_printf("domain%s.fullchain", suffix), *cert = str_printf("domain%s.cer", suffix),
+                         *ca = str_printf("domain%s.ca", suffix);
         ImportPairFiles files = { 0 };
 
         if (!key || !full || !cert || !ca)
@@ -187,16 +206,16 @@ static int add_pair(const ImportSource *s, const char *prefix, ImportCertificate
                 return 0; /* it was never issued */
         if (!files.key)
                 return import_refuse(ret_problem, "the key of the certificate is missing");
-        return import_pair_add(s, &files, c, ret_problem);
+        return add_named_pair(s, suffix, &files, c, ret_problem);
 }
 
 int import_acme_sh_certificate(const ImportSource *s, ImportCertificate *ret, Problem **ret_problem) {
         _auto_import_certificate_ ImportCertificate c = { 0 };
         int r;
 
-        r = add_pair(s, "domain", &c, ret_problem);
+        r = add_pair(s, "", &c, ret_problem);
         if (r == 0)
-                r = add_pair(s, "domain_ecc", &c, ret_problem);
+                r = add_pair(s, "_ecc", &c, ret_problem);
         if (r == 0 && c.n == 0)
                 return import_nothing(ret_problem, "there is no certificate");
         if (r == 0)

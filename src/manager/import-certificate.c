@@ -73,6 +73,8 @@ static int verify(const ImportSource *s, const ImportPairFiles *files, const Cer
                         return import_refuse(ret_problem, "%s: the certificate is for '%.300s', which is neither a DNS name nor an address", files->chain->name, *name);
         if (info->not_before_usec > usec_add(s->now_usec, USEC_PER_DAY))
                 return import_refuse(ret_problem, "%s: the certificate is not valid yet", files->chain->name);
+        if (!cert_matches_key(chain->certs[0], key))
+                return import_refuse(ret_problem, "%s and %s do not belong together", files->chain->name, files->key->name);
         r = cert_chain_verify(chain, &expected, &why);
         if (r == -EBADMSG)
                 return import_refuse(ret_problem, "%s: %s", files->chain->name, why ? why->detail : "the certificate does not fit");

@@ -44,7 +44,7 @@ static size_t tell_place(const char *path) {
 
         if (import_source_open(path, &s) != 0)
                 return 0;
-        printf("%s: %s, %zu accounts and certificates. Look at it: mdctl import --dry-run %s\n", path, s.format, s.n, path);
+        printf("%s: %s, accounts and certificates: %zu. Look at it: mdctl import --dry-run %s\n", path, s.format, s.n, path);
         return 1;
 }
 

@@ -157,11 +157,12 @@ TEST(broken) {
         static const struct {
                 const char *what, *file, *text;
                 int result;
+                const char *said;
         } cases[] = {
                 { "never issued",   "domain.fullchain", NULL,   IMPORT_E_NOTHING },
                 { "no key",         "domain.key",       NULL,   IMPORT_E_REFUSED },
-                { "key of text",    "domain.key",       "text", IMPORT_E_REFUSED },
-                { "chain of text",  "domain.fullchain", "text", IMPORT_E_REFUSED },
+                { "key of text",    "domain.key",       "text", IMPORT_E_REFUSED, NAME "/" NAME ".key: There is no private key" },
+                { "chain of text",  "domain.fullchain", "text", IMPORT_E_REFUSED, NAME "/fullchain.cer: " },
                 { "no settings",    "domain.conf",      NULL,   0 },
                 { "other commands", "domain.conf",      "reboot\nrm -rf /\nLe_API='x", 0 },
         };
@@ -181,6 +182,7 @@ TEST(broken) {
                 s = foreign_source(&f, NAME);
                 CHECK_INT(import_acme_sh_certificate(&s, &c, &problem), cases[i].result);
                 CHECK(cases[i].result == 0 || problem);
+                CHECK(!cases[i].said || (problem && str_has_prefix(problem->detail, cases[i].said)));
                 CHECK(!c.ca_url || str_equal(c.ca_url, CA));
         }
 }

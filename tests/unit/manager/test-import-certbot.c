@@ -246,6 +246,20 @@ TEST(broken_certificates) {
         }
 }
 
+TEST(another_key) {
+        _auto_foreign_ Foreign f = { 0 };
+        _auto_import_certificate_ ImportCertificate c = { 0 };
+        _auto_problem_ Problem *problem = NULL;
+        _auto_pkey_ EVP_PKEY *key = issue_key(), *other = issue_key();
+        ImportSource s;
+
+        put_certificate(&f, key);
+        foreign_put_key(&f, "privkey.pem", other, NULL, 0);
+        s = foreign_source(&f, NAME);
+        CHECK_INT(import_certbot_certificate(&s, &c, &problem), IMPORT_E_REFUSED);
+        CHECK(problem && str_equal(problem->detail, "fullchain.pem and privkey.pem do not belong together"));
+}
+
 TEST(nothing) {
         _auto_foreign_ Foreign f = { 0 };
         _auto_import_certificate_ ImportCertificate c = { 0 };
