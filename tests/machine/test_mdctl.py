@@ -254,7 +254,7 @@ def test_completion_bash(m):
     assert sets and sorted(completed(m, "rollback", "example.org", "")) == sorted(sets), sets
     for words, expected in ((["sh"], ["show"]), (["show", "exam"], ["example.org"]), (["--no-pager", "log", ""], ["example.org"]), (["account", "show", "ACME"], [account]),
                             (["list", "--json", "=", "sh"], ["short"]), (["export", "--priv"], ["--private-key"]), (["show", "example.org", ""], []), (["hook", "te"], ["test"]),
-                            (["hook", "test", ""], ["example.org"]), (["hook", "test", "example.org", "rene"], ["renewing", "renewed"]), (["-n", "5", "log", "e"], ["example.org"]),
+                            (["hook", "test", ""], ["example.org"]), (["hook", "test", "example.org", "rene"], ["renewing", "renewed", "renewal-info"]), (["-n", "5", "log", "e"], ["example.org"]),
                             (["revoke", "--reason", "=", "key"], ["keyCompromise"]), (["reload", "apa"], ["apache2.service"])):
         assert completed(m, *words) == expected, (words, completed(m, *words))
 
