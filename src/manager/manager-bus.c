@@ -277,7 +277,7 @@ char *manager_find_fault(Domain *d) {
                 return strdup("No virtual host has one of its names, so it is not renewed: mend the names, remove its MDomain, or say MDRenewMode always");
         if (d->renewal || d->activation_retry || d->decision.action == DECISION_NOTHING)
                 return NULL; /* a running job, or a stated reason */
-        if (d->decision.action == DECISION_INSTALL && reload_excuse(d))
+        if (d->decision.action == DECISION_INSTALL && (reload_excuse(d) || reload_is_coming(d)))
                 return NULL;
         if (d->decision.action == DECISION_INSTALL)
                 return str_printf("The server does not serve the newest certificate yet%s%s", reload_trouble(d) ? ": " : "", str_or(reload_trouble(d), ""));

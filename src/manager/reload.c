@@ -308,7 +308,7 @@ static int request(Manager *m, const char *unit, bool urgent, bool forced) {
                         manager_kick(m);
                 if (r->failures > (forced ? 0U : 1U)) { /* there is more to lose now, or somebody has mended it: do not sit out a long wait */
                         r->failures = 1;
-                        set_timer(r, m->settings.reload_interval_usec);
+                        set_timer(r, MIN_OF(m->settings.reload_interval_usec, forced ? USEC_PER_SEC : USEC_INFINITY));
                 }
                 break;
 
@@ -419,6 +419,16 @@ const char *reload_trouble(const Domain *d) {
                 if (r->last && domain_waits_for(d, unit))
                         return r->last->detail;
         return NULL;
+}
+
+bool reload_is_coming(const Domain *d) {
+        const char *unit;
+        Reload *r;
+
+        MAP_FOREACH(d->manager->reloads, unit, r)
+                if (r->state != RELOAD_IDLE && r->state != RELOAD_PLANNED && r->failures == 0 && !r->last && domain_waits_for(d, unit))
+                        return true;
+        return false;
 }
 
 static bool is_planned_for(const Domain *d) {

@@ -50,6 +50,8 @@ void reload_kick(Manager *m);
 
 /* Why the newest certificate of this domain is not served yet, as far as its reloads tell; NULL: nothing went wrong so far. */
 const char *reload_trouble(const Domain *d);
+/* The reload that it waits for is on its way, and nothing went wrong so far: some seconds, in which nothing is amiss. */
+bool reload_is_coming(const Domain *d);
 /* What it waits for by the administrator's wish, and may wait for: the calendar, or somebody who reloads by hand; NULL: nothing of that kind. */
 const char *reload_excuse(const Domain *d);
 

@@ -126,8 +126,6 @@ def test_failed(m):
     m.run("systemctl start md-reload.service")
     told = managed.wait_event(m, NAME, "reload-failed", cursor)
     assert "apache2.service" in told["MESSAGE"] and told["MESSAGE_ID"], told
-    result = managed.mdctl(m, "reload", check=False)
-    assert result.rc == 1 and result.out == "" and "Reloading apache2.service failed" in result.err, result
     assert "Reloading apache2.service failed" in managed.mdctl(m, "list").out
     m.run("rm /etc/apache2/conf-enabled/broken.conf")
     managed.wait_served(m, NAME, other_than=before)
@@ -147,6 +145,25 @@ def test_timer_is_kept(m):
     assert told["PRIORITY"] == "3", told
     assert any("ReloadOnCalendar=whenever it suits" in text for _, text in managed.check(m))
     managed.renew(m, NAME)
+    managed.wait_served(m, NAME, other_than=before)
+
+
+def test_coming(m):
+    """As long as a reload waits for its turn or runs, and nothing went wrong, the check has nothing to say; mdctl reload does not wait for the interval, nor after a failure."""
+    settings(m)
+    managed.settings(m, ReloadIntervalSec="1h")
+    managed.mdctl(m, "reload")
+    before, cursor = managed.is_real(m, NAME), m.cursor()
+    managed.renew(m, NAME)
+    managed.wait_event(m, NAME, "renewed", cursor)
+    m.wait_for(lambda: reloads(m).get("apache2.service") == "waiting", 10, "the reload to wait")
+    assert managed.check(m) == [] and managed.is_real(m, NAME).fingerprint == before.fingerprint
+    m.write("/etc/apache2/conf-enabled/broken.conf", "NoSuchDirective on\n")
+    result = managed.mdctl(m, "reload", check=False)
+    assert result.rc == 1 and result.out == "" and "Reloading apache2.service failed" in result.err, result
+    assert [name for name, text in managed.check(m) if "Reloading apache2.service failed" in text] == [NAME]
+    m.run("rm /etc/apache2/conf-enabled/broken.conf")
+    managed.mdctl(m, "reload")
     managed.wait_served(m, NAME, other_than=before)
 
 
