@@ -85,6 +85,8 @@ static int print(Mdctl *c) {
                 table_print(t, !c->no_legend);
         if (!c->no_legend)
                 printf("%s%zu managed %s.\n", n > 0 ? "\n" : "", n, n == 1 ? "domain" : "domains");
+        if (!c->no_legend && n == 0)
+                printf("Write MDomain into the configuration of Apache and reload it, see md-manager-getting-started(7).\n");
         return MDCTL_DONE;
 }
 
