@@ -74,6 +74,7 @@ static void on_armed(const char *unit, const sd_bus_error *error, void *userdata
                 c->why = take_ptr(why);
                 fault = reload_calendar_fault(c);
                 log_error("%s.", str_or(fault, "out of memory"));
+                manager_kick(c->manager); /* what waits for it need not */
                 return;
         }
         if (!c->why)

@@ -68,9 +68,12 @@ static void set_state(Reload *r, ReloadState state) {
         status_changed(r->manager->shown, NULL);
 }
 
+/* Nobody wants it any more: of what was said about it nothing counts for the next one. */
 static void become_idle(Reload *r) {
         r->timer = sd_event_source_disable_unref(r->timer);
-        r->struck = false;
+        r->last = problem_free(r->last);
+        r->failures = 0;
+        r->urgent = r->forced = r->again = r->struck = false;
         set_state(r, RELOAD_IDLE);
 }
 
@@ -275,12 +278,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         }
         if (!is_waiting(r))
                 return 0;
-        if (r->failures > 0 && !r->forced && !somebody_waits(r)) { /* somebody else reloaded it meanwhile */
-                r->failures = 0;
-                become_idle(r);
-                return 0;
-        }
-        if (r->failures > 0)
+        if (r->failures > 0 && (r->forced || somebody_waits(r)))
                 run(r);
         else
                 consider(r);
@@ -391,6 +389,18 @@ int reload_strike(Manager *m, char ***ret_units) {
         return 0;
 }
 
+/* All is served that was wanted when it began. What came meanwhile has another one; a set time that came meanwhile was for that, too. */
+static void end_proven(Reload *r) {
+        bool urgent = r->urgent, forced = r->forced, again = r->again && somebody_waits(r);
+        bool struck = r->struck && r->struck_usec > r->started_usec;
+
+        become_idle(r);
+        if (!forced && !again)
+                return;
+        r->struck = struck;
+        (void) request(r->manager, r->unit, urgent, forced);
+}
+
 void reload_snapshot_arrived(Manager *m) {
         const char *unit;
         Reload *r;
@@ -402,12 +412,7 @@ void reload_snapshot_arrived(Manager *m) {
                         continue;
                 if (is_waiting(r) && r->failures == 0)
                         continue; /* wanted by somebody else than a domain */
-                r->timer = sd_event_source_disable_unref(r->timer);
-                r->failures = 0;
-                r->last = problem_free(r->last);
-                become_idle(r);
-                if (r->forced || (r->again && somebody_waits(r)))
-                        (void) request(m, r->unit, r->urgent, r->forced);
+                end_proven(r);
         }
 }
 

@@ -146,6 +146,13 @@ def test_timer_is_kept(m):
     assert any("ReloadOnCalendar=whenever it suits" in text for _, text in managed.check(m))
     managed.renew(m, NAME)
     managed.wait_served(m, NAME, other_than=before)
+    # Nor does what waited before.
+    settings(m, ReloadOnCalendar=FAR)
+    m.wait_for(lambda: not pending(m), 20, "the reload to be over")
+    before = managed.is_real(m, NAME)
+    renew_and_wait(m)
+    managed.settings(m, ReloadIntervalSec=1, ReloadOnCalendar="whenever it suits")
+    managed.wait_served(m, NAME, other_than=before)
 
 
 def test_coming(m):
