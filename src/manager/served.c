@@ -165,7 +165,7 @@ static void on_unit(UnitCall *call, const char *result, const sd_bus_error *erro
         _auto_free_ char *why = bus_error_reason(error);
 
         s->unit = unit_call_free(s->unit);
-        if (!str_equal(result, "done") || !s->opened) {
+        if (!str_equal(result, "done") || !s->opened || s->left) {
                 if (s->held > 0) /* the first one may have had its job from the manager before us */
                         log_warning(SERVED_UNIT " did not do its work: %s. What servers really serve is not seen; what they say counts.",
                                     result ? result : str_or(why, "out of memory"));
@@ -178,7 +178,7 @@ static void on_unit(UnitCall *call, const char *result, const sd_bus_error *erro
 static void start_unit(Served *s) {
         int r;
 
-        s->opened = false;
+        s->opened = s->left = false;
         r = unit_call_new(s->manager->bus, UNIT_START, SERVED_UNIT, 0, on_unit, s, &s->unit);
         if (r < 0) {
                 (void) log_failure(r, "Cannot start " SERVED_UNIT ": %m");
@@ -205,8 +205,11 @@ static void on_worker_gone(PeerWatch *watch, void *userdata) {
         ServedLook *k;
 
         worker_seat_leave(&s->seat);
+        s->left = map_size(s->asked) > 0;
         MAP_FOREACH(s->looks, name, k)
                 served_dismiss(s, k);
+        if (s->left && !s->unit)
+                hold(s);
         plan(s);
 }
 

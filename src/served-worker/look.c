@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/string-util.h"
 #include "base/strv.h"
 #include "served-worker/visit.h"
@@ -227,8 +228,7 @@ static int step_all(Looker *l) {
                         continue;
                 }
                 l->n--;
-                if (r > 0)
-                        r = tell_end(l, k);
+                r = r > 0 ? tell_end(l, k) : log_failure(r, "Cannot go on looking at what is served: %m");
                 look_free(k);
                 if (r < 0)
                         return r;
@@ -256,10 +256,10 @@ int looker_run(Looker *l) {
         for (const Look *k = l->first; k; k = k->next)
                 if (k->visit) {
                         fds[n++] = (struct pollfd){ .fd = visit_fd(k->visit), .events = visit_events(k->visit) };
-                        wake = MIN_OF(wake, visit_deadline_usec(k->visit));
+                        wake = visit_fd(k->visit) < 0 ? now : MIN_OF(wake, visit_deadline_usec(k->visit));
                 } else if (l->n_visits < VISITS_MAX)
                         wake = MIN_OF(wake, k->not_before_usec);
         if (poll(fds, n, milliseconds(usec_sub(wake, now))) < 0 && errno != EINTR)
-                return -errno;
+                return log_failure(errno, "Cannot wait for connections: %m");
         return 0;
 }

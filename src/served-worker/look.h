@@ -29,5 +29,5 @@ DEFINE_CLEANUP(Looker *, looker_free)
 int looker_add(Looker *l, const LookRequest *request);
 size_t looker_count(const Looker *l);
 
-/* Lets some of it happen; waits a second at the most. */
+/* Lets some of it happen; waits a second at the most. What fails is logged; the handler's failures are its own. */
 int looker_run(Looker *l);

@@ -17,13 +17,14 @@
 
 struct Visit {
         int fd;
+        bool kind_known;
         bool connected;
         bool wants_write;
         uint64_t deadline_usec;
         SSL_CTX *context;
         SSL *ssl;
         char fingerprint[VISIT_FINGERPRINT_MAX]; /* "": not seen yet */
-        int error; /* of the connection */
+        int error; /* of the connection, as errno has it */
         const char *why;
 };
 
@@ -68,19 +69,17 @@ static int on_certificate(X509_STORE_CTX *store, void *userdata) {
         return 1;
 }
 
-/* What comes of it is seen in the first step. */
+/* What comes of it is seen in the first step: an address that cannot be used here, as one of IPv6 where the kernel has none, is one that nothing listens at. */
 static int begin_connection(Visit *v, const char *address, uint16_t port) {
         SocketAddress where;
         socklen_t size = socket_address_parse(address, port, &where);
 
         if (size == 0)
-                return -EINVAL;
+                return EADDRNOTAVAIL;
         v->fd = socket(where.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (v->fd < 0)
-                return -errno;
-        if (connect(v->fd, &where.sa, size) < 0 && errno != EINPROGRESS)
-                v->error = errno;
-        return 0;
+                return errno;
+        return connect(v->fd, &where.sa, size) < 0 && errno != EINPROGRESS ? errno : 0;
 }
 
 static int set_up_tls(Visit *v, const char *name, const char *algorithms) {
@@ -98,14 +97,16 @@ static int set_up_tls(Visit *v, const char *name, const char *algorithms) {
 int visit_new(const char *address, uint16_t port, const char *name, const char *kind, uint64_t deadline_usec, Visit **ret) {
         _cleanup_(visit_freep) Visit *v = calloc(1, sizeof(*v));
         const char *algorithms = algorithms_of(kind);
-        int r;
+        int r = 0;
 
         if (!v)
                 return -ENOMEM;
         v->fd = -1;
         v->deadline_usec = deadline_usec;
-        r = algorithms ? begin_connection(v, address, port) : -EINVAL;
-        if (r == 0)
+        v->kind_known = algorithms != NULL;
+        if (v->kind_known)
+                v->error = begin_connection(v, address, port);
+        if (v->kind_known && v->error == 0)
                 r = set_up_tls(v, name, algorithms);
         if (r < 0)
                 return r;
@@ -184,6 +185,8 @@ VisitOutcome visit_step(Visit *v) {
 
         assert(v);
 
+        if (!v->kind_known)
+                return fail(v, VISIT_FAILED, "keys of this kind are not known here");
         outcome = v->connected ? VISIT_UNDER_WAY : connect_step(v);
         return outcome == VISIT_UNDER_WAY && v->connected ? handshake_step(v) : outcome;
 }

@@ -10,12 +10,13 @@
 
 typedef struct Visit Visit;
 
-/* 'kind': of the certificate's key that is asked for: "rsa", "ecdsa", "ed25519", "ed448". 'name': what is asked for; NULL: nothing. -EINVAL: one of them is none. */
+/* 'kind': of the certificate's key that is asked for: "rsa", "ecdsa", "ed25519", "ed448". 'name': what is asked for; NULL: nothing. What
+ * cannot be looked at comes out at the first step. -ENOMEM. */
 int visit_new(const char *address, uint16_t port, const char *name, const char *kind, uint64_t deadline_usec, Visit **ret);
 Visit *visit_free(Visit *v);
 DEFINE_CLEANUP(Visit *, visit_free)
 
-int visit_fd(const Visit *v);
+int visit_fd(const Visit *v); /* negative: there is nothing to wait for */
 short visit_events(const Visit *v); /* what to poll for */
 uint64_t visit_deadline_usec(const Visit *v);
 

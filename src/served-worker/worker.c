@@ -87,10 +87,12 @@ static int take_more(Worker *w) {
                 r = worker_client_call(&w->client, m, &reply);
         if (r >= 0)
                 r = sd_bus_message_enter_container(reply, 'a', "(tasqssas)");
-        while (r >= 0 && (r = read_look(w, reply)) > 0)
+        if (r < 0)
+                return r;
+        while ((r = read_look(w, reply)) > 0)
                 n++;
         w->all = n == 0;
-        return r;
+        return r < 0 ? log_failure(r, "Cannot read what is to be looked at: %m") : 0;
 }
 
 static int on_end(uint64_t token, const char *fingerprint, const char *where, const char *why, void *userdata) {
