@@ -2,6 +2,7 @@
 #include "mdctl/journal.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <systemd/sd-journal.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/parse.h"
 #include "base/string-util.h"
+#include "config.h"
 
 #define OUR_PREFIX "md-"
 
@@ -43,11 +45,23 @@ static char *get_field(sd_journal *j, const char *field) {
         return str_printable((const char *) data + skip, size - skip, TEXT_MAX);
 }
 
+/* When a worker has ended before journald comes to read its last words, all that is known of it is its user. */
+static bool is_by_our_user(sd_journal *j) {
+        _auto_free_ char *uid = get_field(j, "_UID"), *identifier = get_field(j, "SYSLOG_IDENTIFIER");
+        const struct passwd *worker;
+        uint32_t number;
+
+        if (!uid || parse_uint32(uid, &number) < 0 || !identifier || !str_has_prefix(identifier, OUR_PREFIX))
+                return false;
+        worker = getpwnam(ACME_USER);
+        return number == 0 || (worker && number == worker->pw_uid);
+}
+
 static bool is_ours(sd_journal *j) {
         _auto_free_ char *pid = get_field(j, "_PID"), *unit = get_field(j, "_SYSTEMD_UNIT"), *about = NULL;
 
         if (!str_equal(pid, "1"))
-                return unit && str_has_prefix(unit, OUR_PREFIX);
+                return unit ? str_has_prefix(unit, OUR_PREFIX) : is_by_our_user(j);
         about = get_field(j, "UNIT");
         return about && str_has_prefix(about, OUR_PREFIX);
 }

@@ -74,6 +74,12 @@ def test_log(m):
     other = managed.mdctl(m, "--json=short", "log", "example.org", user="alice")
     assert "may not read" in other.err and told[0]["Text"] in [e["Text"] for e in json.loads(other.out)], other
     assert managed.mdctl(m, "log", "nobody.example", check=False).rc == 1
+    # journald comes late to what a worker said last, and knows no more than who it was.
+    for user in ("md-acme", "alice"):
+        words = f"MESSAGE=last words of {user}\nMD_NAME=example.org\nSYSLOG_IDENTIFIER=md-acme\n"
+        m.run(f"pid=$(systemctl show -P MainPID systemd-journald); kill -STOP $pid; setpriv --reuid {user} --clear-groups logger --journald; kill -CONT $pid", stdin=words)
+    m.run("journalctl --sync")
+    assert [e["Text"] for e in asked(m, "log", "example.org") if "last words" in e["Text"]] == ["last words of md-acme"], asked(m, "log", "example.org")
     plain = managed.mdctl(m, "log", "example.org").out
     assert told[0]["Text"] in plain and ESCAPE not in plain, plain
 

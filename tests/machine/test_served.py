@@ -8,6 +8,7 @@ import managed
 
 NAME = "seen.example.org"
 UNIT = "md-served.service"
+SELF = "SYSLOG_IDENTIFIER=md-served"     # journald may read its last words when it is gone, and know its unit no more
 SIDE = "/etc/apache2/sites-enabled/000-side.conf"
 
 
@@ -28,7 +29,7 @@ def wait_seen(m, name, deadline=30):
 
 def looks(m, after):
     """What the service said at its ends."""
-    return [e["MESSAGE"] for e in m.journal(unit=UNIT, after=after) if e["MESSAGE"].startswith("Looked at ")]
+    return [e["MESSAGE"] for e in m.journal(SELF, after=after) if e["MESSAGE"].startswith("Looked at ")]
 
 
 def hide(m, name):
@@ -47,7 +48,7 @@ def test_seen(m):
     managed.renew(m, NAME)
     managed.wait_event(m, NAME, "installed", cursor, deadline=60)
     m.wait_for(lambda: managed.show(m, NAME)["SeenUSec"] > before, 30, "the new one to be seen")
-    m.wait_journal(unit=UNIT, after=cursor, where=lambda e: e["MESSAGE"] == "Looked at 4 certificates that servers show; 0 were not the expected ones.")
+    m.wait_journal(SELF, after=cursor, where=lambda e: e["MESSAGE"] == "Looked at 4 certificates that servers show; 0 were not the expected ones.")
     assert managed.job(m, NAME)["seen"]
     assert "at every listener" in managed.mdctl(m, "show", NAME).out
     assert not m.journal(f"MD_NAME={NAME}", "MD_EVENT=served-differs", after=cursor)
@@ -60,7 +61,7 @@ def test_only_new(m):
     managed.add(m, "other.example.org")
     apache.reload(m)
     wait_seen(m, "other.example.org")
-    m.wait_journal(unit=UNIT, after=cursor, where=lambda e: e["MESSAGE"].startswith("Looked at "))
+    m.wait_journal(SELF, after=cursor, where=lambda e: e["MESSAGE"].startswith("Looked at "))
     assert looks(m, cursor) == ["Looked at 1 certificate that servers show; 0 were not the expected ones."], looks(m, cursor)
     managed.remove(m, "other.example.org")
     apache.reload(m)

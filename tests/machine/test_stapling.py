@@ -173,7 +173,7 @@ def test_many(m):
                 + "Listen 8081\n<VirtualHost *:8081>\n<Location />\nSetHandler server-status\nRequire all granted\n</Location>\n</VirtualHost>\n")
     cursor = m.cursor()
     apache.reload(m)
-    done = m.wait_journal("_SYSTEMD_UNIT=md-ocsp.service", after=cursor, deadline=180, where=lambda e: e["MESSAGE"].startswith(f"Fetched {count} "))
+    done = m.wait_journal("SYSLOG_IDENTIFIER=md-ocsp", after=cursor, deadline=180, where=lambda e: e["MESSAGE"].startswith(f"Fetched {count} "))
     assert "0 failed" in done["MESSAGE"], done["MESSAGE"]
     wait_stapled(m, names[0])
     wait_stapled(m, names[-1])

@@ -57,7 +57,7 @@ def run(m, fails=False):
     wait_quiet(m)
     result = m.run(["systemctl", "start", UNIT], check=False)
     assert (result.rc != 0) == fails, f"{result}\n" + m.run(["systemctl", "status", UNIT], check=False).out
-    return [entry["MESSAGE"] for entry in m.journal("_SYSTEMD_UNIT=" + UNIT, after=cursor)]
+    return [entry["MESSAGE"] for entry in m.journal("SYSLOG_IDENTIFIER=md-targets", after=cursor)]
 
 
 def states(m):
@@ -370,7 +370,7 @@ def test_sandbox(m):
     m.run("mv /srv/moved /srv/before && install -d /srv/moved")
     m.wait_for(lambda: m.unit(UNIT)["ActiveState"] in ("inactive", "failed"), 60, "the program to end")
     holder.stop()
-    told = " ".join(entry["MESSAGE"] for entry in m.journal("_SYSTEMD_UNIT=" + UNIT, after=cursor))
+    told = " ".join(entry["MESSAGE"] for entry in m.journal("SYSLOG_IDENTIFIER=md-targets", after=cursor))
     if "There is no Landlock here" not in told:
         assert states(m)["zz-moved"] == ("failed", "Cannot write /srv/moved/a.pem: Permission denied"), (states(m), told)
         assert not m.exists("/srv/moved/a.pem")
