@@ -8,6 +8,7 @@ import json
 import apache
 import managed
 
+PACKAGED = True
 STANDS_ON = "test_webhook"
 
 HOOKS = "/usr/lib/md-manager/hooks"

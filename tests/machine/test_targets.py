@@ -6,6 +6,8 @@ import json
 import apache
 import managed
 
+PACKAGED = True
+
 NAME = "mail.test"
 CONF = "/etc/md-manager/targets.d"
 UNIT = "md-targets.service"
