@@ -84,10 +84,12 @@ static void start_waiting(Manager *m) {
         }
 }
 
-/* A renewal has a unit of its own, unless there are more to do at its CA than places. */
+/* A renewal has a unit of its own, unless there are more to do at its CA than places; whether there are is known when all domains had their turns. */
 static bool start_next(Manager *m, Task *t, unsigned places) {
         if (!task_is_local(t) && (!renewal_of(t) || batch_serves(m, t) || task_count_queued(m, t) > places))
                 return batch_start(m, t);
+        if (!turns_are_over(m->turns))
+                return false; /* they come back to it */
         if (task_begin(t))
                 renewal_start(renewal_of(t));
         return true;

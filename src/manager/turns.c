@@ -47,8 +47,10 @@ static int on_turn(sd_event_source *source, void *userdata) {
         Turns *t = userdata;
 
         turns_run(t, SLICE_USEC);
-        (void) sd_event_source_set_enabled(source, turns_are_over(t) ? SD_EVENT_OFF : SD_EVENT_ON);
-        return 0;
+        if (!turns_are_over(t))
+                return sd_event_source_set_enabled(source, SD_EVENT_ON);
+        manager_kick(t->manager); /* how much is due is known now */
+        return sd_event_source_set_enabled(source, SD_EVENT_OFF);
 }
 
 int turns_new(Manager *m, Turns **ret) {
