@@ -34,7 +34,7 @@ struct Served {
         uint64_t held_usec; /* it is not started before, because it would not start; monotonic */
         unsigned held;      /* times in a row */
         bool opened;        /* in this run of the unit, a worker came */
-        bool left;          /* … and went before it had answered all that it was asked */
+        bool left;          /* … and went while something was to be looked at */
         WorkerSeat seat;    /* of the worker that has the job open */
         uint64_t last_token;
 };

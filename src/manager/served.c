@@ -160,15 +160,22 @@ static void hold(Served *s) {
         s->held_usec = usec_add(clock_monotonic_usec(), MIN_OF(UNIT_RETRY_USEC << MIN_OF(s->held - 1, 12U), AGAIN_MAX_USEC));
 }
 
+/* A unit whose condition does not hold is done, too. NULL: all is well. */
+static const char *unit_fault(const Served *s, const char *result) {
+        if (!str_equal(result, "done"))
+                return result;
+        return !s->opened ? "it asked for nothing" : s->left ? "it went without answers" : NULL;
+}
+
 static void on_unit(UnitCall *call, const char *result, const sd_bus_error *error, void *userdata) {
         Served *s = userdata;
         _auto_free_ char *why = bus_error_reason(error);
+        const char *fault = result ? unit_fault(s, result) : str_or(why, "out of memory");
 
         s->unit = unit_call_free(s->unit);
-        if (!str_equal(result, "done") || !s->opened || s->left) {
+        if (fault) {
                 if (s->held > 0) /* the first one may have had its job from the manager before us */
-                        log_warning(SERVED_UNIT " did not do its work: %s. What servers really serve is not seen; what they say counts.",
-                                    result ? result : str_or(why, "out of memory"));
+                        log_warning(SERVED_UNIT " did not do its work: %s. What servers really serve is not seen; what they say counts.", fault);
                 hold(s);
         } else
                 s->held = 0;
@@ -205,9 +212,9 @@ static void on_worker_gone(PeerWatch *watch, void *userdata) {
         ServedLook *k;
 
         worker_seat_leave(&s->seat);
-        s->left = map_size(s->asked) > 0;
         MAP_FOREACH(s->looks, name, k)
                 served_dismiss(s, k);
+        s->left = served_first_due(s) != NULL;
         if (s->left && !s->unit)
                 hold(s);
         plan(s);

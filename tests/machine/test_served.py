@@ -68,16 +68,16 @@ def test_only_new(m):
 
 
 def test_by_hand(m):
-    """One that somebody starts by hand does what is due, and is not started once more for it, however long polkit takes to answer."""
+    """A worker that brings no answers is followed by pauses; one that somebody starts by hand does what is due, and is not started once more for it, however long polkit takes."""
     broken = f"/run/systemd/system/{UNIT}.d/broken.conf"
-    m.write(broken, "[Service]\nExecStart=\nExecStart=/bin/false\n")
+    m.write(broken, f"[Service]\nExecStart=\nExecStart=busctl call {managed.BUS} /org/mdmanager1/worker org.mdmanager1.Worker Open\n")
     m.run("systemctl daemon-reload")
     before = managed.show(m, NAME)["SeenUSec"]
     cursor = m.cursor()
     managed.renew(m, NAME)
     told = []
     m.wait_journal("_SYSTEMD_UNIT=md-manager.service", after=cursor, deadline=60,
-                   where=lambda e: f"{UNIT} did not do its work" in e["MESSAGE"] and (told.append(e) or len(told) == 3))
+                   where=lambda e: f"{UNIT} did not do its work: it went without answers" in e["MESSAGE"] and (told.append(e) or len(told) == 3))
     # The manager does not start it for eight seconds now.
     cursor = m.cursor()
     polkit = managed.main_pid(m, "polkit.service")
