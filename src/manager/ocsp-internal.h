@@ -21,7 +21,7 @@ struct Ocsp {
         uint64_t at_usec;   /* what both are set to; 0: nothing */
         UnitCall *unit;     /* we had the unit started, and it has not ended */
         uint64_t held_usec; /* it is not started before, because it would not start; monotonic */
-        bool opened;        /* in this run of the unit, a worker came */
+        bool asked;         /* in this run of the unit, a worker came and asked what there is to do */
         WorkerSeat seat;    /* of the worker that has the job open */
         uint64_t last_token;
         uint64_t pruned_usec; /* monotonic */

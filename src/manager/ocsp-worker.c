@@ -24,10 +24,10 @@ void ocsp_open(Manager *m, sd_bus_message *open) {
         OcspItem *due;
         int r;
 
-        o->opened = true;
         if (worker_seat_is_taken(&o->seat) || !ocsp_is_due(o, &due)) {
                 bool taken = worker_seat_is_taken(&o->seat);
 
+                o->asked = true;
                 (void) sd_bus_reply_method_errorf(open, taken ? BUS_ERROR_BUSY : BUS_ERROR_NOTHING_TO_DO, "%s",
                                                   taken ? "Another worker has this job" : "No OCSP response is due");
                 return;
@@ -168,6 +168,7 @@ int ocsp_worker_next(sd_bus_message *call, void *userdata, sd_bus_error *error) 
 
         if (!o)
                 return -EACCES;
+        o->asked = true;
         r = sd_bus_message_new_method_return(call, &reply);
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "(" REQUEST_SIGNATURE ")");

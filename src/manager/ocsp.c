@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/string-util.h"
+#include "bus/error.h"
 #include "crypto/cert.h"
 #include "manager/manager-bus.h"
 #include "manager/ocsp-internal.h"
@@ -194,10 +195,11 @@ int ocsp_take_worker(Ocsp *o, sd_bus_message *open) {
 
 static void on_unit(UnitCall *call, const char *result, const sd_bus_error *error, void *userdata) {
         Ocsp *o = userdata;
+        _auto_free_ char *why = bus_error_reason(error);
 
         o->unit = unit_call_free(o->unit);
-        if (!str_equal(result, "done") || !o->opened) { /* a unit whose condition does not hold is done, too */
-                log_warning(OCSP_UNIT " did not do its work: %s", result ? result : error && error->message ? error->message : "no reason given");
+        if (!str_equal(result, "done") || !o->asked) { /* a unit whose condition does not hold is done, too */
+                log_warning(OCSP_UNIT " did not do its work: %s", str_equal(result, "done") ? "it asked for nothing" : result ? result : str_or(why, "out of memory"));
                 o->held_usec = usec_add(clock_monotonic_usec(), UNIT_RETRY_USEC);
         }
         ocsp_kick(o);
@@ -206,7 +208,7 @@ static void on_unit(UnitCall *call, const char *result, const sd_bus_error *erro
 static void start_unit(Ocsp *o) {
         int r;
 
-        o->opened = false;
+        o->asked = false;
         r = unit_call_new(o->manager->bus, UNIT_START, OCSP_UNIT, 0, on_unit, o, &o->unit);
         if (r < 0) {
                 (void) log_failure(r, "Cannot start " OCSP_UNIT ": %m");

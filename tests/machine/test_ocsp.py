@@ -84,6 +84,24 @@ def test_timer_alone(m):
     apache.reload(m)
 
 
+def test_nothing_asked(m):
+    """A worker that asks for nothing is not started again at once, without end; one that somebody starts by hand does the work meanwhile."""
+    unit, broken = "md-ocsp.service", "/run/systemd/system/md-ocsp.service.d/broken.conf"
+    m.write(broken, f"[Service]\nExecStart=\nExecStart=busctl call {managed.BUS} /org/mdmanager1/worker org.mdmanager1.Worker Open\n")
+    m.run("systemctl daemon-reload")
+    cursor = m.cursor()
+    issue(m, "nothing.test")
+    Responder(m).start(good=["nothing.test"], life=("-nmin", "60"))
+    static(m, "nothing.test")
+    apache.reload(m)
+    m.wait_journal("_SYSTEMD_UNIT=md-manager.service", after=cursor, where=lambda e: f"{unit} did not do its work: it asked for nothing" in e["MESSAGE"])
+    m.run(f"rm {broken}; systemctl daemon-reload; systemctl start {unit}")
+    wait_stapled(m, "nothing.test")
+    assert len([e for e in m.journal("_PID=1", f"UNIT={unit}", after=cursor) if e["MESSAGE"].startswith("Starting ")]) == 2
+    managed.remove(m, "nothing.test")
+    apache.reload(m)
+
+
 # Proxies
 
 
