@@ -6,6 +6,7 @@
 #include <sysexits.h>
 
 #include "acme-worker/remote-signer.h"
+#include "acme-worker/trace.h"
 #include "acme/renewal.h"
 #include "acme/revocation.h"
 #include "base/cleanup.h"
@@ -72,7 +73,7 @@ static int do_job(Worker *w, const RemoteJob *job, Problem **ret_problem) {
         AcmeCa ca = remote_job_ca(job);
 
         if (!w->session)
-                w->session = acme_session_new();
+                w->session = trace_session_new(w->remote);
         if (!w->session)
                 return -ENOMEM;
         switch (job->kind) {

@@ -64,11 +64,22 @@ static void log_to_journal(const LogEntry *entry) {
                 free(iov[i].iov_base);
 }
 
+/* As in programs of systemd: a word, or its number. Anything else leaves it as it is. */
+static void read_level(void) {
+        static const char *const levels[] = { "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug" };
+        const char *wanted = getenv("SYSTEMD_LOG_LEVEL");
+
+        for (size_t i = 0; wanted && i < ELEMENTSOF(levels); i++)
+                if (str_equal(wanted, levels[i]) || (wanted[0] == '0' + (char) i && !wanted[1]))
+                        log_set_max_level((int) i);
+}
+
 void service_log_to_journal(const char *identifier) {
         assert(identifier);
 
         journal_identifier = identifier;
         log_set_sink(stderr_is_journal() ? log_to_journal : NULL);
+        read_level();
 }
 
 /* The process */

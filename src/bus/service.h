@@ -8,7 +8,8 @@
 
 #include "base/macro.h"
 
-/* A log sink that writes to the journal with sd_journal_sendv() when stderr is connected to it, and to stderr otherwise. Call first in main(). */
+/* A log sink that writes to the journal with sd_journal_sendv() when stderr is connected to it, and to stderr otherwise. $SYSTEMD_LOG_LEVEL says
+ * up to which level. Call first in main(). */
 void service_log_to_journal(const char *identifier);
 
 /* Closes our memory and descriptors, and with these our connection to the manager, to other processes of the same user. What fails is logged. */

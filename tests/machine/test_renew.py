@@ -122,3 +122,22 @@ def test_renewals(m):
     # An archived set for each that was replaced; nothing half done.
     assert len([entry for entry in managed.files(m, "archive") if entry.startswith(name)]) == rounds
     assert managed.left_over(m) == []
+
+
+def test_debug(m):
+    """A drop-in for the unit of one domain has its conversation with the CA told, request by request; without it nothing of that is in the journal."""
+    ensure(m)
+    drop_in = "/etc/systemd/system/md-renew@example.org.service.d"
+    m.write(f"{drop_in}/debug.conf", "[Service]\nEnvironment=SYSTEMD_LOG_LEVEL=debug\n")
+    for wanted in (True, False):
+        m.run("systemctl daemon-reload")
+        cursor = m.cursor()
+        managed.renew(m, "example.org")
+        managed.wait_event(m, "example.org", "installed", cursor)
+        told = [entry for entry in m.journal("MD_NAME=example.org", after=cursor) if "MD_URL" in entry]
+        assert bool(told) == wanted, told
+        assert all(entry["PRIORITY"] == "7" and entry["MD_URL"] in entry["MESSAGE"] for entry in told), told
+        m.run(["rm", "-rf", drop_in])
+        if wanted:
+            assert any("/dir: 200, application/json" in entry["MESSAGE"] for entry in told) and any("POST" in entry["MESSAGE"] for entry in told), told
+    m.run("systemctl daemon-reload")
