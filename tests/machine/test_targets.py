@@ -224,6 +224,28 @@ def test_refused(m):
     assert faults(m) == []
 
 
+def test_credential(m):
+    """A service without a user of its own has the key by LoadCredential= from a file that stays root's, and is restarted with the new one."""
+    m.write("/usr/local/bin/app", "#!/bin/sh\ntest $(id -u) -ne 0 && sha256sum <\"$2\"\nexec sleep infinity\n", mode=0o755)
+    m.write("/etc/systemd/system/app.service", "[Service]\nDynamicUser=yes\nLoadCredential=tls.pem:/etc/app/tls.pem\nExecStart=/usr/local/bin/app --tls %d/tls.pem\n")
+    m.run("install -d /etc/app; systemctl daemon-reload")
+    declare(m, "app", f"[Target]\nDomain={NAME}\nRestartUnit=app.service\n[Combined]\nPath=/etc/app/tls.pem\n")
+    run(m)
+    assert look(m, "/etc/app/tls.pem") == "root:root 600"
+    for again in (False, True):
+        cursor = m.cursor()
+        if again:
+            managed.renew(m, NAME)
+            managed.wait_event(m, NAME, "installed", cursor)
+        else:
+            m.run("systemctl start app.service")
+        # Restarted after it was written: what it was started with last is what is there.
+        m.wait_for(lambda c=cursor: m.run("sha256sum </etc/app/tls.pem").out.strip() == m.journal("SYSLOG_IDENTIFIER=app", after=c)[-1]["MESSAGE"].strip(), 30, "the service to have the key")
+    forget(m, "app")
+    m.run("systemctl stop app.service; rm /etc/systemd/system/app.service; systemctl daemon-reload")
+    wait_quiet(m)
+
+
 def test_hostile_owner(m):
     """Whoever owns the directory can put a link in the place of the file: it is replaced, and what it points to is neither written to nor given away."""
     m.write("/etc/precious", "precious\n", mode=0o600)
