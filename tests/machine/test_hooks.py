@@ -382,7 +382,7 @@ def test_settings(m):
         cursor = m.cursor()
         m.run("systemctl restart md-manager")       # it tells what makes no sense, at its start
         for name in ("HookTimeoutSec", "HookMemoryMax", "HookUser"):
-            m.wait_journal("_SYSTEMD_UNIT=md-manager.service", after=cursor, where=lambda e, n=name: f"{SETTINGS}: '{n}=" in e["MESSAGE"])
+            m.wait_journal("_SYSTEMD_UNIT=md-manager.service", after=cursor, where=lambda e, n=name: e["MESSAGE"].startswith(f"{SETTINGS}:") and f": '{n}=" in e["MESSAGE"])
         _, errored = try_hook(m, "errored")
         assert (errored["User"], errored["TimeoutUSec"], errored["MemoryMax"]) == ("md-hook", 300 * 10**6, 512 << 20), errored
     _, errored = try_hook(m, "errored")
