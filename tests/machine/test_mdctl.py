@@ -197,11 +197,59 @@ def test_hook_list(m):
     m.wait_for(lambda: not asked(m, "hook", "list"), 60, "the hook to have been told")
 
 
-def test_host(m):
-    """mdctl --host asks another machine's manager by ssh, as the user there; what does not work over the bus is said, and so is a machine that does not answer."""
-    m.run("mkdir -p /run/sshd /root/.ssh && chmod 700 /root/.ssh && ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519 && "
+def let_in(m):
+    """root may log in on this very machine, also as alice, as from another one."""
+    m.run("mkdir -p /run/sshd /root/.ssh && chmod 700 /root/.ssh && rm -f /root/.ssh/* && ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519 && "
           "install -d -o alice -g alice -m 700 /home/alice/.ssh && install -o alice -g alice -m 600 /root/.ssh/id_ed25519.pub /home/alice/.ssh/authorized_keys && "
           "cp /root/.ssh/id_ed25519.pub /root/.ssh/authorized_keys && ssh-keygen -A && systemctl start ssh && ssh-keyscan localhost >/root/.ssh/known_hosts")
+
+
+# On a terminal: a command, and the password that is given as often as somebody asks for one.
+TERMINAL = r"""
+import os, pty, select, sys, time
+pid, fd = pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[2], sys.argv[2:])
+text, seen, end = "", 0, time.monotonic() + 60
+while time.monotonic() < end:
+    if not select.select([fd], [], [], 1)[0]:
+        continue
+    try:
+        data = os.read(fd, 65536)
+    except OSError:
+        break
+    if not data:
+        break
+    text += data.decode(errors="replace")
+    if text[seen:].endswith("Password: "):
+        seen = len(text)
+        os.write(fd, sys.argv[1].encode() + b"\n")
+print(text)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+def test_password(m):
+    """A person who is logged in on a terminal is asked for an administrator's password: the right one does it, a wrong one is told, and with --no-ask-password nobody is asked."""
+    let_in(m)
+    m.run("useradd -G sudo warden && echo warden:opensesame | chpasswd")
+    def ask(password, words):
+        return m.run(["python3", "-c", TERMINAL, password, "ssh", "-tt", "alice@localhost", f"mdctl --no-pager {words}"], check=False, timeout=90)
+    done = ask("opensesame", "renew --force example.org")
+    assert done.rc == 0 and "renew the certificate of example.org" in done.out and "warden" in done.out and "The new certificate is there" in done.out, done
+    refused = ask("opensaysme", "renew --force example.org")
+    assert refused.rc == 4 and "Access denied: polkit does not allow org.mdmanager1.renew" in refused.out and "The new certificate" not in refused.out, refused
+    unasked = ask("opensesame", "--no-ask-password renew --force example.org")
+    assert unasked.rc == 4 and "Password" not in unasked.out and "polkit wants an administrator's password for org.mdmanager1.renew" in unasked.out, unasked
+    # Whoever is asked about root's keys is not asked at all: only root has them.
+    key = ask("opensesame", "export --private-key example.org")
+    assert key.rc == 4 and "Password" not in key.out and "PRIVATE KEY" not in key.out, key
+    m.run("systemctl stop ssh; userdel warden")
+
+
+def test_host(m):
+    """mdctl --host asks another machine's manager by ssh, as the user there; what does not work over the bus is said, and so is a machine that does not answer."""
+    let_in(m)
     here = asked(m, "list")
     assert [e["Name"] for e in asked(m, "--host=localhost", "list")] == [e["Name"] for e in here] and asked(m, "-H", "alice@localhost", "show", "example.org")["Name"] == "example.org"
     log = managed.mdctl(m, "--host=localhost", "--json=short", "log", "example.org")
