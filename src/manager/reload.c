@@ -453,7 +453,7 @@ const char *reload_excuse(const Domain *d) {
         if (d->decision.action != DECISION_INSTALL || (urgent != 0 && urgent <= clock_now_usec()))
                 return NULL;
         if (is_planned_for(d))
-                return "The newest certificate is served after the next reload that ReloadOnCalendar= plans";
+                return "The newest certificate is served after the next reload that ReloadOnCalendar= plans, see md-reload.timer";
         for (size_t i = 0; i < d->n_servers; i++)
                 if (!domain_is_served_by(d, i) && !d->servers[i].view->served)
                         return NULL;
