@@ -21,12 +21,12 @@ static int find_spec(const Domain *d, const char *wanted, KeySpec *ret, sd_bus_e
         for (size_t i = 0; i < key_specs_count(&d->config->keys); i++) {
                 *ret = key_specs_get(&d->config->keys, i);
                 key_spec_name(ret, name);
-                if (str_is_empty(wanted) ? cert_facts_find(&d->live, name) != NULL : str_equal(name, wanted))
+                if (str_is_empty(wanted) ? cert_facts_find(&d->live, name) != NULL : str_equal_nocase(name, wanted))
                         return 0;
         }
         if (str_is_empty(wanted))
                 return sd_bus_error_setf(error, BUS_ERROR_NOTHING_TO_DO, "%s has no certificate yet", DOMAIN_NAME(d));
-        return sd_bus_error_setf(error, BUS_ERROR_INVALID, "%s is configured with no such key", DOMAIN_NAME(d));
+        return sd_bus_error_setf(error, BUS_ERROR_INVALID, "%s is configured with no such key; 'mdctl show' names those that it has", DOMAIN_NAME(d));
 }
 
 static int judge_read(const Domain *d, int r, sd_bus_error *error) {

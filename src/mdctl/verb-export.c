@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -91,7 +92,13 @@ static int read_password(const Mdctl *c, Secret **ret) {
         }
         *ret = secret_new(text, strcspn(text, "\r\n"));
         secret_wipe(text, size);
-        return *ret ? MDCTL_DONE : mdctl_oom();
+        if (!*ret)
+                return mdctl_oom();
+        if ((*ret)->size > 0)
+                return MDCTL_DONE;
+        *ret = secret_free(*ret);
+        fprintf(stderr, "There is no password in the first line of %s\n", c->password_file);
+        return MDCTL_FAILED;
 }
 
 static int call_pkcs12(Mdctl *c, const char *path, const Secret *password, sd_bus_message **ret) {
@@ -130,10 +137,17 @@ static int fetch_pkcs12(Mdctl *c, const char *path, Secret **ret) {
 
 /* --- Out --- */
 
+/* A device, a pipe, a socket: these are written to, not replaced, and that is what standard output is for. */
+static bool is_no_file(int dir_fd, const char *base) {
+        struct stat st;
+
+        return fstatat(dir_fd, base, &st, 0) == 0 && !S_ISREG(st.st_mode);
+}
+
 /* Whole or not at all; what has a key in it is nobody else's to read, whatever was there before. */
 static int write_file(const Mdctl *c, const Secret *data) {
         const FileMode mode = { .mode = c->private_key ? 0600 : 0644, .uid = (uid_t) -1, .gid = (gid_t) -1 };
-        const char *slash = strrchr(c->output, '/');
+        const char *slash = strrchr(c->output, '/'), *base = slash ? slash + 1 : c->output;
         _auto_free_ char *directory = slash ? strndup(c->output, (size_t) (slash - c->output) + 1) : strdup(".");
         _auto_close_ int fd = -1;
         int r;
@@ -141,10 +155,15 @@ static int write_file(const Mdctl *c, const Secret *data) {
         if (!directory)
                 return mdctl_oom();
         fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        r = fd < 0 ? -errno : file_replace_at(fd, slash ? slash + 1 : c->output, data->data, data->size, &mode);
+        if (fd < 0)
+                r = -errno;
+        else if (is_no_file(fd, base))
+                r = FILE_E_NOT_REGULAR;
+        else
+                r = file_replace_at(fd, base, data->data, data->size, &mode);
         if (r == 0)
                 return MDCTL_DONE;
-        fprintf(stderr, "Cannot write %s: %s\n", c->output, r < 0 ? strerror(-r) : "something that is no file stands there");
+        fprintf(stderr, "Cannot write %s: %s\n", c->output, r < 0 ? strerror(-r) : "something that is no file stands there; without --output it goes to standard output");
         return MDCTL_FAILED;
 }
 
@@ -157,7 +176,7 @@ static int print_json(const Mdctl *c, const Pair *p, const char *name) {
 }
 
 static int write_out(const Mdctl *c, const Secret *data) {
-        if (c->output)
+        if (c->output && !str_equal(c->output, "-"))
                 return write_file(c, data);
         (void) fwrite(data->data, 1, data->size, stdout);
         return MDCTL_DONE;
@@ -174,6 +193,8 @@ static bool options_make_sense(const Mdctl *c) {
                 fprintf(stderr, "--password-file is for --format=pkcs12 only.\n");
         else if (wants_pkcs12(c) && c->json != JSON_OFF)
                 fprintf(stderr, "PKCS#12 is no text: it does not go with --json.\n");
+        else if (c->output && c->json != JSON_OFF)
+                fprintf(stderr, "--output does not go with --json, which prints.\n");
         else if (wants_pkcs12(c) && !c->output && isatty(STDOUT_FILENO))
                 fprintf(stderr, "PKCS#12 is nothing for a terminal: name a file by --output=.\n");
         else

@@ -282,7 +282,13 @@ def test_export(m):
     assert m.run(same, stdin=read).out == m.run(same, stdin=key).out and read.count("BEGIN CERTIFICATE") == chain.count("BEGIN CERTIFICATE") >= 2, read
     assert "friendlyName: example.org" in read
     assert m.run("openssl pkcs12 -in /root/domain.p12 -noenc -passin pass:wrong", check=False).rc != 0
-    for words, code in ((["--format=der"], 2), (["--format=pkcs12"], 2), (["--format=pkcs12", "--private-key"], 2), (["--format=pkcs12", "--password-file=/x"], 2), (["--password-file=/x"], 2), (["--key=P-999"], 2), (["-o", "/nowhere/x"], 1), (["-o", "/root/"], 1)):
+    assert managed.mdctl(m, "export", "--key=RSA", "-o", "-", "example.org").out == chain
+    m.write("/root/empty", "\n")
+    for path in ("/dev/null", "/dev/stdout", "/dev/fd/1"):
+        before = m.run(["ls", "-ld", "--time-style=full-iso", path]).out
+        result = managed.mdctl(m, "export", "-o", path, "example.org", check=False)
+        assert result.rc == 1 and "no file stands there" in result.err and m.run(["ls", "-ld", "--time-style=full-iso", path]).out.split()[:6] == before.split()[:6], (path, result)
+    for words, code in ((["--json=short", "-o", "/root/x"], 2), (["--private-key", "--format=pkcs12", "--password-file=/root/empty", "-o", "/root/x"], 1), (["--format=der"], 2), (["--format=pkcs12"], 2), (["--format=pkcs12", "--private-key"], 2), (["--format=pkcs12", "--password-file=/x"], 2), (["--password-file=/x"], 2), (["--key=P-999"], 2), (["-o", "/nowhere/x"], 1), (["-o", "/root/"], 1)):
         result = managed.mdctl(m, "export", *words, "example.org", check=False)
         assert result.rc == code and result.err and not result.out, result
     noted = m.journal("_SYSTEMD_UNIT=md-manager.service", "MD_NAME=example.org")
