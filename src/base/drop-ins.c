@@ -12,6 +12,20 @@
 
 const char *const drop_ins_directories[DROP_INS_DIRECTORIES] = { "/usr/lib/md-manager", "/usr/local/lib/md-manager", "/run/md-manager", SYSCONF_DIR };
 
+/* One that cannot be looked into stands for its files: whoever reads them finds out, and tells. */
+static int add_unreadable(const char *path, Map *files) {
+        char *copy;
+        int r;
+
+        if (errno == ENOENT || errno == ENOTDIR)
+                return 0;
+        copy = strdup(path);
+        r = copy ? map_put(files, path, copy) : -ENOMEM;
+        if (r < 0)
+                free(copy);
+        return r < 0 ? r : 0;
+}
+
 static int collect(const char *directory, const char *folder, Map *files) {
         _auto_free_ char *path = str_printf("%s/%s", directory, folder);
         _auto_closedir_ DIR *d = NULL;
@@ -20,7 +34,7 @@ static int collect(const char *directory, const char *folder, Map *files) {
                 return -ENOMEM;
         d = opendir(path);
         if (!d)
-                return 0;
+                return add_unreadable(path, files);
         for (struct dirent *e; (e = readdir(d));) {
                 char *file;
 

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -153,16 +154,36 @@ static int handle_line(void *userdata, const char *section, const char *name, co
         return 1;
 }
 
+/* A pipe in its place does not make us wait. NULL: there is nothing to read, which was told if it is not by a link to /dev/null. */
+static FILE *open_file(Reader *reader) {
+        _auto_close_ int fd = open(reader->path, O_RDONLY|O_NONBLOCK|O_NOCTTY|O_CLOEXEC);
+        struct stat st;
+        FILE *f;
+
+        if (fd < 0 || fstat(fd, &st) < 0) {
+                complain(reader, 0, "It cannot be read: %s", strerror(errno));
+                return NULL;
+        }
+        if (S_ISCHR(st.st_mode))
+                return NULL;
+        if (!S_ISREG(st.st_mode)) {
+                complain(reader, 0, "It is no file");
+                return NULL;
+        }
+        f = fdopen(fd, "r");
+        if (f)
+                (void) take_fd(fd);
+        return f;
+}
+
 static void read_file(Settings *c, const char *path) {
-        _auto_fclose_ FILE *f = fopen(path, "re");
-        Reader reader = { c, path, .lines = { .file = f } };
+        Reader reader = { c, path, .lines = { 0 } };
+        _auto_fclose_ FILE *f = open_file(&reader);
         int r;
 
-        if (!f) {
-                if (errno != ENOENT)
-                        complain(&reader, 0, "It cannot be read: %s", strerror(errno));
+        if (!f)
                 return;
-        }
+        reader.lines.file = f;
         r = ini_parse_stream(ini_lines_next, &reader.lines, handle_line, &reader);
         if (reader.lines.too_long > 0)
                 complain(&reader, reader.lines.too_long, "This line is too long, it is ignored");

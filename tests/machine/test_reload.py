@@ -205,6 +205,7 @@ def test_mistakes(m):
     for number, line in enumerate(MISTAKES):
         m.write(f"/etc/md-manager/md-manager.conf.d/mistake-{number}.conf", f"[Manager]\n{line}\n")
     m.write("/etc/md-manager/md-manager.conf.d/mistake-first.conf", "MaxTimers=5\n")
+    m.run("cd /etc/md-manager/md-manager.conf.d && mkfifo mistake-pipe.conf && mkdir mistake-dir.conf && ln -s /nonexistent mistake-link.conf && ln -s /dev/null mistake-not.conf && install -m 0600 /dev/null mistake-mode.conf")
     cursor = m.cursor()
     m.run("systemctl restart md-manager")
     faults = [text for name, text in managed.check(m) if name == ""]
@@ -213,7 +214,13 @@ def test_mistakes(m):
         assert any(text.startswith(place) and words in text for text in faults), (place, words, faults)
         assert m.journal(ME, after=cursor) and any(entry["MESSAGE"].startswith(place) for entry in m.journal(ME, after=cursor)), place
     assert any("mistake-first.conf:1: 'MaxTimers=' stands before the first [Section]" in text for text in faults), faults
-    m.run("rm /etc/md-manager/md-manager.conf.d/mistake-*; systemctl restart md-manager")
+    for name, words in (("pipe", "It is no file"), ("dir", "It is no file"), ("link", "It cannot be read: No such file or directory"), ("mode", "It cannot be read: Permission denied")):
+        assert f"/etc/md-manager/md-manager.conf.d/mistake-{name}.conf: {words}" in faults, (name, faults)
+    assert not any("mistake-not" in text for text in faults), faults
+    # A directory that an administrator made with a strict umask: what is in it does not count, and that is told.
+    m.run("rm -r /etc/md-manager/md-manager.conf.d/mistake-*; chmod 0700 /etc/md-manager/md-manager.conf.d; systemctl restart md-manager")
+    assert ["", "/etc/md-manager/md-manager.conf.d: It cannot be read: Permission denied"] in managed.check(m)
+    m.run("chmod 0755 /etc/md-manager/md-manager.conf.d; systemctl restart md-manager")
     assert managed.check(m) == []
 
 
