@@ -256,19 +256,21 @@ int targets_bus_report(sd_bus_message *call, void *userdata, sd_bus_error *error
         return sd_bus_reply_method_return(call, NULL);
 }
 
-/* Nothing will come of waiting for a domain that nobody has; NULL: something will, or it does not wait. */
-static char *waits_for_nothing(const TargetStates *t, const TargetEntry *e) {
-        const Domain *d = manager_find_domain_by_any_name(t->manager, e->domain);
+/* Nobody has this domain: it is waited for in vain, or what was written is renewed by nobody. NULL: it is not so, or something else is amiss already. */
+static char *why_in_vain(const TargetStates *t, const TargetEntry *e) {
+        const Domain *d = manager_find_domain(t->manager, e->domain), *other = manager_find_domain_by_any_name(t->manager, e->domain);
 
-        if (!str_equal(e->state, "waiting") || !t->manager->adopted || manager_find_domain(t->manager, e->domain))
+        if (has_failed(e) || !t->manager->adopted || (d && d->managed))
                 return NULL;
-        if (d)
-                return str_printf("%s is a further name of the managed domain %s: Domain=%s", e->domain, DOMAIN_NAME(d), DOMAIN_NAME(d));
-        return str_printf("There is no managed domain %s", e->domain);
+        if (other && other->managed)
+                return str_printf("%s is a further name of the managed domain %s: Domain=%s", e->domain, DOMAIN_NAME(other), DOMAIN_NAME(other));
+        if (str_equal(e->state, "waiting"))
+                return str_printf("There is no managed domain %s", e->domain);
+        return str_printf("There is no managed domain %s any more: nobody renews what was written", e->domain);
 }
 
 static int append(sd_bus_message *reply, const TargetStates *t, const TargetEntry *e) {
-        _auto_free_ char *why = waits_for_nothing(t, e);
+        _auto_free_ char *why = why_in_vain(t, e);
 
         return sd_bus_message_append(reply, "(sssst)", e->name, e->domain, e->state, why ? why : e->detail, e->since_usec);
 }
@@ -282,7 +284,7 @@ int targets_bus_append(sd_bus_message *reply, const TargetStates *t) {
 }
 
 static char *fault_of(const TargetStates *t, const TargetEntry *e) {
-        _auto_free_ char *why = waits_for_nothing(t, e);
+        _auto_free_ char *why = why_in_vain(t, e);
 
         if (!why && !has_failed(e))
                 return NULL;

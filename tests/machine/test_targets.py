@@ -166,6 +166,8 @@ def test_renewal(m):
     apache.reload(m)
     m.ca.restart(validity=90 * 86400)
     wait_quiet(m)
+    m.wait_for(lambda: not managed.is_known(m, name) or not managed.show(m, name)["Managed"], 20, "the domain not to be managed any more")
+    assert [name, f"Target short: There is no managed domain {name} any more: nobody renews what was written"] in faults(m), faults(m)
     last = m.read("/srv/tls/short.pem")
     m.run(["rm", f"{CONF}/short.conf"])
     run(m)
