@@ -144,6 +144,7 @@ static int change(const Mdctl *c, Snippet *s, char *const *names) {
 typedef struct Expected {
         const char *name;
         const Snippet *snippet; /* NULL: it is gone */
+        char **ret_refused;     /* why the server disabled it; NULL stays there: it did not */
 } Expected;
 
 static bool has_names(JsonObject *domain, char *const *names) {
@@ -174,7 +175,13 @@ static bool has_arrived(Mdctl *c, void *userdata) {
                         path = get_text(json_object_array_get_idx(domains, i), "Path");
         if (!path || client_get_all(c, path, BUS_INTERFACE_DOMAIN, &domain) != MDCTL_DONE)
                 return !path && !e->snippet;
-        return e->snippet ? is_snippet(domain) && has_names(domain, e->snippet->names) : !json_get_bool(domain, "Managed", true) || !is_snippet(domain);
+        if (!e->snippet)
+                return !json_get_bool(domain, "Managed", true) || !is_snippet(domain);
+        if (!is_snippet(domain) || !has_names(domain, e->snippet->names))
+                return false;
+        if (!str_is_empty(get_text(domain, "Refused")))
+                (void) str_replace(e->ret_refused, get_text(domain, "Refused"));
+        return true;
 }
 
 /* The server refused it, or did not take it up: as it was before. */
@@ -204,7 +211,11 @@ static int judge(Mdctl *c, ReloadWait *w, int r, const Expected *e, const Snippe
         switch (r) {
 
         case RELOAD_WAIT_DONE:
-                return report(c, e->name, what, "; the server has taken it up.");
+                if (!*e->ret_refused)
+                        return report(c, e->name, what, "; the server has taken it up.");
+                fprintf(stderr, "%s: The server disables it, and it is put back: %s\n", e->name, *e->ret_refused);
+                put_back(c, e->name, before);
+                return MDCTL_FAILED;
 
         case RELOAD_WAIT_E_FAILED:
                 fprintf(stderr, "%s: The server refuses it, and it is put back: %s\n", e->name, str_or(w->trouble, "no reason given"));
@@ -223,17 +234,19 @@ static int judge(Mdctl *c, ReloadWait *w, int r, const Expected *e, const Snippe
 }
 
 /* The file is there, or gone. */
-static int reload(Mdctl *c, const Expected *e, const Snippet *before, const char *what) {
+static int reload(Mdctl *c, const char *name, const Snippet *snippet, const Snippet *before, const char *what) {
         _cleanup_(reload_wait_done) ReloadWait w = { .mdctl = c };
+        _auto_free_ char *refused = NULL;
+        Expected e = { name, snippet, &refused };
         int r = reload_wait_begin(&w);
 
         if (r == MDCTL_NOTHING_TO_DO)
-                return report(c, e->name, what, ". No server with managed domains is known yet: reload it by hand.");
+                return report(c, name, what, ". No server with managed domains is known yet: reload it by hand.");
         if (r != MDCTL_DONE)
                 return r;
         if (c->no_wait)
-                return report(c, e->name, what, "; the server is going to be reloaded.");
-        return judge(c, &w, reload_wait_run(&w, has_arrived, (void *) e), e, before, what);
+                return report(c, name, what, "; the server is going to be reloaded.");
+        return judge(c, &w, reload_wait_run(&w, has_arrived, &e), &e, before, what);
 }
 
 /* --- Commands --- */
@@ -256,6 +269,44 @@ static int find_definition(Mdctl *c, const char *name, char **ret) {
         return r == MDCTL_DONE ? MDCTL_NOTHING_TO_DO : r;
 }
 
+/* Whose name it is; NULL: nobody's that is managed. */
+static int find_owner(Mdctl *c, const char *name, JsonObject **ret) {
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _auto_json_ JsonObject *domain = NULL;
+        const char *path;
+        int r = client_connect(c);
+
+        if (r != MDCTL_DONE)
+                return r;
+        r = client_call(c, (ClientMethod){ BUS_PATH, BUS_INTERFACE_MANAGER, "GetDomain" }, &error, &reply, "s", name);
+        if (r < 0)
+                return sd_bus_error_has_name(&error, BUS_ERROR_NO_SUCH_DOMAIN) ? MDCTL_DONE : client_tell(&error, NULL);
+        r = sd_bus_message_read(reply, "o", &path);
+        if (r < 0)
+                return client_tell_answer(r);
+        r = client_get_all(c, path, BUS_INTERFACE_DOMAIN, &domain);
+        if (r == MDCTL_DONE && json_get_bool(domain, "Managed", true))
+                *ret = take_ptr(domain);
+        return r;
+}
+
+/* A name that belongs to another domain would have the server disable one of the two. 'had' (may be NULL) are names that it has already. */
+static int check_free(Mdctl *c, char *const *names, char *const *had) {
+        STRV_FOREACH(name, names) {
+                _auto_json_ JsonObject *owner = NULL;
+                int r = strv_contains(had, *name) ? MDCTL_DONE : find_owner(c, *name, &owner);
+
+                if (r != MDCTL_DONE)
+                        return r;
+                if (owner && !str_equal_nocase(get_text(owner, "Name"), names[0])) {
+                        fprintf(stderr, "%s belongs to the domain %s already, which is configured at %s.\n", *name, get_text(owner, "Name"), get_text(owner, "DefinedAt"));
+                        return MDCTL_FAILED;
+                }
+        }
+        return MDCTL_DONE;
+}
+
 static int command_add(Mdctl *c, char *const *names) {
         _auto_free_ char *defined = NULL;
         _auto_snippet_ Snippet there = { 0 }, s = { 0 };
@@ -273,13 +324,16 @@ static int command_add(Mdctl *c, char *const *names) {
                 fprintf(stderr, "There is a file for %s in " SNIPPET_DIR " already; try 'mdctl domain update'.\n", names[0]);
                 return MDCTL_FAILED;
         }
+        r = check_free(c, names, NULL);
+        if (r != MDCTL_DONE)
+                return r;
         if (snippet_set(&s, RENEW_MODE) < 0)
                 return mdctl_oom();
         r = change(c, &s, names);
         if (r != MDCTL_DONE)
                 return r;
         r = snippet_write(&s);
-        return r < 0 ? tell_file(r, names[0], "write") : reload(c, &(Expected){ names[0], &s }, NULL, "added");
+        return r < 0 ? tell_file(r, names[0], "write") : reload(c, names[0], &s, NULL, "added");
 }
 
 /* The file of a domain that is ours to change. */
@@ -310,6 +364,9 @@ static int command_update(Mdctl *c, char *const *names) {
         r = read_own(c, names[0], &before);
         if (r != MDCTL_DONE)
                 return r;
+        r = check_free(c, names, before.names);
+        if (r != MDCTL_DONE)
+                return r;
         s = (Snippet){ strv_copy(before.names), before.directives ? strv_copy(before.directives) : NULL };
         r = change(c, &s, names[1] ? names : NULL);
         if (r != MDCTL_DONE)
@@ -319,7 +376,7 @@ static int command_update(Mdctl *c, char *const *names) {
                 return MDCTL_NOTHING_TO_DO;
         }
         r = snippet_write(&s);
-        return r < 0 ? tell_file(r, names[0], "write") : reload(c, &(Expected){ names[0], &s }, &before, "changed");
+        return r < 0 ? tell_file(r, names[0], "write") : reload(c, names[0], &s, &before, "changed");
 }
 
 static int command_remove(Mdctl *c, char *const *names) {
@@ -329,7 +386,7 @@ static int command_remove(Mdctl *c, char *const *names) {
         if (r != MDCTL_DONE)
                 return r;
         r = snippet_remove(names[0]);
-        return r < 0 ? tell_file(r, names[0], "remove") : reload(c, &(Expected){ names[0], NULL }, &before, "removed");
+        return r < 0 ? tell_file(r, names[0], "remove") : reload(c, names[0], NULL, &before, "removed");
 }
 
 static const struct {

@@ -381,6 +381,15 @@ def test_domain(m):
         result = domain(m, *words, code=code)
         assert text in result.err, (text, result)
     domain(m, "add", "other.example.org", code=4, user="alice")
+    # What would have the server disable a domain: told, and not there afterwards.
+    for words in (["add", "new.example.org", "www.example.org"], ["update", "mail.example.org", "www.example.org"]):
+        taken = domain(m, *words, code=1)
+        assert "www.example.org belongs to the domain example.org already" in taken.err and not m.exists("/etc/md-manager/domains.d/new.example.org.conf"), taken
+    m.write("/etc/apache2/conf-enabled/hook.conf", f'MDMessageCmd {TELL} "two words"\n')
+    disabled = domain(m, "add", "*.wild.example.org", code=1)
+    assert "disables it, and it is put back" in disabled.err and "MDChallengeDns01" in disabled.err, disabled
+    assert m.run("ls /etc/md-manager/domains.d").out.split() == ["mail.example.org.conf"]
+    m.write("/etc/apache2/conf-enabled/hook.conf", f'MDMessageCmd {TELL} "two words"\nMDChallengeDns01 {TELL} dns\n')
     removed = domain(m, "remove", "mail.example.org")
     assert "taken it up" in removed.out and not m.exists(path) and not managed.is_known(m, "mail.example.org"), removed
 
