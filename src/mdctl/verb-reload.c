@@ -5,7 +5,9 @@
 #include "mdctl/mdctl.h"
 
 #include <stdio.h>
+#include <string.h>
 
+#include "base/cleanup.h"
 #include "base/string-util.h"
 #include "mdctl/format.h"
 #include "mdctl/reload-wait.h"
@@ -43,7 +45,8 @@ static int judge(const Mdctl *c, const ReloadWait *w, int r) {
 }
 
 int verb_reload(Mdctl *c, char *const *arguments) {
-        _cleanup_(reload_wait_done) ReloadWait w = { .mdctl = c, .unit = arguments[0] };
+        _auto_free_ char *whole = arguments[0] && !strchr(arguments[0], '.') ? str_printf("%s.service", arguments[0]) : NULL; /* as systemctl has it */
+        _cleanup_(reload_wait_done) ReloadWait w = { .mdctl = c, .unit = whole ? whole : arguments[0] };
         int r = reload_wait_begin(&w);
 
         if (r == MDCTL_NOTHING_TO_DO)

@@ -292,7 +292,7 @@ def test_mdctl_starts_the_manager(m):
 def test_reload_by_hand(m):
     """mdctl reload has Apache reloaded by way of the manager, with or without the unit's name."""
     wait_quiet(m)
-    for words, code in ((["reload"], 0), (["reload", "apache2.service"], 0), (["reload", "dbus.service"], 1)):
+    for words, code in ((["reload"], 0), (["reload", "apache2.service"], 0), (["reload", "apache2"], 0), (["reload", "dbus.service"], 1)):
         cursor = m.cursor()
         result = managed.mdctl(m, *words, check=False)
         assert result.rc == code, result
