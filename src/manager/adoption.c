@@ -167,6 +167,16 @@ void adoption_take(Adoption *a, const char *name) {
 
 /* --- All of them --- */
 
+/* What the store knows is read in steps of its own before the first new domain is taken up. */
+static void step_domains(Adoption *a, const SnapshotMerge *merge) {
+        const SnapshotMergeDomain *merged = &merge->domains[a->next];
+
+        if (renames_are_wanted(a->manager, &a->renames, merged->domain) && renames_learn(a->manager, &a->renames))
+                return;
+        a->next++;
+        take(a, merged);
+}
+
 void adoption_begin(Adoption *a) {
         Manager *m = a->manager;
         const char *name;
@@ -247,7 +257,7 @@ void adoption_step(Adoption *a) {
 
         case ADOPTION_DOMAINS:
                 if (a->next < merge->n_domains) {
-                        take(a, &merge->domains[a->next++]);
+                        step_domains(a, merge);
                         break;
                 }
                 a->phase = ADOPTION_ORPHANS;

@@ -54,13 +54,13 @@ static int add_candidate(Manager *m, Renames *renames, const char *name) {
         return 0;
 }
 
-/* Domains in the store that no server names. As long as some server's configuration cannot be read, that is not known of any. */
-static int learn_candidates(Manager *m, Renames *renames) {
+/* Names in the store that no server has. As long as some server's configuration cannot be read, that is not known of any. */
+static int list_names(Manager *m, Renames *renames) {
         _auto_map_ Map *claimed = NULL;
         _auto_strv_ char **names = NULL;
+        size_t n = 0;
         int r;
 
-        renames->known = true;
         if (servers_complaints(m->servers))
                 return 0;
         r = claimed_names(m, &claimed);
@@ -68,14 +68,37 @@ static int learn_candidates(Manager *m, Renames *renames) {
                 r = store_domain_list(m->store, STORE_SET_LIVE, &names);
         if (r != 0)
                 return r;
+        renames->names = calloc(strv_length(names) + 1, sizeof(*renames->names));
         renames->candidates = calloc(strv_length(names) + 1, sizeof(*renames->candidates));
         renames->stored = calloc(strv_length(names) + 1, sizeof(*renames->stored));
-        if (!renames->candidates || !renames->stored)
+        if (!renames->names || !renames->candidates || !renames->stored)
                 return -ENOMEM;
         STRV_FOREACH(name, names)
-                if (r == 0 && !map_get(claimed, *name))
-                        r = add_candidate(m, renames, *name);
-        return r;
+                if (map_get(claimed, *name))
+                        free(*name);
+                else
+                        renames->names[n++] = *name;
+        free(take_ptr(names)); /* what it pointed to has another owner */
+        return 0;
+}
+
+static bool are_known(const Renames *renames) {
+        return renames->listed && (!renames->names || !renames->names[renames->next]);
+}
+
+bool renames_learn(Manager *m, Renames *renames) {
+        int r;
+
+        if (are_known(renames))
+                return false;
+        if (!renames->listed) {
+                renames->listed = true;
+                r = list_names(m, renames);
+        } else
+                r = add_candidate(m, renames, renames->names[renames->next++]);
+        if (r < 0)
+                (void) log_failure(r, "Cannot look whether the store has new domains under other names: %m");
+        return !are_known(renames);
 }
 
 void renames_done(Renames *renames) {
@@ -83,7 +106,16 @@ void renames_done(Renames *renames) {
                 managed_domain_free(renames->stored[i]);
         free(renames->stored);
         free(renames->candidates);
+        strv_free(renames->names);
         *renames = (Renames){ 0 };
+}
+
+static bool is_new(const Manager *m, const char *name) {
+        return !manager_find_domain(m, name) && !store_domain_exists(m->store, STORE_SET_LIVE, name);
+}
+
+bool renames_are_wanted(const Manager *m, const Renames *renames, const ManagedDomain *config) {
+        return !are_known(renames) && is_new(m, config->name);
 }
 
 /* What is staged can be activated under the new name when it is for the same names. */
@@ -152,14 +184,13 @@ static bool try_again(Manager *m) {
 
 bool rename_if_new(Manager *m, Renames *renames, const ManagedDomain *config) {
         size_t i;
-        int r = 0;
+        int r;
 
-        if (manager_find_domain(m, config->name) || store_domain_exists(m->store, STORE_SET_LIVE, config->name))
+        if (!is_new(m, config->name))
                 return true;
-        if (!renames->known)
-                r = learn_candidates(m, renames);
-        if (r == 0)
-                r = rename_choose(config->names, renames->candidates, renames->n, &i);
+        while (renames_learn(m, renames))
+                ;
+        r = rename_choose(config->names, renames->candidates, renames->n, &i);
         if (r == RENAME_FOUND) {
                 forget(m, renames->candidates[i].name);
                 r = move(m, renames->candidates[i].name, config);

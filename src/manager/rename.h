@@ -11,8 +11,15 @@ typedef struct Renames {
         struct RenameCandidate *candidates;
         size_t n;
         ManagedDomain **stored; /* … what they point to */
-        bool known;
+        char **names;           /* in the store, and of no server */
+        size_t next;            /* of these: looked at next */
+        bool listed;
 } Renames;
+
+/* Whether this domain may be one that the store has under another name, and some name of the store was not looked at yet. */
+bool renames_are_wanted(const Manager *m, const Renames *renames, const ManagedDomain *config);
+/* Looks at one more name of the store: it may have thousands that no server names any more. False: all are known. */
+bool renames_learn(Manager *m, Renames *renames);
 
 /* Sees to a domain that servers name, before it is taken up. False: not now, a server reads certificates; the servers are looked at again in a moment. */
 bool rename_if_new(Manager *m, Renames *renames, const ManagedDomain *config);
