@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/string-util.h"
+#include "base/strv.h"
 #include "bus/error.h"
 #include "bus/names.h"
 #include "bus/service.h"
@@ -249,9 +250,22 @@ static char *find_staple_fault(Domain *d) {
         return NULL;
 }
 
-static char *find_status_fault(Domain *d, uint64_t now_usec) {
-        char *fault = find_staple_fault(d);
+/* Somebody had it revoked and wanted no other one. */
+static char *find_revoked_fault(const Domain *d) {
+        const CertFactsList *used = domain_used_facts(d);
 
+        for (size_t i = 0; i < used->n; i++)
+                if (strv_contains(d->job->revoked_keys, used->items[i].key_sha256))
+                        return str_printf("Its certificate %s was revoked, and no other one was ordered: 'mdctl renew --force %s' does that, or remove its MDomain",
+                                          used->items[i].serial, DOMAIN_NAME(d));
+        return NULL;
+}
+
+static char *find_status_fault(Domain *d, uint64_t now_usec) {
+        char *fault = find_revoked_fault(d);
+
+        if (!fault)
+                fault = find_staple_fault(d);
         return fault ? fault : challenge_persist_find_fault(d, now_usec);
 }
 

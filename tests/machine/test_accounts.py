@@ -349,9 +349,11 @@ def test_reissue(m):
         said = managed.mdctl(m, "revoke", *words, "one.test")
         assert said.out.strip() == "one.test: Revoked.", said
         assert managed.show(m, "one.test")["Reason"] != "revoked" and not m.ca.proxy.count("new-order")
+        assert [fault for name, fault in managed.check(m) if name == "one.test" and "was revoked, and no other one was ordered" in fault], managed.check(m)
     assert managed.mdctl(m, "revoke", "--reissue", "--no-reissue", "one.test", check=False).rc == 2
     renew(m, "one.test")
     m.wait_for(lambda: managed.show(m, "one.test")["Served"], 60, "the newest certificate to be served")
+    m.wait_for(lambda: "one.test" not in dict(managed.check(m)), 20, "nothing to be wrong with it")
     before = m.certificate("one.test")
     key = m.read(f"{managed.STORE}/domains/one.test/privkey.pem")
     assert "on their way" in managed.mdctl(m, "revoke", "one.test").out
