@@ -106,9 +106,11 @@ def clear(m):
 
 
 def is_finished(m, name):
-    """Whether mod_md has a new set ready for its next reload."""
-    path = f"{OLD}/staging/{name}/job.json"
-    return m.exists(path) and json.loads(m.read(path)).get("finished")
+    """Whether mod_md has a new set ready for its next reload: not one that it has just made live, and not removed yet."""
+    path, live = f"{OLD}/staging/{name}/job.json", f"{OLD}/domains/{name}/pubcert.pem"
+    if not m.exists(path) or not json.loads(m.read(path)).get("finished"):
+        return False
+    return not m.exists(live) or fingerprint(m, live) != fingerprint(m, f"{OLD}/staging/{name}/pubcert.pem")
 
 
 def renewed_by_mod_md(m, *names):
