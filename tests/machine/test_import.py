@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 import threading
+import time
 from pathlib import Path
 
 import apache
@@ -122,6 +123,8 @@ def activated_by_mod_md(m, *names):
     """Has mod_md make live what it has ready."""
     renewed_by_mod_md(m, *names)
     staged = {name: fingerprint(m, f"{OLD}/staging/{name}/pubcert.pem") for name in names}
+    newest = max(Certificate(m.read(f"{OLD}/staging/{name}/pubcert.pem").encode()).not_before for name in names)
+    m.wait_for(lambda: time.time() >= newest + 1, 10, "the next second: which of two certificates is newer is known to the second, and the next one comes after the reload")
     apache.reload(m)
     for name in names:
         m.wait_for(lambda n=name: fingerprint(m, f"{OLD}/domains/{n}/pubcert.pem") == staged[n] and managed.is_real(m, n), 30, f"mod_md to serve {name}")
