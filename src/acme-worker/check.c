@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
 
 #include "acme-worker/own-address.h"
 #include "base/cleanup.h"
@@ -35,13 +34,10 @@ void check_tell(int priority, const ChallengeCheck *c, const char *format, ...) 
         const LogField field = { "MD_NAME", c->domain };
         _auto_free_ char *text = NULL;
         va_list ap;
-        int n;
 
         va_start(ap, format);
-        n = vasprintf(&text, format, ap);
+        text = str_vprintf(format, ap);
         va_end(ap);
-        if (n < 0)
-                text = NULL;
         (void) log_full(priority, 0, NULL, &field, 1, "%s: %s of %s: %s", str_or(c->domain, "?"), c->what->type, c->identifier,
                         text ? text : "(out of memory)");
 }

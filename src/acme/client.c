@@ -86,14 +86,13 @@ const AcmeSigner *acme_client_signer(const AcmeClient *c) {
 }
 
 void acme_client_set_activity(AcmeClient *c, const char *format, ...) {
-        char *text = NULL;
         va_list ap;
-        int n;
+        char *text;
 
         va_start(ap, format);
-        n = vasprintf(&text, format, ap);
+        text = str_vprintf(format, ap);
         va_end(ap);
-        if (n < 0)
+        if (!text)
                 return; /* the old one has to do */
 
         free(c->activity);

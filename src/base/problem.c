@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/cleanup.h"
@@ -23,18 +22,15 @@ Problem *problem_new(const char *type, const char *detail_format, ...) {
         _auto_problem_ Problem *p = NULL;
         _auto_free_ char *text = NULL;
         va_list ap;
-        int n;
 
         assert(type);
         assert(detail_format);
 
         va_start(ap, detail_format);
-        n = vasprintf(&text, detail_format, ap);
+        text = str_vprintf(detail_format, ap);
         va_end(ap);
-        if (n < 0) {
-                text = NULL;
+        if (!text)
                 return NULL;
-        }
 
         p = calloc(1, sizeof(*p));
         if (!p)
@@ -74,18 +70,13 @@ void problem_prefix(Problem *p, const char *format, ...) {
         _auto_free_ char *context = NULL, *joined = NULL;
         char *detail;
         va_list ap;
-        int n;
 
         if (!p)
                 return;
         va_start(ap, format);
-        n = vasprintf(&context, format, ap);
+        context = str_vprintf(format, ap);
         va_end(ap);
-        if (n < 0) {
-                context = NULL;
-                return;
-        }
-        joined = str_printf("%s: %s", context, p->detail);
+        joined = context ? str_printf("%s: %s", context, p->detail) : NULL;
         detail = joined ? printable(joined) : NULL;
         if (!detail)
                 return;

@@ -66,17 +66,22 @@ void str_to_lower(char *s) {
                 *s = lower(*s);
 }
 
-char *str_printf(const char *format, ...) {
-        va_list args;
+char *str_vprintf(const char *format, va_list ap) {
         char *s;
-        int r;
 
         assert(format);
 
-        va_start(args, format);
-        r = vasprintf(&s, format, args);
-        va_end(args);
-        return r < 0 ? NULL : s;
+        return vasprintf(&s, format, ap) < 0 ? NULL : s;
+}
+
+char *str_printf(const char *format, ...) {
+        va_list ap;
+        char *s;
+
+        va_start(ap, format);
+        s = str_vprintf(format, ap);
+        va_end(ap);
+        return s;
 }
 
 int str_replace(char **s, const char *value) {

@@ -3,6 +3,7 @@
 
 /* Strings: comparing, building, and printable copies of foreign text. NULL results mean out of memory. */
 
+#include <stdarg.h>
 #include <string.h>
 #include <strings.h>
 
@@ -26,6 +27,7 @@ const char *str_after_prefix(const char *s, const char *prefix) _pure_;
 void str_to_lower(char *s);
 
 char *str_printf(const char *format, ...) _printf_(1, 2);
+char *str_vprintf(const char *format, va_list ap) _printf_(1, 0);
 
 /* Replaces *s by a copy of 'value' (NULL allowed). -ENOMEM: *s is unchanged. */
 int str_replace(char **s, const char *value);

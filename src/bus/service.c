@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/prctl.h>
@@ -124,11 +123,9 @@ int service_event_new(sd_event **ret) {
 
 /* A line break would begin another assignment. */
 static char *format_status(const char *format, va_list ap) {
-        char *status;
+        char *status = str_vprintf(format, ap);
 
-        if (vasprintf(&status, format, ap) < 0)
-                return NULL;
-        for (char *c = status; *c; c++)
+        for (char *c = status; c && *c; c++)
                 if (*c == '\n' || *c == '\r')
                         *c = ' ';
         return status;

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
 
 #include "base/clock.h"
 #include "base/string-util.h"
@@ -15,12 +14,11 @@
 int reason_printf(char **ret, const char *format, ...) {
         va_list ap;
         char *s;
-        int n;
 
         va_start(ap, format);
-        n = vasprintf(&s, format, ap);
+        s = str_vprintf(format, ap);
         va_end(ap);
-        if (n < 0)
+        if (!s)
                 return -ENOMEM;
         *ret = s;
         return 0;

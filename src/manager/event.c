@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/cleanup.h"
@@ -232,20 +231,14 @@ void event_tell_challenge(Domain *d, const char *type, const char *identifier) {
 void event_tell(Domain *d, EventKind kind, const Problem *problem, const char *format, ...) {
         _auto_free_ char *text = NULL, *printable = NULL;
         va_list ap;
-        int n;
 
         assert(d);
         assert((size_t) kind < ELEMENTSOF(kinds));
 
         va_start(ap, format);
-        n = vasprintf(&text, format, ap);
+        text = str_vprintf(format, ap);
         va_end(ap);
-        if (n < 0) {
-                text = NULL;
-                (void) log_oom();
-                return;
-        }
-        printable = str_printable(text, strlen(text), 2048);
+        printable = text ? str_printable(text, strlen(text), 2048) : NULL;
         if (!printable) {
                 (void) log_oom();
                 return;

@@ -44,13 +44,10 @@ static int add(Explanation *e, const char *topic, const char *key, uint64_t when
 void explain_add(Explanation *e, const char *topic, const char *key, uint64_t when_usec, const char *format, ...) {
         _auto_free_ char *text = NULL;
         va_list ap;
-        int n;
 
         va_start(ap, format);
-        n = vasprintf(&text, format, ap);
+        text = str_vprintf(format, ap);
         va_end(ap);
-        if (n < 0)
-                text = NULL;
         if (!text || add(e, topic, key, when_usec, text) < 0)
                 e->failed = true;
 }

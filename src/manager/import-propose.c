@@ -60,15 +60,10 @@ static bool goes_on(const char *line) {
 int import_propose_comment(ImportCertificate *c, const char *format, ...) {
         _auto_free_ char *text = NULL, *printable = NULL;
         va_list ap;
-        int n;
 
         va_start(ap, format);
-        n = vasprintf(&text, format, ap);
+        text = str_vprintf(format, ap);
         va_end(ap);
-        if (n < 0) {
-                text = NULL;
-                return -ENOMEM;
-        }
-        printable = str_printable(text, (size_t) n, COMMENT_MAX);
+        printable = text ? str_printable(text, strlen(text), COMMENT_MAX) : NULL;
         return printable ? strv_consume(&c->directives, str_printf("# %s%s", printable, goes_on(printable) ? "." : "")) : -ENOMEM;
 }

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/cleanup.h"
@@ -41,13 +40,9 @@ void import_certificate_done(ImportCertificate *c) {
 /* --- Telling --- */
 
 static char *format_note(const char *format, va_list ap) {
-        char *text = NULL, *printable;
+        _auto_free_ char *text = str_vprintf(format, ap);
 
-        if (vasprintf(&text, format, ap) < 0)
-                return NULL;
-        printable = str_printable(text, strlen(text), NOTE_MAX);
-        free(text);
-        return printable;
+        return text ? str_printable(text, strlen(text), NOTE_MAX) : NULL;
 }
 
 static int tell(Problem **ret_problem, const char *format, va_list ap, int outcome) {

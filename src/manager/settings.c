@@ -30,13 +30,10 @@ typedef struct Reader {
 static _printf_(3, 4) void complain(Reader *reader, unsigned line, const char *format, ...) {
         _auto_free_ char *text = NULL, *whole = NULL;
         va_list ap;
-        int n;
 
         va_start(ap, format);
-        n = vasprintf(&text, format, ap);
+        text = str_vprintf(format, ap);
         va_end(ap);
-        if (n < 0)
-                text = NULL;
         whole = line > 0 ? str_printf("%s:%u: %s", reader->path, line, str_or(text, "out of memory")) : str_printf("%s: %s", reader->path, str_or(text, "out of memory"));
         if (!whole || strv_extend(&reader->settings->complaints, whole) < 0) {
                 (void) log_oom();

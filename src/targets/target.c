@@ -48,15 +48,12 @@ bool target_format_has_key(TargetFormat f) {
 static _printf_(3, 4) void refuse(Target *t, unsigned line, const char *format, ...) {
         _auto_free_ char *text = NULL;
         va_list ap;
-        int n;
 
         if (t->refused)
                 return;
         va_start(ap, format);
-        n = vasprintf(&text, format, ap);
+        text = str_vprintf(format, ap);
         va_end(ap);
-        if (n < 0)
-                text = NULL;
         t->refused = line > 0 ? str_printf("%s:%u: %s", t->source, line, str_or(text, "out of memory")) : str_printf("%s: %s", t->source, str_or(text, "out of memory"));
 }
 
