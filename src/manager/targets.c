@@ -258,12 +258,14 @@ int targets_bus_report(sd_bus_message *call, void *userdata, sd_bus_error *error
 
 /* Nobody has this domain: it is waited for in vain, or what was written is renewed by nobody. NULL: it is not so, or something else is amiss already. */
 static char *why_in_vain(const TargetStates *t, const TargetEntry *e) {
-        const Domain *d = manager_find_domain(t->manager, e->domain), *other = manager_find_domain_by_any_name(t->manager, e->domain);
+        const Domain *d;
 
-        if (has_failed(e) || !t->manager->adopted || (d && d->managed))
+        if (has_failed(e) || !t->manager->adopted)
                 return NULL;
-        if (other && other->managed)
-                return str_printf("%s is a further name of the managed domain %s: Domain=%s", e->domain, DOMAIN_NAME(other), DOMAIN_NAME(other));
+        d = manager_find_domain_by_any_name(t->manager, e->domain);
+        if (d && d->managed)
+                return str_equal(DOMAIN_NAME(d), e->domain) ? NULL :
+                        str_printf("%s is a further name of the managed domain %s: Domain=%s", e->domain, DOMAIN_NAME(d), DOMAIN_NAME(d));
         if (str_equal(e->state, "waiting"))
                 return str_printf("There is no managed domain %s", e->domain);
         return str_printf("There is no managed domain %s any more: nobody renews what was written", e->domain);
