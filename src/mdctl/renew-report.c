@@ -19,8 +19,8 @@ static void report_done(JsonObject *domain) {
 
         printf("%s: %sThe new certificate is there%s, valid until %s.\n", get_text(domain, "Name"), colour_on(COLOUR_GOOD), colour_off(COLOUR_GOOD),
                format_time(until, get_number(domain, "ValidUntilUSec")));
-        if (str_equal(get_text(domain, "Action"), "install"))
-                printf("%c%s. 'mdctl show %s' tells when it is.\n", toupper((unsigned char) *detail), *detail ? detail + 1 : "", get_text(domain, "Name"));
+        if (str_equal(get_text(domain, "Action"), "install") && !str_is_empty(detail))
+                printf("%c%s. 'mdctl show %s' tells when it is.\n", toupper((unsigned char) *detail), detail + 1, get_text(domain, "Name"));
 }
 
 static void report_failed(JsonObject *domain, JsonObject *end) {
