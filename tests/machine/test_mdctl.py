@@ -204,26 +204,31 @@ def let_in(m):
           "cp /root/.ssh/id_ed25519.pub /root/.ssh/authorized_keys && ssh-keygen -A && systemctl start ssh && ssh-keyscan localhost >/root/.ssh/known_hosts")
 
 
-# On a terminal: a command, and the password that is given as often as somebody asks for one.
+# On a terminal: a command, and the password that is given as often as somebody asks for one. What is typed between the question and the moment
+# when pkttyagent has told the terminal to show nothing is thrown away (tcsetattr(3), TCSAFLUSH): like a person, it is typed again where nothing happens.
 TERMINAL = r"""
-import os, pty, select, sys, time
+import os, pty, select, signal, sys, time
 pid, fd = pty.fork()
 if pid == 0:
     os.execvp(sys.argv[2], sys.argv[2:])
-text, seen, end = "", 0, time.monotonic() + 60
+password, text, asked, end = sys.argv[1], "", 0, time.monotonic() + 60
 while time.monotonic() < end:
-    if not select.select([fd], [], [], 1)[0]:
-        continue
-    try:
-        data = os.read(fd, 65536)
-    except OSError:
-        break
-    if not data:
-        break
-    text += data.decode(errors="replace")
-    if text[seen:].endswith("Password: "):
-        seen = len(text)
-        os.write(fd, sys.argv[1].encode() + b"\n")
+    news = bool(select.select([fd], [], [], 4)[0])
+    if news:
+        try:
+            data = os.read(fd, 65536)
+        except OSError:
+            break
+        if not data:
+            break
+        text += data.decode(errors="replace")
+    again = text[asked:].endswith("Password: ")
+    if again:
+        asked = len(text)
+    if again or asked and not news and text[asked:].strip() in ("", password):
+        os.write(fd, password.encode() + b"\n")
+else:
+    os.kill(pid, signal.SIGKILL)
 print(text)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 """
