@@ -74,7 +74,7 @@ int acme_proofs_collect(AcmeProofs *p, char *const *authorizations, Problem **re
 
 /* One type of challenge that will not do for this name. Takes the problem. */
 static int note_failure(AcmeProofs *p, AcmeAuthz *a, Problem *why) {
-        _auto_problem_ Problem *owned = why;
+        _unused_ _auto_problem_ Problem *owned = why;
         char *reasons;
 
         if (!why)

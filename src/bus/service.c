@@ -122,7 +122,7 @@ int service_event_new(sd_event **ret) {
 /* Telling systemd */
 
 /* A line break would begin another assignment. */
-static char *format_status(const char *format, va_list ap) {
+static _printf_(1, 0) char *format_status(const char *format, va_list ap) {
         char *status = str_vprintf(format, ap);
 
         for (char *c = status; c && *c; c++)

@@ -40,7 +40,7 @@ static int read_properties(sd_bus_message *m, UnitActivity *ret) {
 
 static int on_properties(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         UnitActivityQuestion *q = userdata;
-        _cleanup_(sd_bus_slot_unrefp) sd_bus_slot *slot = take_ptr(q->slot);
+        _unused_ _cleanup_(sd_bus_slot_unrefp) sd_bus_slot *slot = take_ptr(q->slot);
         UnitActivity activity = { .active = true };
         bool known = !sd_bus_message_is_method_error(m, NULL) && read_properties(m, &activity) >= 0;
 

@@ -115,7 +115,7 @@ static int look_at_set(Manager *m, StoreSet set, const char *name, const ImportP
         _auto_cert_chain_ CertChain chain = { 0 };
         _auto_pkey_ EVP_PKEY *key = NULL;
         _auto_secret_ Secret *pem = NULL;
-        _auto_free_ char *text = NULL, *sha256 = NULL;
+        _auto_free_ char *text = NULL;
         CertInfo info = { 0 };
         int r;
 

@@ -39,13 +39,13 @@ void import_certificate_done(ImportCertificate *c) {
 
 /* --- Telling --- */
 
-static char *format_note(const char *format, va_list ap) {
+static _printf_(1, 0) char *format_note(const char *format, va_list ap) {
         _auto_free_ char *text = str_vprintf(format, ap);
 
         return text ? str_printable(text, strlen(text), NOTE_MAX) : NULL;
 }
 
-static int tell(Problem **ret_problem, const char *format, va_list ap, int outcome) {
+static _printf_(2, 0) int tell(Problem **ret_problem, const char *format, va_list ap, int outcome) {
         _auto_free_ char *text = format_note(format, ap);
 
         if (!text)
