@@ -19,8 +19,8 @@
 #include "manager/domain-bus.h"
 #include "manager/event.h"
 #include "manager/expiry.h"
+#include "manager/fault.h"
 #include "manager/file-facts.h"
-#include "manager/manager-bus.h"
 #include "manager/ocsp.h"
 #include "manager/next-keys.h"
 #include "manager/refusal.h"
@@ -534,7 +534,7 @@ uint64_t domain_valid_until_usec(const Domain *d) {
 }
 
 void domain_changed(Domain *d) {
-        _auto_free_ char *fault = manager_find_fault(d);
+        _auto_free_ char *fault = fault_find(d);
 
         manager_count_fault(d->manager, &d->faulty, fault);
         domain_bus_changed(d);

@@ -10,7 +10,7 @@
 #include "base/string-util.h"
 #include "base/strv.h"
 #include "manager/domain.h"
-#include "manager/manager-bus.h"
+#include "manager/fault.h"
 #include "manager/reload-calendar.h"
 #include "manager/reload.h"
 #include "manager/servers.h"
@@ -67,7 +67,7 @@ static int append_domain(sd_bus_message *reply, const Domain *d) {
 }
 
 static int append_fault(sd_bus_message *reply, Domain *d) {
-        _auto_free_ char *fault = manager_find_fault(d);
+        _auto_free_ char *fault = fault_find(d);
 
         return fault ? sd_bus_message_append(reply, "(ss)", DOMAIN_NAME(d), fault) : 0;
 }
