@@ -28,22 +28,61 @@ static char *find_staple_fault(Domain *d) {
         return NULL;
 }
 
-/* Somebody had it revoked and wanted no other one. */
-static char *find_revoked_fault(const Domain *d) {
+static const CertFacts *find_revoked(const Domain *d) {
         const CertFactsList *used = domain_used_facts(d);
 
         for (size_t i = 0; i < used->n; i++)
+                if (strv_contains(d->job->revoked, used->items[i].sha256))
+                        return &used->items[i];
+        return NULL;
+}
+
+/* What is revoked is renewed, by itself or by somebody; as long as that is not under way, visitors are warned. */
+static char *find_revoked_fault(const Domain *d) {
+        const CertFactsList *used = domain_used_facts(d);
+        const CertFacts *f = find_revoked(d);
+
+        if (f && d->decision.action == DECISION_NOTHING)
+                return str_printf("Its certificate %s is revoked, and nothing renews it by itself (%s): 'mdctl renew --force %s' does", f->serial,
+                                  str_or(d->decision.detail, "no reason given"), DOMAIN_NAME(d));
+        if (f)
+                return str_printf("Its certificate %s is revoked, and not replaced yet: %s", f->serial, str_or(d->decision.detail, "no reason given"));
+        for (size_t i = 0; i < used->n; i++) /* somebody had it revoked and wanted no other one */
                 if (strv_contains(d->job->revoked_keys, used->items[i].key_sha256))
                         return str_printf("Its certificate %s was revoked, and no other one was ordered: 'mdctl renew --force %s' does that, or remove its MDomain",
                                           used->items[i].serial, DOMAIN_NAME(d));
         return NULL;
 }
 
-static char *find_status_fault(Domain *d, uint64_t now_usec) {
+static char *find_status_fault(Domain *d) {
         char *fault = find_revoked_fault(d);
 
+        return fault ? fault : find_staple_fault(d);
+}
+
+/* The server does not have the newest certificate. */
+static char *find_reload_fault(const Domain *d) {
+        if (reload_is_coming(d))
+                return NULL;
+        if (reload_excuse(d)) /* it may wait for somebody, unless it is of no use */
+                return find_revoked_fault(d);
+        return str_printf("The server does not serve the newest certificate yet%s%s", reload_trouble(d) ? ": " : "", str_or(reload_trouble(d), ""));
+}
+
+/* Of a domain that is to be looked at again by itself. */
+static char *find_timer_fault(const Domain *d, uint64_t now_usec) {
+        if (d->wanted_usec == 0 || usec_add(d->wanted_usec, OVERDUE_USEC) < now_usec)
+                return str_printf("Nothing will happen to it: no timer is armed, no job is running, and there is no reason for that");
+        if (schedule_trouble(d->manager->schedule, d))
+                return str_printf("Its timer cannot be set: %s. As long as the manager runs, its own clock stands in", schedule_trouble(d->manager->schedule, d));
+        return NULL;
+}
+
+static char *find_waiting_fault(Domain *d, uint64_t now_usec) {
+        char *fault = find_timer_fault(d, now_usec);
+
         if (!fault)
-                fault = find_staple_fault(d);
+                fault = find_status_fault(d);
         return fault ? fault : challenge_persist_find_fault(d, now_usec);
 }
 
@@ -67,15 +106,17 @@ char *fault_find(Domain *d) {
                 return find_staple_fault(d);
         if (d->decision.action == DECISION_NOTHING && d->decision.reason == REASON_UNUSED)
                 return strdup("No virtual host has one of its names, so it is not renewed: mend the names, remove its MDomain, or say MDRenewMode always");
-        if (d->renewal || d->activation_retry || d->decision.action == DECISION_NOTHING)
-                return NULL; /* a running job, or a stated reason */
-        if (d->decision.action == DECISION_INSTALL && (reload_excuse(d) || reload_is_coming(d)))
-                return NULL;
-        if (d->decision.action == DECISION_INSTALL)
-                return str_printf("The server does not serve the newest certificate yet%s%s", reload_trouble(d) ? ": " : "", str_or(reload_trouble(d), ""));
-        if (d->wanted_usec == 0 || usec_add(d->wanted_usec, OVERDUE_USEC) < now)
-                return str_printf("Nothing will happen to it: no timer is armed, no job is running, and there is no reason for that");
-        if (schedule_trouble(d->manager->schedule, d))
-                return str_printf("Its timer cannot be set: %s. As long as the manager runs, its own clock stands in", schedule_trouble(d->manager->schedule, d));
-        return find_status_fault(d, now);
+        if (d->renewal || d->activation_retry)
+                return NULL; /* a running job */
+        switch (d->decision.action) {
+
+        case DECISION_NOTHING: /* a stated reason; but nobody else would say that what is served is of no use */
+                return find_status_fault(d);
+
+        case DECISION_INSTALL:
+                return find_reload_fault(d);
+
+        default:
+                return find_waiting_fault(d, now);
+        }
 }

@@ -137,13 +137,13 @@ def fetched(m, name):
     return m.run(f"grep -c 'GET /{name}.crl' /var/log/apache2/crl.log || true").out.strip()
 
 
-def plant(m, name, extensions):
+def plant(m, name, extensions, directives=""):
     """A live certificate of the test's CA, as if it had been imported."""
     issue(m, name, f"subjectAltName=DNS:{name}\n{extensions}")
     directory = f"{managed.STORE}/domains/{name}"
     m.run(f"install -d -m 0700 -o md-manager -g md-manager {directory} && install -m 0600 -o md-manager -g md-manager {CA}/{name}.pem {directory}/pubcert.p-256.pem && "
           f"install -m 0600 -o md-manager -g md-manager {CA}/{name}.key {directory}/privkey.p-256.pem")
-    managed.add(m, name, directives="MDPrivateKeys P-256")
+    managed.add(m, name, directives=f"MDPrivateKeys P-256\n{directives}")
 
 
 def revocation(m, name):

@@ -268,3 +268,30 @@ def test_unstapled(m):
     assert "revoked" in begun["MESSAGE"], begun["MESSAGE"]
     managed.wait_event(m, "unstapled.test", "installed", cursor, deadline=120)
     assert stapled(m, "unstapled.test") is None
+
+
+def test_not_replaced(m):
+    """mdctl check complains of a revoked certificate that nothing renews (MDRenewMode manual) or that is held back, and of a missing staple that is demanded; a renewal by hand ends that."""
+    dead = 8891   # nobody listens there
+    asked = f"authorityInfoAccess=OCSP;URI:http://127.0.0.1:{PORT}/\n"
+    plant(m, "hand.test", asked, "MDRenewMode manual")
+    plant(m, "must.hand.test", f"authorityInfoAccess=OCSP;URI:http://127.0.0.1:{dead}/\ntlsfeature=status_request\n", "MDRenewMode manual\nMDStapling on\nMDMustStaple on")
+    plant(m, "held.test", asked)
+    Responder(m).start(revoked=["hand.test", "held.test"])
+    managed.set_globally(m, MDInitialDelay="1h")
+    cursor = m.cursor()
+    apache.reload(m)
+    for name in ("hand.test", "held.test"):
+        managed.wait_event(m, name, "revoked", cursor, deadline=60)
+    managed.wait_event(m, "must.hand.test", "ocsp-errored", cursor, deadline=60)
+    faults = dict(managed.check(m))
+    assert "is revoked, and nothing renews it by itself (MDRenewMode is manual): 'mdctl renew --force hand.test' does" in faults.get("hand.test", ""), faults
+    assert "is revoked, and not replaced yet" in faults.get("held.test", "") and "MDInitialDelay" in faults["held.test"], faults
+    assert "There is no OCSP response for its certificate, which demands stapling" in faults.get("must.hand.test", ""), faults
+    assert serial(m, "hand.test") in faults["hand.test"].upper(), faults
+    managed.mdctl(m, "renew", "--force", "hand.test")
+    managed.set_globally(m)
+    apache.reload(m)
+    managed.wait_event(m, "held.test", "installed", cursor, deadline=120)
+    faults = dict(managed.check(m))
+    assert not {"hand.test", "held.test"} & set(faults), faults
