@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What Apache answers to visitors and to CAs: challenges, redirects to https, headers, and which certificate is shown."""
 
+import contextlib
 import hashlib
 import json
 import re
@@ -574,22 +575,105 @@ def test_http01(m):
 
 # Variety
 
+# Runs in the machine: an answer that appears, becomes another and goes away, while sixteen readers ask for it without a pause. What they are told must be what
+# was there, when that was the same before and after the request; and in between one of the two, whole.
+READERS = r"""
+import http.client, os, pathlib, shutil, sys, threading, time
+name, directory, rounds = sys.argv[1], pathlib.Path(sys.argv[2]), int(sys.argv[3])
+turn, there, answers, wrong, end = 1, None, 0, [], time.monotonic() + 120
+news = threading.Condition()
+
+def ask(token):
+    connection = http.client.HTTPConnection("127.0.0.1", 80, timeout=60)
+    connection.request("GET", f"/.well-known/acme-challenge/{token}", headers={"Host": name, "Connection": "close"})
+    answer = connection.getresponse()
+    body = answer.read().decode()
+    connection.close()
+    return body if answer.status == 200 else None if answer.status == 404 else str(answer.status)
+
+def read():
+    global answers
+    while turn is not None and not wrong:
+        before, token = turn, there or f"{turn:04d}-{'x' * 24}"
+        told = ask(token)
+        with news:
+            settled = before == turn and before % 2 == 0
+            answers += settled
+            if told not in (None, f"{token}.{'A' * 43}") or settled and (told is None) != (there is None):
+                wrong.append((before, turn, token, there, told))
+            news.notify_all()
+
+def put(token):
+    directory.mkdir(mode=0o2750, exist_ok=True)
+    shutil.chown(directory, "md-manager", "www-data")
+    directory.chmod(0o2750)
+    new = directory / ".new"
+    new.write_text(f"{token}.{'A' * 43}\n")
+    new.chmod(0o640)
+    shutil.chown(new, "md-manager", "www-data")
+    new.rename(directory / "acme-http-01.txt")
+
+def change(number, now, do):
+    "An odd turn: nobody can say what is seen meanwhile."
+    global turn, there, answers
+    with news:
+        turn = 2 * number + 3
+    do()
+    with news:
+        turn, there, answers = 2 * number + 4, now, 0
+        if not news.wait_for(lambda: answers >= 32 or wrong, end - time.monotonic()):
+            wrong.append("too slow")
+
+readers = [threading.Thread(target=read, daemon=True) for _ in range(16)]
+for reader in readers:
+    reader.start()
+for i in range(rounds):
+    first, second = f"{3 * i:04d}-{'x' * 24}", f"{3 * i + 1:04d}-{'x' * 24}"
+    change(3 * i, first, lambda: put(first))
+    change(3 * i + 1, second, lambda: put(second))
+    change(3 * i + 2, None, lambda: shutil.rmtree(directory))
+turn = None
+for reader in readers:
+    reader.join(60)
+print(wrong[:3])
+sys.exit(bool(wrong))
+"""
+
+
 def test_many_children(m):
-    """32 children see an answer when it is there, whole, and none of them when it is not."""
-    name = "many.example.org"
+    """32 children see an answer when it is there, whole, and none of them when it is not; also while it appears, changes and goes."""
+    name, token = "many.example.org", f"token-{'x' * 24}"
     m.write("/etc/apache2/conf-enabled/many.conf", "<IfModule mpm_event_module>\nStartServers 32\nServerLimit 32\nThreadsPerChild 2\nThreadLimit 2\n"
-            "MaxRequestWorkers 64\nMinSpareThreads 64\nMaxSpareThreads 64\n</IfModule>\nKeepAlive Off\n")
+            "MaxRequestWorkers 64\nMinSpareThreads 64\nMaxSpareThreads 64\n</IfModule>\nKeepAlive Off\nRequestReadTimeout header=0\n")
     load(m, manual(name) + both_ports(m, name))
     apache.restart(m)
     m.wait_for(lambda: len(m.run("pgrep -u www-data -x apache2").out.split()) >= 32, 20, "32 children")
-    for number in range(10):
-        token = f"token-{number:02d}-{'x' * 24}"
-        expected = lay_down(m, name, token).encode()
-        for _ in range(64):
-            assert request(m, name, f"GET {PREFIX}{token} HTTP/1.1")[::2] == (200, expected)
-        unprove(m, name)
-        for _ in range(64):
-            assert request(m, name, f"GET {PREFIX}{token} HTTP/1.1")[0] == 404
+
+    def of_all_children():
+        """Half a request each holds a thread: 63 have one of every child at least. What they get for the other half."""
+        with contextlib.ExitStack() as stack:
+            connections = [stack.enter_context(m.connect(80, timeout=60)) for _ in range(63)]
+            for connection in connections:
+                connection.sendall(f"GET {PREFIX}{token} HTTP/1.1\r\nHost: {name}\r\n".encode())
+            yield
+            for connection in connections:
+                connection.sendall(b"Connection: close\r\n\r\n")
+                data = b""
+                while piece := connection.recv(65536):
+                    data += piece
+                yield data
+
+    asked = of_all_children()
+    next(asked)
+    expected = lay_down(m, name, token).encode()
+    answers = list(asked)
+    assert len(answers) == 63 and all(a.startswith(b"HTTP/1.1 200 ") and a.endswith(b"\r\n\r\n" + expected) for a in answers), answers
+    asked = of_all_children()
+    next(asked)
+    unprove(m, name)
+    answers = list(asked)
+    assert len(answers) == 63 and all(a.startswith(b"HTTP/1.1 404 ") for a in answers), answers
+    m.run(["python3", "-c", READERS, name, f"{STORE}/challenges/{name}", "40"], timeout=180)
     m.run("rm /etc/apache2/conf-enabled/many.conf")
     apache.restart(m)
     clear(m)
