@@ -715,7 +715,7 @@ def test_growth(m):
     reloads(200)
     now = look()
     assert now[0] == descriptors, (descriptors, now)
-    assert now[1] - resident < 400, f"{resident} KiB, {now[1]} KiB 200 reloads later"       # 2 KiB for each would be 400
+    assert now[1] - resident < 128, f"{resident} KiB, {now[1]} KiB 200 reloads later"       # httpd alone takes some 40 (tests/bench/apache --reloads)
     assert m.certificate(names[0]).names == [names[0]]
     clear(m)
 
