@@ -10,6 +10,9 @@ typedef struct Polkit Polkit; /* the questions under way, keyed by message */
 Polkit *polkit_new(void); /* NULL: out of memory */
 Polkit *polkit_free(Polkit *p);
 
+/* The detail whose value a person is shown instead of the message of the action's policy. In both, $(KEY) stands for the value of another detail. */
+#define POLKIT_MESSAGE "polkit.message"
+
 /* Root (uid 0) is always allowed, and so is the user that we run as. 'details' is a NULL-terminated list of keys and values (may be NULL).
  *   > 0  allowed; the question is forgotten
  *   0    asked: return 1 from the method handler; the message will be dispatched to it again when the answer is there

@@ -356,6 +356,14 @@ static bool contacts_are_valid(char *const *contacts) {
         return strv_length(contacts) <= CONTACTS_MAX;
 }
 
+/* There is no account to be named yet. */
+static int authorize_registration(Manager *m, const char *url, sd_bus_message *call, sd_bus_error *error) {
+        char *details[] = { (char *) "account", (char *) "", (char *) "ca", (char *) url,
+                            (char *) POLKIT_MESSAGE, (char *) "Authentication is required to register an account at $(ca).", NULL };
+
+        return authorize_details(m, call, ACTION_ACCOUNT, details, error);
+}
+
 int account_bus_register_new(Manager *m, sd_bus_message *call, sd_bus_error *error) {
         _auto_strv_ char **contacts = NULL;
         _auto_problem_ Problem *p = NULL;
@@ -370,13 +378,13 @@ int account_bus_register_new(Manager *m, sd_bus_message *call, sd_bus_error *err
                 r = sd_bus_message_read(call, "b", &agreed);
         if (r < 0)
                 return r;
-        r = authorize(m, call, ACTION_ACCOUNT, "", error);
-        if (r <= 0)
-                return r < 0 ? r : 1;
         if (!sign_url_is_valid(url))
                 return sd_bus_error_set(error, BUS_ERROR_INVALID, "This is no https URL");
         if (!contacts_are_valid(contacts))
                 return sd_bus_error_set(error, BUS_ERROR_INVALID, "A contact is no URI");
+        r = authorize_registration(m, url, call, error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
         r = account_task_register(m, url, contacts, agreed, &t, &p);
         if (r == -EEXIST || r == -EINVAL)
                 return bus_error_from_problem(error, r == -EEXIST ? BUS_ERROR_NOTHING_TO_DO : BUS_ERROR_REFUSED, p);

@@ -75,16 +75,13 @@ static int reply(sd_bus_message *call, const ImportReport *report) {
         return r < 0 ? r : sd_bus_send(NULL, m, NULL);
 }
 
-static int run(Manager *m, const Request *q, sd_bus_message *call, sd_bus_error *error) {
+static int run(Manager *m, const Kind *kind, const Request *q, sd_bus_message *call, sd_bus_error *error) {
         _auto_import_report_ ImportReport report = { 0 };
         _auto_bundle_ Bundle files = { 0 };
         _auto_problem_ Problem *problem = NULL;
         const ImportSource source = { .name = q->name, .files = &files, .now_usec = clock_now_usec() };
-        const Kind *kind = find_kind(q);
         int r;
 
-        if (!kind || !bundle_name_is_valid(q->name))
-                return sd_bus_error_set(error, BUS_ERROR_INVALID, "There is no such format, no such kind, or the name is none");
         r = bundle_read(q->fd, &files);
         if (r == BUNDLE_E_INVALID)
                 return sd_bus_error_set(error, BUS_ERROR_INVALID, "The files are no bundle in sealed memory");
@@ -97,13 +94,23 @@ static int run(Manager *m, const Request *q, sd_bus_message *call, sd_bus_error 
         return r < 0 ? r : reply(call, &report);
 }
 
+static int authorize_import(Manager *m, const Request *q, sd_bus_message *call, sd_bus_error *error) {
+        char *details[] = { (char *) "source", (char *) q->format, (char *) "kind", (char *) q->kind, (char *) "name", (char *) q->name, NULL };
+
+        return authorize_details(m, call, ACTION_IMPORT, details, error);
+}
+
 int import_bus_import(Manager *m, sd_bus_message *call, sd_bus_error *error) {
         Request q = { .fd = -1 };
+        const Kind *kind;
         int r;
 
         r = sd_bus_message_read(call, "ssshb", &q.format, &q.kind, &q.name, &q.fd, &q.dry_run);
         if (r < 0)
                 return r;
-        r = authorize(m, call, ACTION_IMPORT, "", error);
-        return r <= 0 ? (r < 0 ? r : 1) : run(m, &q, call, error);
+        kind = find_kind(&q);
+        if (!kind || !bundle_name_is_valid(q.name))
+                return sd_bus_error_set(error, BUS_ERROR_INVALID, "There is no such format, no such kind, or the name is none");
+        r = authorize_import(m, &q, call, error);
+        return r <= 0 ? (r < 0 ? r : 1) : run(m, kind, &q, call, error);
 }

@@ -30,10 +30,11 @@
 
 static const struct {
         const char *id;
-        const char *detail; /* what rules look the subject up by */
+        const char *detail; /* what rules look the subject up by, and the policy's message names */
+        const char *message_for_all; /* instead of the policy's, where there is no subject to be named */
 } actions[_ACTION_MAX] = {
         [ACTION_RENEW] = { "org.mdmanager1.renew", "domain" },
-        [ACTION_RELOAD] = { "org.mdmanager1.reload", "unit" },
+        [ACTION_RELOAD] = { "org.mdmanager1.reload", "unit", "Authentication is required to have the web servers load new certificates." },
         [ACTION_CHECK] = { "org.mdmanager1.check", "domain" },
         [ACTION_REVOKE] = { "org.mdmanager1.revoke", "domain" },
         [ACTION_IMPORT] = { "org.mdmanager1.import", "source" },
@@ -45,8 +46,13 @@ static const struct {
 };
 
 int authorize(Manager *m, sd_bus_message *call, Action action, const char *subject, sd_bus_error *error) {
-        char *details[] = { (char *) actions[action].detail, (char *) subject, NULL };
+        char *message = str_is_empty(subject) ? (char *) actions[action].message_for_all : NULL;
+        char *details[] = { (char *) actions[action].detail, (char *) subject, message ? (char *) POLKIT_MESSAGE : NULL, message, NULL };
 
+        return authorize_details(m, call, action, details, error);
+}
+
+int authorize_details(Manager *m, sd_bus_message *call, Action action, char *const *details, sd_bus_error *error) {
         return polkit_authorize(m->polkit, call, actions[action].id, details, error);
 }
 
@@ -290,14 +296,15 @@ static int method_reload(sd_bus_message *call, void *userdata, sd_bus_error *err
         r = sd_bus_message_read(call, "s", &unit);
         if (r < 0)
                 return r;
-        r = authorize(m, call, ACTION_RELOAD, unit, error);
-        if (r <= 0)
-                return r < 0 ? r : 1;
+        /* Before a person is asked about a unit of that name. */
         r = server_units(m, unit, &units);
         if (r < 0)
                 return r;
         if (!units && !str_is_empty(unit))
                 return sd_bus_error_set(error, BUS_ERROR_NOT_CONFIGURED, "No server with managed domains runs in this unit");
+        r = authorize(m, call, ACTION_RELOAD, unit, error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
         if (!units)
                 return sd_bus_error_set(error, BUS_ERROR_NOTHING_TO_DO, "No server with managed domains runs in a unit that may be reloaded");
         STRV_FOREACH(u, units) {

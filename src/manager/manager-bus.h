@@ -22,3 +22,5 @@ void manager_bus_event(Manager *m, const char *event, const char *domain, const 
 /* For the method handlers of all interfaces: polkit's answer for one of our actions about a domain or unit ("" when it is about all). Returns as polkit_authorize(). */
 typedef enum Action { ACTION_RENEW, ACTION_RELOAD, ACTION_CHECK, ACTION_REVOKE, ACTION_ACCOUNT, ACTION_ROLLBACK, ACTION_TEST_HOOK, ACTION_EXPORT_KEY, ACTION_IMPORT, ACTION_TARGETS, _ACTION_MAX } Action;
 int authorize(Manager *m, sd_bus_message *call, Action action, const char *subject, sd_bus_error *error);
+/* The same where there is more to say about the subject: a NULL-terminated list of keys and values. The words of the caller among them are valid ones: a person reads them. */
+int authorize_details(Manager *m, sd_bus_message *call, Action action, char *const *details, sd_bus_error *error);

@@ -145,8 +145,37 @@ def test_errors(m):
         assert f"\n.B {name}\n" in page, name
 
 
-CHANGING = (("renew", "example.org", "--force"), ("retry", "example.org"), ("reload",), ("check",), ("revoke", "example.org"), ("rollback", "example.org"),
-            ("hook", "test", "example.org", "errored"), ("account", "register", "https://ca.example/"), ("take", "certbot", "x", "/etc/md-manager/md-manager.conf.d"))
+# What changes something: the action, the details that rules see, and what a person is asked for: "Authentication is required to …".
+DOMAIN = {"domain": "example.org"}
+CHANGING = (
+    (("renew", "WWW.example.org", "--force"), "renew", DOMAIN, "renew the certificate of example.org."),
+    (("retry", "example.org"), "renew", DOMAIN, "renew the certificate of example.org."),
+    (("reload",), "reload", {"unit": ""}, "have the web servers load new certificates."),
+    (("reload", "apache2.service"), "reload", {"unit": "apache2.service"}, "have apache2.service load new certificates."),
+    (("planned",), "reload", {"unit": ""}, "have the web servers load new certificates."),
+    (("check",), "check", {"domain": ""}, "have all managed certificates checked."),
+    (("revoke", "example.org"), "revoke", DOMAIN, "have the certificates of example.org revoked."),
+    (("rollback", "example.org"), "rollback", DOMAIN, "put an earlier certificate of example.org back."),
+    (("hook", "test", "example.org", "errored"), "test-hook", DOMAIN, "run a hook of example.org for a test."),
+    (("account", "register", "https://ca.example/"), "account", {"account": "", "ca": "https://ca.example/"}, "register an account at https://ca.example/."),
+    (("take", "certbot", "example.org", "/etc/md-manager/md-manager.conf.d"), "import", {"source": "certbot", "kind": "certificate", "name": "example.org"},
+     "take over example.org (certificate) of certbot."),
+)
+# Nobody is asked about these: only root has them.
+NEVER = ((("export", "example.org"), "export-key", DOMAIN), (("told",), "targets", {"domain": ""}))
+# polkit.log() is heard of only where polkit logs more than Debian has it log.
+LOG_RULE = """polkit.addRule(function (action, subject) {
+    if (action.id.indexOf("org.mdmanager1.") === 0)
+        polkit.spawn(["logger", "--tag=polkit-asked", subject.user + " " + action]);
+});
+"""
+
+
+def rules_saw(m, user, cursor):
+    """What polkit's rules were asked about since: (action, {detail: value}) each, without what polkit itself says."""
+    lines = [entry["MESSAGE"] for entry in m.journal("SYSLOG_IDENTIFIER=polkit-asked", after=cursor) if f"{user} [Action id='" in entry["MESSAGE"]]
+    details = [dict(re.findall(r" ([a-z.-]+)='([^']*)'", line.partition("[Action")[2])) for line in lines]
+    return [(found.pop("id"), {key: value for key, value in found.items() if not key.startswith("polkit.")}) for found in details]
 
 
 def test_authorization(m):
@@ -154,13 +183,33 @@ def test_authorization(m):
     wait_quiet(m)
     before = managed.job(m, "example.org")["last-run"]
     account = [row[0] for row in client(m, "account", "list") if row[4] == "valid"][0]
-    changing = [*CHANGING, *(("account", command, account) for command in ("update", "rollover", "deactivate"))]
-    for words in changing:
-        assert error(m, *words, user="alice") == "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired", words
-    assert error(m, "export", "example.org", user="alice") == "org.freedesktop.DBus.Error.AccessDenied"
+    changing = [*CHANGING, *((("account", command, account), "account", {"account": account}, f"change the account {account} at its certificate authority.")
+                             for command in ("update", "rollover", "deactivate"))]
+    start = m.cursor()
+    m.write("/etc/polkit-1/rules.d/00-log.rules", LOG_RULE)
+    m.wait_for(lambda: error(m, "check", user="nobody") and rules_saw(m, "nobody", start), 20, "polkit to have read the rule")
+    try:
+        assert error(m, "renew", "example.org", "--force", user="alice") == "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired"      # nobody to be asked
+        for words, action, details, message in changing:
+            cursor = m.cursor()
+            assert client(m, "ask", *words, user="alice") == [[f"org.mdmanager1.{action}", f"Authentication is required to {message}"]], words
+            assert rules_saw(m, "alice", cursor) == [(f"org.mdmanager1.{action}", details)], words
+        for words, action, details in NEVER:
+            cursor = m.cursor()
+            assert client(m, "ask", *words, user="alice") == [], words
+            assert rules_saw(m, "alice", cursor) == [(f"org.mdmanager1.{action}", details)], words
+        # Words that a person would read are looked at before anybody is asked.
+        cursor = m.cursor()
+        for words, name in ((["reload", "everything.service"], "NotConfigured"), (["account", "register", "https://x/ and more"], "InvalidArgument"),
+                            (["take", "certbot", "two words", "/etc/md-manager/md-manager.conf.d"], "InvalidArgument")):
+            assert error(m, *words, user="alice") == name, words
+        assert not rules_saw(m, "alice", cursor)
+    finally:
+        m.run("rm /etc/polkit-1/rules.d/00-log.rules")
     assert managed.job(m, "example.org")["last-run"] == before and client(m, "account", "show", account)["Status"] == "valid"
     policy = m.read("/usr/share/polkit-1/actions/org.mdmanager1.policy")
     actions = set(re.findall(r'action id="([^"]+)"', policy))
     documented = set(re.findall(r"org\.mdmanager1\.[a-z-]+", (host.SOURCE / "man/org.mdmanager1.5").read_text(encoding="utf-8").replace("\\-", "-")))
     assert actions <= documented and len(actions) >= 9, actions - documented
+    assert actions == {f"org.mdmanager1.{row[1]}" for row in (*changing, *NEVER)}, actions
     assert len(re.findall("<message>", policy)) == len(actions)

@@ -5,6 +5,7 @@
 import json
 import os
 import sys
+import threading
 import urllib.parse
 
 from gi.repository import Gio, GLib
@@ -12,6 +13,15 @@ from gi.repository import Gio, GLib
 NAME, ROOT = "org.mdmanager1", "/org/mdmanager1"
 INTERACTIVE = Gio.DBusCallFlags.ALLOW_INTERACTIVE_AUTHORIZATION
 LONG = 120000       # milliseconds
+POLKIT = ("org.freedesktop.PolicyKit1", "/org/freedesktop/PolicyKit1/Authority", "org.freedesktop.PolicyKit1.Authority")
+AGENT_PATH = "/org/mdmanager1/test/Agent"
+AGENT = """<node><interface name="org.freedesktop.PolicyKit1.AuthenticationAgent">
+    <method name="BeginAuthentication">
+      <arg type="s" direction="in"/><arg type="s" direction="in"/><arg type="s" direction="in"/><arg type="a{ss}" direction="in"/>
+      <arg type="s" direction="in"/><arg type="a(sa{sv})" direction="in"/>
+    </method>
+    <method name="CancelAuthentication"><arg type="s" direction="in"/></method>
+  </interface></node>"""
 
 
 class Client:
@@ -97,6 +107,13 @@ class Client:
     def reload(self, unit=""):
         return self.manager("Reload", "s", unit)
 
+    def planned(self):
+        return self.manager("ReloadPlanned")
+
+    def told(self):
+        """As md-targets does, of no target."""
+        return self.manager("ReportTargets", "a(ssss)", [])
+
     def export(self, name, key="", password=None):
         if password:
             return bytes(self.domain(name, "GetPkcs12", "ss", key, password)).hex()
@@ -155,9 +172,53 @@ class Client:
         return {path: [name for name in interfaces if name.startswith(NAME)] for path, interfaces in names.items()}
 
 
+class Agent(threading.Thread):
+    """polkit's authentication agent for this program: a person who reads what the password is wanted for, and declines."""
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.seen = []
+        self.ready = threading.Event()
+
+    def on_call(self, connection, sender, path, interface, method, parameters, invocation):
+        if method == "BeginAuthentication":
+            action, message, icon, details, cookie, identities = parameters.unpack()
+            self.seen.append([action, message])
+            invocation.return_dbus_error("org.freedesktop.PolicyKit1.Error.Cancelled", "No.")
+        else:
+            invocation.return_value(None)
+
+    def run(self):
+        context = GLib.MainContext.new()
+        context.push_thread_default()
+        flags = Gio.DBusConnectionFlags.AUTHENTICATION_CLIENT | Gio.DBusConnectionFlags.MESSAGE_BUS_CONNECTION
+        bus = Gio.DBusConnection.new_for_address_sync(Gio.dbus_address_get_for_bus_sync(Gio.BusType.SYSTEM), flags, None, None)
+        bus.register_object(AGENT_PATH, Gio.DBusNodeInfo.new_for_xml(AGENT).interfaces[0], self.on_call, None, None)
+        with open("/proc/self/stat", encoding="utf-8") as stat:
+            started = int(stat.read().rpartition(")")[2].split()[19])
+        subject = ("unix-process", {"pid": GLib.Variant("u", os.getpid()), "start-time": GLib.Variant("t", started)})
+        bus.call_sync(*POLKIT, "RegisterAuthenticationAgent", GLib.Variant("((sa{sv})ss)", (subject, "C", AGENT_PATH)), None, Gio.DBusCallFlags.NONE, -1)
+        self.ready.set()
+        GLib.MainLoop.new(context, False).run()
+
+
+def ask(*words):
+    """What a person is asked when the verb is called with these words, and who declines: the action and the message, each time."""
+    agent = Agent()
+    agent.start()
+    if not agent.ready.wait(30):
+        sys.exit("polkit takes no agent")
+    try:
+        getattr(Client(), words[0])(*words[1:])
+        sys.exit(f"{words[0]} was not refused")
+    except GLib.Error as error:
+        if Gio.DBusError.get_remote_error(error) != "org.freedesktop.DBus.Error.AccessDenied":
+            raise
+    return agent.seen
+
+
 def main():
     try:
-        print(json.dumps(getattr(Client(), sys.argv[1])(*sys.argv[2:])))
+        print(json.dumps(ask(*sys.argv[2:]) if sys.argv[1] == "ask" else getattr(Client(), sys.argv[1])(*sys.argv[2:])))
         return 0
     except GLib.Error as error:
         print(Gio.DBusError.get_remote_error(error), error.message, file=sys.stderr)
