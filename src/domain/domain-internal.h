@@ -20,6 +20,7 @@ enum {
         DOMAIN_MEMBER_SECRET = 1 << 2,  /* masked there */
         DOMAIN_MEMBER_ALWAYS = 1 << 3,  /* a switch that is written also when it stands at its default */
         DOMAIN_MEMBER_BY_HAND = 1 << 4, /* JSON knows it otherwise */
+        DOMAIN_MEMBER_SHOWN = 1 << 5,   /* everybody may see it also when it stands at its default, as mod_md has it */
 };
 
 typedef struct DomainMember {

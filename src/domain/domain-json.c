@@ -17,10 +17,18 @@
 
 /* To JSON */
 
-static int window_to_json(JsonObject *o, const char *key, const Window *w) {
+/* In a file, one that is not set is not there: that is not the same as its default, which may depend on the certificate. */
+static int window_to_json(JsonObject *o, const char *key, const Window *w, unsigned percent, bool is_public) {
+        const Window shown = window_is_set(w) || !is_public ? *w : (Window){ .percent = percent };
         char buffer[WINDOW_STRING_MAX];
 
-        return window_is_set(w) ? json_add_string(o, key, window_format(w, buffer)) : 0;
+        return window_is_set(&shown) ? json_add_string(o, key, window_format(&shown, buffer)) : 0;
+}
+
+static int windows_to_json(const ManagedDomain *d, bool is_public, JsonObject *o) {
+        int r = window_to_json(o, "renew-window", &d->renew_window, MANAGED_DOMAIN_RENEW_PERCENT, is_public);
+
+        return r < 0 ? r : window_to_json(o, "warn-window", &d->warn_window, MANAGED_DOMAIN_WARN_PERCENT, is_public);
 }
 
 /* The object that a member stands in, made when it is missing. */
@@ -51,8 +59,24 @@ static bool stands_at_default(ManagedDomain *d, const DomainMember *m) {
         return true;
 }
 
+/* json_add_strv() leaves an empty list out. */
+static int list_to_json(JsonObject *o, const char *key, char *const *list) {
+        JsonObject *empty;
+
+        if (strv_length(list) > 0)
+                return json_add_strv(o, key, list);
+        empty = json_object_new_array();
+        return empty ? json_add_object(o, key, empty) : -ENOMEM;
+}
+
+static bool is_written(ManagedDomain *d, const DomainMember *m, bool is_public) {
+        if ((m->flags & DOMAIN_MEMBER_BY_HAND) || (is_public && (m->flags & DOMAIN_MEMBER_PRIVATE)))
+                return false;
+        return !stands_at_default(d, m) || (is_public && (m->flags & DOMAIN_MEMBER_SHOWN));
+}
+
 static int member_to_json(ManagedDomain *d, const DomainMember *m, bool is_public, JsonObject *o) {
-        if (stands_at_default(d, m) || (m->flags & DOMAIN_MEMBER_BY_HAND) || (is_public && (m->flags & DOMAIN_MEMBER_PRIVATE)))
+        if (!is_written(d, m, is_public))
                 return 0;
         o = object_for(o, m->in);
         if (!o)
@@ -63,7 +87,7 @@ static int member_to_json(ManagedDomain *d, const DomainMember *m, bool is_publi
                 return json_add_string(o, m->key, is_public && (m->flags & DOMAIN_MEMBER_SECRET) ? "***" : *domain_member_text(d, m));
 
         case DOMAIN_MEMBER_LIST:
-                return json_add_strv(o, m->key, *domain_member_list(d, m));
+                return list_to_json(o, m->key, *domain_member_list(d, m));
 
         case DOMAIN_MEMBER_SWITCH:
                 return json_add_bool(o, m->key, *domain_member_switch(d, m));
@@ -74,8 +98,9 @@ static int member_to_json(ManagedDomain *d, const DomainMember *m, bool is_publi
 static int members_to_json(const ManagedDomain *d, bool settings, bool is_public, JsonObject *o) {
         for (size_t i = 0; i < domain_n_members; i++) {
                 const DomainMember *m = &domain_members[i];
+                bool fits = !(m->flags & DOMAIN_MEMBER_SETTING) == !settings || (is_public && (m->flags & DOMAIN_MEMBER_SHOWN));
 
-                if (!(m->flags & DOMAIN_MEMBER_SETTING) == !settings && member_to_json((ManagedDomain *) d, m, is_public, o) < 0)
+                if (fits && member_to_json((ManagedDomain *) d, m, is_public, o) < 0)
                         return -ENOMEM;
         }
         return 0;
@@ -103,7 +128,7 @@ static int to_json(const ManagedDomain *d, bool is_public, JsonObject **ret) {
         ca = object_for(o, "ca");
         if (!ca || json_add_string(ca, "proto", d->protocol ? d->protocol : PROTOCOL_ACME) < 0 || members_to_json(d, true, is_public, o) < 0 ||
             key_specs_to_json(&d->keys, o, "privkey") < 0 || json_add_int(o, "renew-mode", d->renew_mode) < 0 ||
-            window_to_json(o, "renew-window", &d->renew_window) < 0 || window_to_json(o, "warn-window", &d->warn_window) < 0 ||
+            windows_to_json(d, is_public, o) < 0 || (is_public && json_add_string(ca, "url", d->ca_urls ? d->ca_urls[0] : NULL) < 0) ||
             usec_to_json(o, "dns-01-wait", d->dns01_wait_usec, MANAGED_DOMAIN_DNS01_WAIT_USEC) < 0 ||
             (d->require_https != REQUIRE_HTTPS_OFF && json_add_string(o, "require-https", require_https_to_string(d->require_https)) < 0))
                 return -ENOMEM;

@@ -17,16 +17,16 @@
 
 /* In the order of mod_md's md.json; what needs a closer look than a row can say stands in domain-json.c. */
 const DomainMember domain_members[] = {
-        LIST(NULL, "contacts", contacts, DOMAIN_MEMBER_SETTING, MANAGED_DOMAIN_CONTACTS_MAX, domain_text_is_clean),
+        LIST(NULL, "contacts", contacts, DOMAIN_MEMBER_SETTING | DOMAIN_MEMBER_SHOWN, MANAGED_DOMAIN_CONTACTS_MAX, domain_text_is_clean),
         TEXT("ca", "proto", protocol, DOMAIN_MEMBER_SETTING | DOMAIN_MEMBER_BY_HAND),
         LIST("ca", "urls", ca_urls, DOMAIN_MEMBER_SETTING, MANAGED_DOMAIN_CA_URLS_MAX, domain_url_is_plausible),
         TEXT("ca", "agreement", agreement, DOMAIN_MEMBER_SETTING),
         LIST("ca", "challenges", challenges, DOMAIN_MEMBER_SETTING, MANAGED_DOMAIN_CHALLENGES_MAX, domain_challenge_is_plausible),
-        SWITCH(NULL, "must-staple", must_staple, false, DOMAIN_MEMBER_SETTING),
-        LIST("proto", "acme-tls/1", acme_tls_names, 0, MANAGED_DOMAIN_NAMES_MAX, domain_text_is_clean),
+        SWITCH(NULL, "must-staple", must_staple, false, DOMAIN_MEMBER_SETTING | DOMAIN_MEMBER_SHOWN),
+        LIST("proto", "acme-tls/1", acme_tls_names, DOMAIN_MEMBER_SHOWN, MANAGED_DOMAIN_NAMES_MAX, domain_text_is_clean),
         LIST(NULL, "cert-files", cert_files, DOMAIN_MEMBER_SETTING | DOMAIN_MEMBER_PRIVATE, MANAGED_DOMAIN_FILES_MAX, domain_text_is_clean),
         LIST(NULL, "pkey-files", key_files, DOMAIN_MEMBER_SETTING | DOMAIN_MEMBER_PRIVATE, MANAGED_DOMAIN_FILES_MAX, domain_text_is_clean),
-        SWITCH(NULL, "stapling", stapling, false, DOMAIN_MEMBER_SETTING),
+        SWITCH(NULL, "stapling", stapling, false, DOMAIN_MEMBER_SETTING | DOMAIN_MEMBER_SHOWN),
         LIST(NULL, "cmd-dns-01", dns01_cmd, DOMAIN_MEMBER_SETTING | DOMAIN_MEMBER_PRIVATE, MANAGED_DOMAIN_COMMAND_MAX, domain_text_is_clean),
         TEXT(NULL, "proxy-url", proxy_url, DOMAIN_MEMBER_SETTING | DOMAIN_MEMBER_PRIVATE),
         TEXT(NULL, "ca-certs", ca_file, DOMAIN_MEMBER_SETTING | DOMAIN_MEMBER_PRIVATE),
@@ -35,8 +35,8 @@ const DomainMember domain_members[] = {
         TEXT("eab", "hmac", eab_hmac, DOMAIN_MEMBER_SETTING | DOMAIN_MEMBER_SECRET),
         TEXT("eab", "credential", eab_credential, DOMAIN_MEMBER_SETTING),
         TEXT(NULL, "profile", profile, DOMAIN_MEMBER_SETTING),
-        SWITCH(NULL, "profile-mandatory", profile_mandatory, false, DOMAIN_MEMBER_SETTING),
-        SWITCH(NULL, "ari-renewals", ari, true, DOMAIN_MEMBER_SETTING),
+        SWITCH(NULL, "profile-mandatory", profile_mandatory, false, DOMAIN_MEMBER_SETTING | DOMAIN_MEMBER_SHOWN),
+        SWITCH(NULL, "ari-renewals", ari, true, DOMAIN_MEMBER_SETTING | DOMAIN_MEMBER_SHOWN),
         /* Ours. */
         TEXT(NULL, "preferred-chain", preferred_chain, DOMAIN_MEMBER_SETTING),
         SWITCH(NULL, "challenge-check", challenge_check, true, DOMAIN_MEMBER_SETTING),

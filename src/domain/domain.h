@@ -112,7 +112,8 @@ bool managed_domain_equal(const ManagedDomain *a, const ManagedDomain *b) _pure_
 
 /* The settings, without what the server found out. Secrets are in it; switches that stand at their default are not. */
 int managed_domain_to_json(const ManagedDomain *d, JsonObject **ret);
-/* The same for everybody's eyes: the HMAC key is "***", and commands, paths and proxies are left out. */
+/* The same for everybody's eyes: the HMAC key is "***", and commands, paths and proxies are left out. What mod_md always has is there also when it stands
+ * at its default, and "ca" "url" is the first CA. */
 int managed_domain_to_public_json(const ManagedDomain *d, JsonObject **ret);
 
 /* -EBADMSG with *ret_problem naming the member: no name, a name that is none, a list that is too long, … */

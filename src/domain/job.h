@@ -50,7 +50,7 @@ typedef struct JobRenewalInfo {
 typedef struct Job {
         char *name;
         JobPhase phase;
-        bool finished;          /* as mod_md: the last renewal is complete */
+        bool finished;          /* as mod_md: the last renewal is complete, all of it in staging at least */
         bool asked;             /* somebody asked for a renewal, which has not come to an end yet */
         unsigned errors;        /* failed attempts in a row */
         uint64_t last_run_usec;

@@ -31,15 +31,16 @@ ReasonSlot reason_slot(const ManagedDomain *d, const CertFactsList *live, const 
         return s;
 }
 
+Window reason_window(const ManagedDomain *d, const CertFacts *cert) {
+        bool is_short = cert && usec_sub(cert->not_after_usec, cert->not_before_usec) < SHORT_LIFE_USEC;
+
+        return window_is_set(&d->renew_window) ? d->renew_window : (Window){ .percent = is_short ? 50 : MANAGED_DOMAIN_RENEW_PERCENT };
+}
+
 uint64_t reason_window_usec(const ReasonSlot *s) {
-        Window w = s->domain->renew_window;
+        const Window w = reason_window(s->domain, s->cert);
         uint64_t begin;
 
-        if (!window_is_set(&w)) {
-                bool is_short = usec_sub(s->cert->not_after_usec, s->cert->not_before_usec) < SHORT_LIFE_USEC;
-
-                w = (Window){ .percent = is_short ? 50 : MANAGED_DOMAIN_RENEW_PERCENT };
-        }
         begin = window_begin_usec(&w, s->cert->not_before_usec, s->cert->not_after_usec);
         /* One that came when its window was open already (the CA dates back, or lets little of the life be left) would be renewed without pause: what
          * is left counts as its life. */

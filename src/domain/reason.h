@@ -17,6 +17,9 @@ typedef struct ReasonSlot {
 
 ReasonSlot reason_slot(const ManagedDomain *d, const CertFactsList *live, const Job *job, size_t i, uint64_t now_usec);
 
+/* MDRenewWindow for this certificate: what it is when it is not set depends on its life. 'cert' NULL: for one as they usually are. */
+Window reason_window(const ManagedDomain *d, const CertFacts *cert) _pure_;
+
 /* When this certificate (there is one) is to be renewed by its age or the CA's word, whichever comes first. */
 uint64_t reason_renew_at_usec(const ReasonSlot *s) _pure_;
 /* By its age alone. */

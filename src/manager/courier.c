@@ -15,6 +15,7 @@
 #include "manager/flight.h"
 #include "manager/manager-bus.h"
 #include "manager/servers.h"
+#include "manager/status.h"
 #include "store/outbox.h"
 
 #define BUSY_USEC (5 * USEC_PER_SEC)
@@ -81,8 +82,11 @@ static Box *find_box(Courier *c, const char *name) {
 
 void courier_save(Box *box) {
         Courier *c = box->courier;
+        Domain *d = manager_find_domain(c->manager, box->record->name);
         int r = store_outbox_write(c->manager->store, box->record);
 
+        if (d) /* "notified" */
+                status_changed(c->manager->shown, d);
         if (r != 0 && !c->unwritten_told)
                 (void) log_failure(r < 0 ? r : -ENOENT, "%s: Cannot write what hooks are to be told to %s/" STORE_OUTBOX ": %m. It is lost when md-manager ends.",
                                    box->record->name, store_path(c->manager->store));
@@ -373,6 +377,15 @@ uint64_t courier_vetoed_until(Courier *c, const Domain *d) {
         const Box *box = map_get(c->boxes, DOMAIN_NAME(d));
 
         return box && choose_command(c, DOMAIN_NAME(d), EVENT_RENEWING, false) ? box->record->vetoed_until_usec : 0;
+}
+
+bool courier_has_pending(const Courier *c, const Domain *d, EventKind kind) {
+        const Box *box = map_get(c->boxes, DOMAIN_NAME(d));
+
+        for (size_t i = 0; box && i < box->record->n_entries; i++)
+                if (kind == _EVENT_KIND_MAX || box->record->entries[i]->kind == kind)
+                        return true;
+        return false;
 }
 
 static int append_entries(sd_bus_message *reply, const Outbox *o) {

@@ -32,6 +32,8 @@ void courier_note_consent(Courier *c, const Domain *d);
 void courier_note_veto(Courier *c, const Domain *d, uint64_t until_usec);
 uint64_t courier_vetoed_until(Courier *c, const Domain *d); /* 0: not */
 
+/* Whether hooks are still to be told of such an event of the domain, or of any when 'kind' is _EVENT_KIND_MAX. */
+bool courier_has_pending(const Courier *c, const Domain *d, EventKind kind);
 /* Appends an array of all that hooks are still to be told, at most some 10,000, as GetPendingHooks() of org.mdmanager1.Manager answers. */
 int courier_append_pending(const Courier *c, sd_bus_message *reply);
 

@@ -78,6 +78,7 @@ static int prepare_staging(Renewal *r) {
         if (str_replace(&d->job->ca_url, r->task.ca_url) < 0)
                 return -ENOMEM;
         d->job->phase = JOB_PHASE_ORDERING;
+        d->job->finished = false;
         d->job->rollback = 0;
         return 0;
 }
@@ -211,6 +212,7 @@ void renewal_certificate_came(Renewal *r) {
         ca_succeeded(r->domain, r->task.ca_url);
         r->binding.delivered = true;
         job->phase = JOB_PHASE_STAGED;
+        job->finished = true;
         job->staged_usec = clock_now_usec();
         domain_save_job(r->domain);
 }

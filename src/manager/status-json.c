@@ -9,6 +9,8 @@
 #include "base/clock.h"
 #include "base/string-util.h"
 #include "config.h"
+#include "domain/reason.h"
+#include "manager/courier.h"
 #include "manager/deliver.h"
 #include "manager/ocsp.h"
 #include "manager/reload.h"
@@ -102,6 +104,26 @@ static JsonObject *copy_members(JsonObject *from, const char *const *keys, size_
         return take_ptr(o);
 }
 
+/* When what is complete is good to be used: not before the certificates are valid, nor before MDActivationDelay has passed. 0: nothing is complete. */
+static uint64_t valid_from_usec(const Domain *d, const CertFactsList *staged) {
+        const CertFactsList *l = d->job->phase == JOB_PHASE_STAGED ? staged : d->job->phase == JOB_PHASE_ACTIVATED ? &d->live : NULL;
+        uint64_t from = l && d->decision.reason == REASON_ACTIVATION_DELAY ? usec_round_up(d->decision.at_usec) : 0;
+
+        for (size_t i = 0; l && i < l->n; i++)
+                from = MAX_OF(from, l->items[i].not_before_usec);
+        return from;
+}
+
+/* mod_md's members about its messages: hooks are told, or nothing is configured to be told. */
+static int add_notified(const Domain *d, JsonObject *o) {
+        const Courier *c = d->manager->courier;
+
+        if (json_add_bool(o, "notified", d->job->last_run_usec > 0 && !courier_has_pending(c, d, _EVENT_KIND_MAX)) < 0 ||
+            json_add_bool(o, "notified-renewed", d->job->finished && d->job->phase != JOB_PHASE_STAGED && !courier_has_pending(c, d, EVENT_RENEWED)) < 0)
+                return -ENOMEM;
+        return 0;
+}
+
 static int add_renewal(Domain *d, JsonObject *o) {
         static const char *const public_members[] = {
                 "name", "phase", "finished", "asked", "next-run", "last-run", "errors", "last", "ca-url", "account", "activated", "installed",
@@ -122,6 +144,10 @@ static int add_renewal(Domain *d, JsonObject *o) {
                 r = deliver_read_facts(d, STORE_SET_STAGING, &staged, NULL);
         if (r == 0)
                 r = add_object(copy, "cert", certificates(NULL, &staged));
+        if (r == 0)
+                r = add_notified(d, copy);
+        if (r == 0)
+                r = json_add_time(copy, "valid-from", valid_from_usec(d, &staged));
         cert_facts_list_done(&staged);
         return r < 0 ? r : json_add_object(o, "renewal", take_ptr(copy));
 }
@@ -216,20 +242,19 @@ static int add_state(const Domain *d, JsonObject *o) {
         return state == DOMAIN_STATE_COMPLETE ? 0 : json_add_string(o, "state-descr", str_or(d->config->refused, d->decision.detail));
 }
 
-/* mod_md has them also when they stand at their defaults. */
-static int add_switches(const ManagedDomain *d, JsonObject *o) {
-        _auto_json_ JsonObject *proto = json_object_new_object(), *names = json_object_new_array();
+/* Where the live set came from; when that is not known, the first CA that is configured stands there already. */
+static int add_ca(const Domain *d, JsonObject *o) {
+        JsonObject *ca = json_get_object(o, "ca");
 
-        if (!proto || !names)
-                return -ENOMEM;
-        STRV_FOREACH(name, d->acme_tls_names)
-                if (json_object_array_add(names, json_object_new_string(*name)) < 0)
-                        return -ENOMEM;
-        if (json_add_object(proto, "acme-tls/1", take_ptr(names)) < 0 || json_add_object(o, "proto", take_ptr(proto)) < 0 ||
-            json_add_bool(o, "must-staple", d->must_staple) < 0 || json_add_bool(o, "stapling", d->stapling) < 0 ||
-            json_add_bool(o, "profile-mandatory", d->profile_mandatory) < 0 || json_add_bool(o, "ari-renewals", d->ari) < 0)
-                return -ENOMEM;
-        return 0;
+        return json_add_string(ca, "url", d->job->live_ca_url) < 0 || json_add_string(ca, "account", d->job->live_account) < 0 ? -ENOMEM : 0;
+}
+
+/* The one that counts. */
+static int add_renew_window(const Domain *d, JsonObject *o) {
+        const Window w = reason_window(d->config, d->live.n > 0 ? &d->live.items[0] : NULL);
+        char buffer[WINDOW_STRING_MAX];
+
+        return json_add_string(o, "renew-window", window_format(&w, buffer));
 }
 
 /* By the certificates' age; when there are none, with the next attempt. */
@@ -255,7 +280,7 @@ int status_format_domain(Domain *d, char **ret) {
         r = managed_domain_to_public_json(d->config, &o);
         if (r < 0)
                 return r;
-        if (add_switches(d->config, o) < 0 || add_state(d, o) < 0 || add_object(o, "cert", certificates(d, domain_used_facts(d))) < 0 ||
+        if (add_ca(d, o) < 0 || add_renew_window(d, o) < 0 || add_state(d, o) < 0 || add_object(o, "cert", certificates(d, domain_used_facts(d))) < 0 ||
             json_add_time(o, "renew-at", renew_at_usec(d)) < 0 || json_add_bool(o, "watched", is_watched(d)) < 0 ||
             json_add_bool(o, "renew", is_due(d)) < 0)
                 return -ENOMEM;

@@ -156,6 +156,7 @@ static void end_without_news(Renewal *r) {
         log_info("%s: tailscaled has the certificate that is in use; it is asked again in a day.", DOMAIN_NAME(d));
         (void) store_staging_discard(d->manager->store, DOMAIN_NAME(d));
         d->job->phase = JOB_PHASE_IDLE;
+        d->job->finished = true;
         d->job->errors = d->job->ca_errors = 0;
         d->job->last = problem_free(d->job->last);
         d->job->next_run_usec = clock_now_usec() + USEC_PER_DAY;

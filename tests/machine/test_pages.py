@@ -5,6 +5,7 @@ import email.utils
 import json
 import os
 import re
+import threading
 import time
 import urllib.parse
 from pathlib import Path
@@ -86,9 +87,13 @@ def test_list(m):
     d = status["managed-domains"][1]
     real = m.certificate("good.example.org")
     wanted = {"name", "domains", "contacts", "transitive", "ca", "privkey", "state", "renew-mode", "must-staple", "proto", "stapling", "profile-mandatory",
-              "ari-renewals", "cert", "renew-at", "watched", "renew"}
+              "ari-renewals", "cert", "renew-at", "watched", "renew", "renew-window", "warn-window"}
     assert wanted <= set(d), wanted - set(d)
     assert d["domains"] == ["good.example.org", "www.good.example.org"] and d["transitive"] == 1 and d["state"] == 2 and d["renew-mode"] == 1, d
+    assert (d["renew-window"], d["warn-window"]) == ("33%", "10%"), d
+    assert d["ca"] == {"proto": "ACME", "url": "https://ca.test:14000/dir", "urls": ["https://ca.test:14000/dir"], "agreement": "accepted",
+                       "account": managed.job(m, "good.example.org")["account"]}, d["ca"]
+    assert m.exists(f"{managed.STORE}/accounts/{d['ca']['account']}/account.json"), d["ca"]
     assert set(d["cert"]) == {"rsa", "secp256r1", "valid"}, d["cert"]
     shown = [cert for key, cert in d["cert"].items() if key != "valid" and cert["sha256-fingerprint"] == real.fingerprint]
     assert len(shown) == 1, (d["cert"], real.fingerprint)
@@ -104,6 +109,9 @@ def test_list(m):
     assert failing["state"] == 1 and failing["state-descr"] and failing["renew"] is True and failing["cert"] == {}, failing
     assert failing["renewal"]["errors"] > 0 and failing["renewal"]["last"]["problem"] == "urn:org:mdmanager1:ca-unreachable" and failing["renewal"]["cert"] == {}, failing
     assert "log" not in failing and "log" not in failing["renewal"], failing
+    assert failing["ca"]["url"] == "https://127.0.0.1:1/dir" and "account" not in failing["ca"], failing["ca"]
+    assert (failing["renewal"]["finished"], failing["renewal"]["notified"], failing["renewal"]["notified-renewed"]) == (False, True, False), failing
+    assert "valid-from" not in failing["renewal"], failing
     assert status["managed-domains"][2]["watched"] is False, status["managed-domains"][2]
 
 
@@ -335,6 +343,46 @@ def test_kept_up(m):
     m.wait_for(lambda: not m.exists(f"{managed.STORE}/status/gone.example.org.json"), 10, "the file of an unknown domain to go")
     managed.check(m)
     assert m.run(["stat", "-c", "%i", file]).out == inode, "a file was written again with the same content"
+
+
+def test_renewal(m):
+    """A renewal is shown as mod_md shows its job: going on, finished and good from a time on, with hooks still to be told or told; the one before is not taken for it."""
+    name, hook, told, held = "good.example.org", "/usr/local/lib/pages-hook", "/etc/pages-hook.told", threading.Event()
+    m.write(hook, f'#!/bin/sh\n[ "$1" != renewed ] || [ -e {told} ]\n', mode=0o755)
+    managed.settings(m, ReloadIntervalSec=1, RenewalInfoIntervalSec=2, ReloadOnCalendar="2099-01-01 00:00:00")
+    managed.set_globally(m, MDActivationDelay="1h", MDMessageCmd=hook, MDRetryDelay="1s")
+    apache.reload(m)
+    before = domains(m)[name]["cert"]["rsa"]["serial"]
+    rule = m.ca.proxy.rule(kind="new-order", hold=held)
+
+    def shown(what, where):
+        return m.wait_for(lambda: (d := domains(m)[name]) and where(d, d.get("renewal", {})) and d, 60, what)
+
+    try:
+        managed.renew(m, name)
+        d = shown("the renewal to go on", lambda d, r: r.get("phase") == "ordering" and r["last-run"])
+        assert d["renewal"]["finished"] is d["renewal"]["notified-renewed"] is False and "valid-from" not in d["renewal"], d
+        assert labels(get(m, "/server-status?auto")[2])["ManagedDomain[1]Activity"] == "Ongoing"
+        managed.check(m)        # what Apache says now is known
+    finally:
+        held.set()
+        m.ca.proxy.forget(rule)
+    d = shown("the new certificates to wait for their time", lambda d, r: d["next"]["reason"] == "activation-delay")
+    assert d["cert"]["rsa"]["serial"] == before and set(d["renewal"]["cert"]) == {"rsa", "secp256r1", "valid"}, d
+    assert d["renewal"]["finished"] is True and d["renewal"]["notified-renewed"] is False and d["renewal"]["valid-from"] == d["next"]["at"], d
+    assert 3000 < seconds(d["renewal"]["valid-from"]) - seconds(d["renewal"]["last-run"]) < 4200, d
+    managed.set_globally(m, MDMessageCmd=hook, MDRetryDelay="1s")
+    apache.reload(m)
+    d = shown("the new certificates to be live", lambda d, r: d["cert"]["rsa"]["serial"] != before and r.get("phase") == "activated")
+    assert (d["renewal"]["finished"], d["renewal"]["notified"], d["renewal"]["notified-renewed"]) == (True, False, False), d
+    assert seconds(d["renewal"]["valid-from"]) == seconds(d["cert"]["valid"]["from"]), d
+    m.write(told, "")
+    d = shown("the hook to be told", lambda d, r: r.get("notified-renewed"))
+    assert d["renewal"]["notified"] is True, d
+    managed.set_globally(m)
+    managed.settings(m, ReloadIntervalSec=1, RenewalInfoIntervalSec=2)
+    apache.reload(m)
+    shown("the renewal to be over", lambda d, r: not r and d["served"])
 
 
 def put(m, name, **more):

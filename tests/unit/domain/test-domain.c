@@ -458,6 +458,39 @@ TEST(public_json_tells_no_secrets) {
         CHECK(strstr(text, "\"eab\":{\"kid\":\"kid-1\",\"hmac\":\"***\"}"));
 }
 
+/* What mod_md always has, in the files of old as in those of today: they say nothing of what is not set. */
+TEST(public_json_has_what_mod_md_always_has) {
+        static const struct {
+                const char *json, *standing, *shown;
+        } cases[] = {
+                { "{\"name\":\"a.org\",\"ca\":{\"urls\":[\"https://one.example/dir\",\"https://two.example/dir\"]}}",
+                  "{\"name\":\"a.org\",\"domains\":[\"a.org\"],\"transitive\":1,\"ca\":{\"proto\":\"ACME\",\"urls\":[\"https://one.example/dir\",\"https://two.example/dir\"]},"
+                  "\"renew-mode\":1}",
+                  "{\"name\":\"a.org\",\"domains\":[\"a.org\"],\"transitive\":1,\"ca\":{\"proto\":\"ACME\",\"urls\":[\"https://one.example/dir\",\"https://two.example/dir\"],"
+                  "\"url\":\"https://one.example/dir\"},\"contacts\":[],\"must-staple\":false,\"proto\":{\"acme-tls/1\":[]},\"stapling\":false,\"profile-mandatory\":false,"
+                  "\"ari-renewals\":true,\"renew-mode\":1,\"renew-window\":\"33%\",\"warn-window\":\"10%\"}" },
+                { "{\"name\":\"a.org\",\"ca\":{\"proto\":\"tailscale\"},\"renew-window\":\"21d\",\"warn-window\":\"12h\",\"must-staple\":true,\"ari-renewals\":false}",
+                  "{\"name\":\"a.org\",\"domains\":[\"a.org\"],\"transitive\":1,\"ca\":{\"proto\":\"tailscale\"},\"must-staple\":true,\"ari-renewals\":false,"
+                  "\"renew-mode\":1,\"renew-window\":\"21d\",\"warn-window\":\"12h\"}",
+                  "{\"name\":\"a.org\",\"domains\":[\"a.org\"],\"transitive\":1,\"ca\":{\"proto\":\"tailscale\"},\"contacts\":[],\"must-staple\":true,\"proto\":{\"acme-tls/1\":[]},"
+                  "\"stapling\":false,\"profile-mandatory\":false,\"ari-renewals\":false,\"renew-mode\":1,\"renew-window\":\"21d\",\"warn-window\":\"12h\"}" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_(managed_domain_freep) ManagedDomain *d = NULL;
+                _auto_json_ JsonObject *o = NULL, *shown = NULL;
+                _auto_free_ char *text = NULL, *shown_text = NULL;
+
+                test_case("%s", cases[i].json);
+                REQUIRE(parse(cases[i].json, &d, NULL) == 0);
+                REQUIRE(managed_domain_to_json(d, &o) == 0 && managed_domain_to_public_json(d, &shown) == 0);
+                text = json_format_short(o);
+                shown_text = json_format_short(shown);
+                CHECK_STR(text, cases[i].standing);
+                CHECK_STR(shown_text, cases[i].shown);
+        }
+}
+
 TEST(times_and_enforcement) {
         static const struct {
                 const char *json;
