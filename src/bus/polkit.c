@@ -8,6 +8,8 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/string-util.h"
+#include "base/strv.h"
+#include "bus/call-limit.h"
 
 /* A question has two steps: who the caller is (asked from the bus itself, so that root and our own user need no polkit, and are not in anybody's way), then what
  * polkit says. With the answer the method call
@@ -27,6 +29,9 @@
 enum {
         QUESTIONS_MAX = 64, /* that polkit has */
         QUESTIONS_PER_USER_MAX = 32, /* one user's unanswered dialogs leave room for the others */
+        DETAIL_MAX = 4096, /* bytes: a message to polkit above dbus-daemon's ceiling would be our last */
+        CALL_BYTES_MAX = 64 * 1024, /* of a call that waits for polkit; only root's may be larger, which waits for nobody */
+        CALL_ITEMS_MAX = 1000,
 };
 
 typedef enum Answer {
@@ -36,6 +41,7 @@ typedef enum Answer {
         ANSWER_CHALLENGE, /* would be allowed after a dialog, and none was wanted */
         ANSWER_UNAVAILABLE, /* 'why' */
         ANSWER_TOO_MANY,
+        ANSWER_TOO_LARGE,
 } Answer;
 
 typedef struct Question {
@@ -45,6 +51,7 @@ typedef struct Question {
         sd_bus_message *check; /* CheckAuthorization, ready to be sent */
         sd_bus_slot *slot;
         char *action;
+        char **details; /* what the answer is about, besides */
         char *why; /* polkit's own words; may be NULL */
         uint32_t uid;
         bool asked; /* polkit has it */
@@ -64,6 +71,7 @@ static Question *question_free(Question *q) {
         sd_bus_message_unref(q->check);
         sd_bus_message_unref(q->call);
         free(q->why);
+        strv_free(q->details);
         free(q->action);
         free(q);
         return NULL;
@@ -195,6 +203,8 @@ static int on_caller(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 answer(q, ANSWER_REFUSED);
         else if (q->uid == 0 || q->uid == geteuid())
                 answer(q, ANSWER_ALLOWED);
+        else if (call_limit_weigh(q->call, CALL_BYTES_MAX, CALL_ITEMS_MAX) <= 0)
+                answer(q, ANSWER_TOO_LARGE);
         else if (is_full(q->polkit, q->uid))
                 answer(q, ANSWER_TOO_MANY);
         else if (ask_polkit(q) < 0)
@@ -252,6 +262,8 @@ static int ask(Polkit *p, sd_bus_message *call, const char *action, char *const 
         q->call = sd_bus_message_ref(call);
 
         r = str_replace(&q->action, action);
+        for (char *const *d = details; r >= 0 && d && *d; d++)
+                r = strv_extend(&q->details, *d);
         if (r < 0)
                 return r;
         r = prepare_check(call, action, details, &q->check);
@@ -267,22 +279,33 @@ static int ask(Polkit *p, sd_bus_message *call, const char *action, char *const 
         return 0;
 }
 
-static int judge(const Question *q, const char *action, sd_bus_error *error) {
-        if (!str_equal(q->action, action))
-                return sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED, "Access denied.");
+/* While somebody thought about it, what the call names may have become something else: the answer is not for that. */
+static bool is_about(const Question *q, const char *action, char *const *details) {
+        return str_equal(q->action, action) && strv_equal(q->details, details);
+}
 
+static bool has_long_detail(char *const *details) {
+        STRV_FOREACH(d, details)
+                if (strlen(*d) > DETAIL_MAX)
+                        return true;
+        return false;
+}
+
+static int judge(const Question *q, sd_bus_error *error) {
         switch (q->answer) {
         case ANSWER_ALLOWED:
                 return 1;
         case ANSWER_CHALLENGE:
                 return sd_bus_error_setf(error, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED,
-                                         "Interactive authentication required: polkit wants an administrator's password for %s", action);
+                                         "Interactive authentication required: polkit wants an administrator's password for %s", q->action);
         case ANSWER_UNAVAILABLE:
                 return sd_bus_error_setf(error, SD_BUS_ERROR_ACCESS_DENIED, "Access denied: polkit cannot answer: %s", str_or(q->why, "no reason given"));
         case ANSWER_TOO_MANY:
                 return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED, TOO_MANY);
+        case ANSWER_TOO_LARGE:
+                return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED, "The call is too large to wait for authorization.");
         default:
-                return sd_bus_error_setf(error, SD_BUS_ERROR_ACCESS_DENIED, "Access denied: polkit does not allow %s", action);
+                return sd_bus_error_setf(error, SD_BUS_ERROR_ACCESS_DENIED, "Access denied: polkit does not allow %s", q->action);
         }
 }
 
@@ -297,12 +320,16 @@ int polkit_authorize(Polkit *p, sd_bus_message *call, const char *action, char *
         q = find(p, call);
         if (q && q->answer == ANSWER_PENDING)
                 return 0;
-        if (q) {
-                r = judge(q, action, error);
+        if (q && is_about(q, action, details)) {
+                r = judge(q, error);
                 forget(p, q);
                 return r;
         }
+        if (q)
+                forget(p, q);
 
+        if (has_long_detail(details))
+                return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED, "What the call is about has too long a name.");
         forget_orphans(p);
         r = ask(p, call, action, details);
         return r < 0 ? sd_bus_error_set_errno(error, r) : 0;

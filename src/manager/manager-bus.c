@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/string-util.h"
 #include "base/strv.h"
+#include "bus/call-limit.h"
 #include "bus/error.h"
 #include "bus/names.h"
 #include "bus/service.h"
@@ -365,9 +366,18 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_VTABLE_END,
 };
 
-int manager_bus_register(Manager *m) {
-        int r = sd_bus_add_object_vtable(m->bus, NULL, BUS_PATH, BUS_INTERFACE_MANAGER, vtable, m);
+/* What workers bring may be a certificate revocation list, or an order of a thousand names; a report, ten thousand targets. Files come as descriptors. */
+static const CallLimit call_limits[] = {
+        { BUS_INTERFACE_WORKER, NULL, 16 * 1024 * 1024, 10000 },
+        { BUS_INTERFACE_MANAGER, "ReportTargets", 16 * 1024 * 1024, 60000 },
+        { NULL, NULL, 64 * 1024, 1000 },
+};
 
+int manager_bus_register(Manager *m) {
+        int r = call_limit_add(m->bus, call_limits);
+
+        if (r >= 0)
+                r = sd_bus_add_object_vtable(m->bus, NULL, BUS_PATH, BUS_INTERFACE_MANAGER, vtable, m);
         return r < 0 ? r : sd_bus_add_object_manager(m->bus, NULL, BUS_PATH);
 }
 

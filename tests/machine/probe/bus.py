@@ -135,8 +135,8 @@ class Bus:
     def close(self):
         self.socket.close()
 
-    def send(self, destination, path, interface, member, signature="", *arguments, flags=0):
-        """Sends a call and returns its serial number. An interface of None is left out."""
+    def message(self, destination, path, interface, member, signature="", *arguments, flags=0):
+        """The bytes of the next call. An interface of None is left out."""
         body = Writer()
         for kind, value in zip(split(signature), arguments):
             body.put(kind, value)
@@ -147,7 +147,11 @@ class Bus:
             head.put(kind, value)
         head.put("a(yv)", [(number, (FIELD_TYPES[number], value)) for number, value in fields.items() if value is not None])
         head.align(8)
-        self.socket.sendall(bytes(head.data + body.data))
+        return bytes(head.data + body.data)
+
+    def send(self, *words, flags=0):
+        """Sends a call and returns its serial number."""
+        self.socket.sendall(self.message(*words, flags=flags))
         return self.serial
 
     def _exactly(self, n):
