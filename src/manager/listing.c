@@ -11,6 +11,7 @@
 #include "base/strv.h"
 #include "manager/domain.h"
 #include "manager/fault.h"
+#include "manager/fault-list.h"
 #include "manager/reload-calendar.h"
 #include "manager/reload.h"
 #include "manager/servers.h"
@@ -19,6 +20,9 @@
 enum {
         LISTINGS_MAX = 64,
         LIST_DETAIL_MAX = 200, /* of a problem, in the list of all domains: it must stay one message */
+        DETAILS_END = 16 * 1024 * 1024, /* bytes, from where on details are left out of that list */
+        LIST_MAX = 30 * 1024 * 1024, /* above 32 MiB dbus-daemon throws us out */
+        DOMAIN_FRAME = 96, /* bytes of one domain beside its words */
 };
 
 #define SLICE_USEC (5 * USEC_PER_MSEC)
@@ -29,6 +33,8 @@ struct Listing {
         ListingKind kind;
         sd_bus_message *call, *reply;
         sd_event_source *source;
+        FaultList faults; /* or: */
+        size_t bytes; /* of what is listed of domains */
         size_t position;
         uint64_t generation; /* of the domains: in others, the position means nothing */
 };
@@ -57,39 +63,53 @@ static const char *trouble_of(const Domain *d) {
         return d->job->last ? d->job->last->detail : "";
 }
 
-static int append_domain(sd_bus_message *reply, const Domain *d) {
-        const char *action = d->renewal ? "renewing" : decision_action_to_string(d->decision.action), *detail = trouble_of(d);
-        _auto_free_ char *shown = str_printable(detail, strlen(detail), LIST_DETAIL_MAX);
+static size_t total_length(const char *const *words) {
+        size_t n = 0;
 
-        return sd_bus_message_append(reply, "(sosssttuss)", DOMAIN_NAME(d), d->path, domain_state_to_string(d->decision.state), str_or(action, ""),
-                                     str_or(decision_reason_to_string(d->decision.reason), ""), domain_valid_until_usec(d), d->wanted_usec,
-                                     (uint32_t) d->job->errors, str_or(shown, ""), problem_class_to_string(domain_waiting_for(d)));
+        for (; *words; words++)
+                n += strlen(*words);
+        return n;
 }
 
-static int append_fault(sd_bus_message *reply, Domain *d) {
+/* -E2BIG: no message could hold it. */
+static int append_domain(Listing *l, const Domain *d) {
+        const char *action = d->renewal ? "renewing" : decision_action_to_string(d->decision.action), *detail = l->bytes < DETAILS_END ? trouble_of(d) : "";
+        _auto_free_ char *shown = str_printable(detail, strlen(detail), LIST_DETAIL_MAX);
+        const char *state = domain_state_to_string(d->decision.state), *reason = str_or(decision_reason_to_string(d->decision.reason), "");
+        const char *waits_for = problem_class_to_string(domain_waiting_for(d));
+        const char *const words[] = { DOMAIN_NAME(d), d->path, state, str_or(action, ""), reason, str_or(shown, ""), waits_for, NULL };
+
+        l->bytes += total_length(words) + DOMAIN_FRAME;
+        if (l->bytes > LIST_MAX)
+                return -E2BIG;
+        return sd_bus_message_append(l->reply, "(sosssttuss)", DOMAIN_NAME(d), d->path, state, str_or(action, ""), reason, domain_valid_until_usec(d), d->wanted_usec,
+                                     (uint32_t) d->job->errors, str_or(shown, ""), waits_for);
+}
+
+static int append_fault(Listing *l, Domain *d) {
         _auto_free_ char *fault = fault_find(d);
 
-        return fault ? sd_bus_message_append(reply, "(ss)", DOMAIN_NAME(d), fault) : 0;
+        return fault ? fault_list_append(&l->faults, DOMAIN_NAME(d), fault) : 0;
 }
 
 /* Faults that are no managed domain's. */
-static int append_others(sd_bus_message *reply, Manager *m) {
+static int append_others(FaultList *l, Manager *m) {
         _auto_free_ char *calendar = reload_calendar_fault(m->reload_calendar);
         int r = 0;
 
         STRV_FOREACH(c, m->settings.complaints)
                 if (r >= 0)
-                        r = sd_bus_message_append(reply, "(ss)", "", *c);
+                        r = fault_list_append(l, "", *c);
         if (r >= 0 && calendar)
-                r = sd_bus_message_append(reply, "(ss)", "", calendar);
+                r = fault_list_append(l, "", calendar);
         STRV_FOREACH(c, servers_complaints(m->servers))
                 if (r >= 0)
-                        r = sd_bus_message_append(reply, "(ss)", "", *c);
+                        r = fault_list_append(l, "", *c);
         if (r >= 0)
-                r = targets_append_faults(reply, m->targets);
+                r = targets_append_faults(l, m->targets);
         for (char **p = m->left_out; p && p[0] && p[1]; p += 2)
                 if (r >= 0)
-                        r = sd_bus_message_append(reply, "(ss)", p[0], p[1]);
+                        r = fault_list_append(l, p[0], p[1]);
         return r;
 }
 
@@ -102,7 +122,9 @@ static int begin(Listing *l) {
         r = sd_bus_message_new_method_return(l->call, &l->reply);
         if (r >= 0)
                 r = sd_bus_message_open_container(l->reply, 'a', l->kind == LISTING_DOMAINS ? "(sosssttuss)" : "(ss)");
-        return r >= 0 && l->kind == LISTING_FAULTS ? append_others(l->reply, l->manager) : r;
+        l->bytes = 0;
+        l->faults = (FaultList){ .reply = l->reply };
+        return r >= 0 && l->kind == LISTING_FAULTS ? append_others(&l->faults, l->manager) : r;
 }
 
 /* 1: that is all. */
@@ -118,13 +140,15 @@ static int go_on(Listing *l) {
                         return r;
         }
         while (map_next(l->manager->domains, &l->position, &name, (void **) &d)) {
-                r = l->kind == LISTING_DOMAINS ? append_domain(l->reply, d) : append_fault(l->reply, d);
+                r = l->kind == LISTING_DOMAINS ? append_domain(l, d) : append_fault(l, d);
                 if (r < 0)
                         return r;
                 if (clock_monotonic_usec() >= end)
                         return 0;
         }
-        r = sd_bus_message_close_container(l->reply);
+        r = fault_list_end(&l->faults);
+        if (r >= 0)
+                r = sd_bus_message_close_container(l->reply);
         if (r >= 0)
                 r = sd_bus_send(l->manager->bus, l->reply, NULL);
         return r < 0 ? r : 1;
@@ -139,7 +163,9 @@ static int on_turn(sd_event_source *source, void *userdata) {
                 return 0;
         }
         r = go_on(l);
-        if (r < 0)
+        if (r == -E2BIG)
+                (void) sd_bus_reply_method_errorf(l->call, SD_BUS_ERROR_LIMITS_EXCEEDED, "Too many domains for one message");
+        else if (r < 0)
                 (void) sd_bus_reply_method_errno(l->call, r, NULL);
         if (r != 0)
                 listing_free(l);

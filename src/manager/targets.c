@@ -293,14 +293,14 @@ static char *fault_of(const TargetStates *t, const TargetEntry *e) {
         return str_printf("Target %s: %s", e->name, why ? why : e->detail);
 }
 
-int targets_append_faults(sd_bus_message *reply, const TargetStates *t) {
+int targets_append_faults(FaultList *l, const TargetStates *t) {
         int r = 0;
 
         for (size_t i = 0; r >= 0 && t && i < t->n; i++) {
                 _auto_free_ char *text = fault_of(t, &t->items[i]);
 
                 if (text)
-                        r = sd_bus_message_append(reply, "(ss)", t->items[i].domain, text);
+                        r = fault_list_append(l, t->items[i].domain, text);
         }
         return r;
 }

@@ -5,6 +5,7 @@
  * became of it, tells, and has it tried again. */
 
 #include "manager/domain.h"
+#include "manager/fault-list.h"
 
 typedef struct TargetStates TargetStates;
 
@@ -18,4 +19,4 @@ void targets_want(Manager *m);
 int targets_bus_report(sd_bus_message *call, void *userdata, sd_bus_error *error);
 int targets_bus_append(sd_bus_message *reply, const TargetStates *t);
 /* Those that failed, as GetFaults() answers. */
-int targets_append_faults(sd_bus_message *reply, const TargetStates *t);
+int targets_append_faults(FaultList *l, const TargetStates *t);
