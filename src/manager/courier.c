@@ -332,6 +332,18 @@ void courier_add(Courier *c, const char *name, EventKind kind, const char *subje
         courier_make_ready(box);
 }
 
+void courier_keep(Courier *c, const char *name) {
+        _cleanup_(outbox_freep) Outbox *found = NULL;
+        Box *box = map_get(c->boxes, name);
+        int r;
+
+        if (!box)
+                return;
+        r = store_outbox_read(c->manager->store, name, &found);
+        if (r == STORE_OUTBOX_E_NOT_FOUND || r == STORE_OUTBOX_E_DAMAGED)
+                courier_save(box);
+}
+
 void courier_forget(Courier *c, const char *name) {
         int r = store_outbox_remove(c->manager->store, name);
 

@@ -20,6 +20,9 @@ void courier_kick(Courier *c);
  * command is configured. */
 void courier_add(Courier *c, const char *name, EventKind kind, const char *subject, const char *cause, char *const *fields);
 
+/* Somebody may have changed the file: what is missing on disk is written again. */
+void courier_keep(Courier *c, const char *name);
+
 /* No server names the domain any more. */
 void courier_forget(Courier *c, const char *name);
 /* Its files have another name now. */

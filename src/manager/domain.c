@@ -23,6 +23,7 @@
 #include "manager/file-facts.h"
 #include "manager/ocsp.h"
 #include "manager/next-keys.h"
+#include "manager/public.h"
 #include "manager/refusal.h"
 #include "manager/reload-unit.h"
 #include "manager/reload.h"
@@ -253,6 +254,16 @@ static void keep_settings(Domain *d) {
         tell_unwritten(d, STORE_FILE_MD, r);
 }
 
+/* What is in memory, or can be made from the live set, is written again when it is missing. */
+static void keep_copies(Domain *d) {
+        if (!d->copies_doubted)
+                return;
+        d->copies_doubted = false;
+        courier_keep(d->manager->courier, DOMAIN_NAME(d));
+        if (d->live.n > 0)
+                public_update(d);
+}
+
 /* Our own writes are told here, too: what can be read is left as it is. */
 static bool job_is_kept(Domain *d) {
         Job *found = NULL;
@@ -399,6 +410,7 @@ void domain_evaluate(Domain *d) {
                 return;
         }
         keep_settings(d);
+        keep_copies(d);
         notice_ways(d);
         if (d->job_touched)
                 d->job_kept = d->job_kept && job_is_kept(d);

@@ -32,6 +32,7 @@ struct Domain {
         size_t n_servers;
         bool settings_kept; /* md.json in the store says what 'config' says */
         bool job_kept;      /* job.json what 'job' does */
+        bool copies_doubted; /* whether outbox/NAME and public/NAME are what they should be: nothing tells us when somebody changes them */
         bool adopted; /* in this adoption (manager/adoption.h) */
         bool managed; /* false: no server names it any more; the store keeps it, nothing is done */
 

@@ -331,9 +331,11 @@ void manager_check(Manager *m) {
         MAP_FOREACH(m->domains, name, d) {
                 domain_forget_facts(d);
                 d->settings_kept = false;
+                d->copies_doubted = true;
                 d->activation_retry = sd_event_source_disable_unref(d->activation_retry); /* tried again now, not later */
         }
         turns_add_all(m->turns);
+        courier_keep(m->courier, EVENT_NAME_OTHER);
         servers_look(m->servers);
         absence_look(m->absence);
         schedule_retry(m->schedule);

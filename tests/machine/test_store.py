@@ -340,6 +340,50 @@ def test_directories_deleted(m):
             before = renews(m, before)      # with a reload at its end
 
 
+def test_copies_deleted(m):
+    """What hooks read, what they are still to be told, and what the pages show is deleted by hand, as files and as directories: it comes back, with a check at the latest, and no
+    event is lost."""
+    hook, told = "/usr/local/lib/store-hook", "/etc/store-hook.told"
+    m.write(hook, f'#!/bin/sh\n[ "$1" != renewed ] || [ -e {told} ]\n', mode=0o755)
+    with watched(m) as before:
+        managed.set_globally(m, MDPrivateKeys="P-256", MDMessageCmd=hook, MDRetryDelay="1h")
+        apache.reload(m)
+        m.wait_for(lambda: json.loads(m.read(SNAPSHOT)).get("message-cmd") == [hook], 10, "the snapshot to name the hook")
+        managed.check(m)
+
+        def pending():
+            return [(event, failures) for name, event, failures, flying, _ in managed.call(m, "/org/mdmanager1", "org.mdmanager1.Manager", "GetPendingHooks")[0]
+                    if name == SITE and not flying]
+
+        renews(m, before)
+        m.wait_for(lambda: pending() == [("renewed", 1)], 20, "the hook to fail for 'renewed', and all others to be told")
+        files = [f"public/{SITE}/pubcert.p-256.pem", f"outbox/{SITE}/outbox.json", f"status/{SITE}.json"]
+        m.wait_for(lambda: all(m.exists(f"{STORE}/{file}") for file in files), 10, f"{files} to be there")
+        for file in files:
+            was, owner = m.read(f"{STORE}/{file}"), owners(m, f"{STORE}/{file}")
+            for path in [file] + ([file.rpartition("/")[0]] if file.count("/") == 2 else []):
+                m.run(f"rm -r {STORE}/{path}")
+                managed.check(m)
+                m.wait_for(lambda f=file: m.exists(f"{STORE}/{f}"), 20, f"{file} to be there again, after {path} was deleted")
+                assert owners(m, f"{STORE}/{file}") == owner, path
+                assert file.startswith("status/") or m.read(f"{STORE}/{file}") == was, path
+        assert json.loads(m.read(f"{STORE}/status/{SITE}.json"))["name"] == SITE
+
+        # The others that are made from something: nobody has to ask for a check then.
+        tops = [f"{STORE}/{name}" for name in ("outbox", "crls", "public")]
+        were, kept = [owners(m, top) for top in tops], [m.read(f"{STORE}/{file}") for file in files[:2]]
+        for how in ("rm -r", "mv -t /root"):
+            m.run(f"{how} {' '.join(tops)}", check=False)       # the first one may be back, with its files, before the last one is gone
+            m.wait_for(lambda: [owners(m, top) for top in tops] == were, 20, f"{tops} to be there again")
+            m.wait_for(lambda: all(m.exists(f"{STORE}/{file}") for file in files), 20, f"{files} to be there again")
+            assert [m.read(f"{STORE}/{file}") for file in files[:2]] == kept, how
+        m.run("systemctl restart md-manager")
+        m.wait_for(lambda: pending() == [("renewed", 1)], 20, "the manager to know what is still to be told")
+        managed.set_globally(m, MDPrivateKeys="P-256")
+        apache.reload(m)
+        wait_settled(m)
+
+
 def test_all_deleted(m):
     """All of the store is deleted by hand: it is made again, and a certificate of the CA is there soon after the next reload, without one visit unanswered."""
     with watched(m) as before:
