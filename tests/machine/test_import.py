@@ -81,6 +81,15 @@ def wait_managed(m, *names):
     assert managed.check(m) == [], managed.check(m)
 
 
+def wait_left(m, *names):
+    """Nobody here has anything to do with the domains any more: the store stays, and no timer of theirs is armed."""
+    for name in names:
+        m.wait_for(lambda n=name: not managed.is_known(m, n) and not managed.timer(m, n), 90, f"{name} to be left alone")
+        assert m.exists(f"{STORE}/domains/{name}/md.json"), managed.files(m, "domains")
+    [(domain, fault)] = managed.check(m)
+    assert not domain and fault.startswith("No server has told about its configuration"), fault
+
+
 def renew_with_old_account(m, name):
     """A renewal goes well, with the account that was there."""
     before = m.ca.proxy.count("new-account"), m.ca.proxy.count("new-order")
@@ -250,9 +259,12 @@ def web_site(m, name, *aliases):
     m.run(["a2ensite", "-q", name])
 
 
+CERTBOT_ENVIRONMENT = {"REQUESTS_CA_BUNDLE": pebble.CA_FILE}
+
+
 def certbot(m, *words):
     m.run(["certbot", "certonly", "-n", "--agree-tos", "--email", "admin@example.org", "--server", pebble.DIRECTORY, "--webroot", *words],
-          env={"REQUESTS_CA_BUNDLE": pebble.CA_FILE}, timeout=120)
+          env=CERTBOT_ENVIRONMENT, timeout=120)
 
 
 def configuration(found):
@@ -268,7 +280,7 @@ def switch(m, found, section):
 
 
 def test_certbot(m):
-    """Debian's certbot, RSA and EC, several names: account and certificates are taken over, its proposal is Apache's configuration, and no request fails."""
+    """Debian's certbot, RSA and EC, several names: account and certificates are taken over, its proposal is Apache's configuration, the way back works, and no request fails."""
     ec, rsa = "shop.example.org", "mail.example.org"
     clear(m)
     m.write("/etc/apache2/conf-enabled/md.conf", "")
@@ -300,6 +312,19 @@ def test_certbot(m):
     assert "live" not in m.read(f"/etc/apache2/sites-available/{ec}.conf")
     renew_with_old_account(m, ec)
 
+    back, = commands("FROM certbot", "And back")
+    with visitors(m, ec, f"www.{ec}", rsa):
+        type_in(m, back)
+        m.wait_for(lambda: {name: m.certificate(name).fingerprint for name in (ec, rsa)} == served, 20, "what certbot has to be served")
+        wait_left(m, ec, rsa)
+        assert tree(m, "/etc/letsencrypt") == before and m.run("systemctl is-enabled certbot.timer").out == "enabled\n"
+        m.ca.proxy.clear()
+        m.run("certbot renew -n --force-renewal --no-random-sleep-on-renew", env=CERTBOT_ENVIRONMENT, timeout=120)
+        assert (m.ca.proxy.count("new-account"), m.ca.proxy.count("new-order")) == (0, 2), m.ca.proxy.counts()
+        apache.reload(m)
+        m.wait_for(lambda: all(m.certificate(name).fingerprint == fingerprint(m, f"/etc/letsencrypt/live/{name}/fullchain.pem") != served[name] for name in (ec, rsa)), 20,
+                   "certbot's new certificates")
+
 
 # --- acme.sh ---
 
@@ -329,7 +354,7 @@ def make_acme_sh(m, name, alias):
 
 
 def test_acme_sh(m):
-    """acme.sh's directory: account and certificate are taken over, the CA's port is found, and no request fails."""
+    """acme.sh's directory: account and certificate are taken over, the CA's port is found, the way back works, and no request fails."""
     name, alias = "blog.example.org", "www.blog.example.org"
     clear(m)
     apache.modules(m, "md_manager")
@@ -352,12 +377,19 @@ def test_acme_sh(m):
         assert "secret" not in json.dumps(found)
         type_in(m, commands("FROM acme.sh")[0])
         assert tree(m, "/root/.acme.sh") == before
-        m.run(f"sed -i /SSLCertificate/d /etc/apache2/sites-available/{name}.conf")
+        m.run(f"sed -i.acme.sh /SSLCertificate/d /etc/apache2/sites-available/{name}.conf")
         switch(m, found, "FROM acme.sh")
         wait_managed(m, name)
         assert m.certificate(name).fingerprint == served and m.ca.proxy.count() == 0, m.ca.proxy.counts()
     assert "systemctl reload apache2" in configuration(found), configuration(found)
     renew_with_old_account(m, name)
+
+    back, = commands("FROM acme.sh", "And back")
+    with visitors(m, name, alias):
+        m.run(f"mv /etc/apache2/sites-available/{name}.conf.acme.sh /etc/apache2/sites-available/{name}.conf")
+        type_in(m, back)
+        m.wait_for(lambda: m.certificate(name).fingerprint == served, 20, "what acme.sh installed to be served")
+        assert tree(m, "/root/.acme.sh") == before
 
 
 # --- What nobody would leave behind ---
