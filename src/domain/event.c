@@ -24,6 +24,7 @@ static const struct {
         [EVENT_RATE_LIMITED] = { "rate-limited", .hook = true, .merged = true, .interval_usec = USEC_PER_HOUR },
         [EVENT_REVOKED] = { "revoked", .hook = true, .merged = true },
         [EVENT_CONFIGURATION_REFUSED] = { "configuration-refused", .hook = true, .merged = true, .interval_usec = USEC_PER_HOUR },
+        [EVENT_STALLED] = { "stalled", .hook = true, .merged = true, .interval_usec = USEC_PER_DAY },
         [EVENT_CHALLENGE_SETUP] = { "challenge-setup" },
         [EVENT_CHALLENGE_TEARDOWN] = { "challenge-teardown" },
         [EVENT_OCSP_RENEWED] = { "ocsp-renewed", .hook = true, .interval_usec = USEC_PER_DAY },

@@ -21,6 +21,7 @@ typedef enum EventKind {
         EVENT_RATE_LIMITED,   /* the CA says that it is asked too much */
         EVENT_REVOKED,        /* a certificate of the domain was, or the CA says so */
         EVENT_CONFIGURATION_REFUSED, /* the server disabled the domain */
+        EVENT_STALLED,        /* nothing would have happened to it any more, for no reason: a fault of ours (manager/stall.h) */
         EVENT_CHALLENGE_SETUP, /* of hooks that a challenge waits for (launcher/challenge-hook.h) */
         EVENT_CHALLENGE_TEARDOWN,
         EVENT_OCSP_RENEWED, /* of what is stapled */

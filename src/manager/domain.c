@@ -37,6 +37,9 @@
 #include "manager/turns.h"
 #include "store/domain.h"
 
+/* After what failed for want of memory. */
+#define AGAIN_USEC USEC_PER_MINUTE
+
 static void tidy(Domain *d, const char *name) {
         static const StoreSet sets[] = { STORE_SET_LIVE, STORE_SET_STAGING, STORE_SET_RESERVE };
 
@@ -333,7 +336,8 @@ static void act(Domain *d) {
         case DECISION_RENEW: {
                 Renewal *r;
 
-                (void) renewal_new(d, &r);
+                if (renewal_new(d, &r) < 0)
+                        d->wanted_usec = usec_add(clock_now_usec(), AGAIN_USEC);
                 break;
         }
 
@@ -435,6 +439,8 @@ void domain_evaluate(Domain *d) {
                           clock_now_usec(), &d->decision);
         if (r < 0) {
                 (void) log_failure(r, "%s: Cannot decide: %m", DOMAIN_NAME(d));
+                d->wanted_usec = usec_add(clock_now_usec(), AGAIN_USEC);
+                schedule_update(d->manager->schedule, d);
                 return;
         }
         if (d->files.n > 0) /* what it is to be renewed with says nothing of what is in use */

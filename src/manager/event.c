@@ -38,6 +38,7 @@ static const struct {
         [EVENT_RATE_LIMITED] = { MESSAGE_RATE_LIMITED, "rate-limited", LOG_WARNING },
         [EVENT_REVOKED] = { MESSAGE_REVOKED, "revoked", LOG_WARNING },
         [EVENT_CONFIGURATION_REFUSED] = { MESSAGE_CONFIGURATION_REFUSED, "refused", LOG_ERR },
+        [EVENT_STALLED] = { MESSAGE_STALLED, "stalled", LOG_ERR },
         [EVENT_STORE_DAMAGED] = { MESSAGE_STORE_DAMAGED, "store-error", LOG_WARNING },
         [EVENT_OCSP_RENEWED] = { MESSAGE_OCSP_RENEWED, "ocsp-renewed", LOG_INFO },
         [EVENT_OCSP_ERRORED] = { MESSAGE_OCSP_ERRORED, "ocsp-error", LOG_WARNING },

@@ -8,9 +8,7 @@
 #include "manager/reload.h"
 #include "manager/schedule.h"
 #include "manager/served.h"
-
-/* A time that has passed by this much without anybody acting on it is a fault. */
-#define OVERDUE_USEC (5 * USEC_PER_MINUTE)
+#include "manager/stall.h"
 
 /* Browsers refuse a certificate that demands stapling and comes without, and one that is revoked: where nobody renews it, somebody has to replace it. */
 static char *find_staple_fault(Domain *d) {
@@ -70,19 +68,10 @@ static char *find_reload_fault(const Domain *d) {
 }
 
 /* Of a domain that is to be looked at again by itself. */
-static char *find_timer_fault(const Domain *d, uint64_t now_usec) {
-        if (d->wanted_usec == 0 || usec_add(d->wanted_usec, OVERDUE_USEC) < now_usec)
-                return str_printf("Nothing will happen to it: no timer is armed, no job is running, and there is no reason for that");
-        if (schedule_trouble(d->manager->schedule, d))
-                return str_printf("Its timer cannot be set: %s. As long as the manager runs, its own clock stands in", schedule_trouble(d->manager->schedule, d));
-        return NULL;
-}
-
 static char *find_waiting_fault(Domain *d, uint64_t now_usec) {
-        char *fault = find_timer_fault(d, now_usec);
+        const char *trouble = schedule_trouble(d->manager->schedule, d);
+        char *fault = trouble ? str_printf("Its timer cannot be set: %s. As long as the manager runs, its own clock stands in", trouble) : find_status_fault(d);
 
-        if (!fault)
-                fault = find_status_fault(d);
         return fault ? fault : challenge_persist_find_fault(d, now_usec);
 }
 
@@ -108,6 +97,8 @@ char *fault_find(Domain *d) {
                 return strdup("No virtual host has one of its names, so it is not renewed: mend the names, remove its MDomain, or say MDRenewMode always");
         if (d->renewal || d->activation_retry)
                 return NULL; /* a running job */
+        if (stall_is(d, now))
+                return strdup("Nothing will happen to it: no timer is armed, no job is running, and there is no reason for that");
         switch (d->decision.action) {
 
         case DECISION_NOTHING: /* a stated reason; but nobody else would say that what is served is of no use */

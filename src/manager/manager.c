@@ -315,6 +315,7 @@ void manager_adopted(Manager *m, bool all) {
         if (first)
                 tidy_up(m);
         if (first) {
+                m->stalls_due = true;
                 archive_prune(m);
                 targets_want(m);
         }
@@ -334,6 +335,7 @@ void manager_check(Manager *m) {
                 d->copies_doubted = true;
                 d->activation_retry = sd_event_source_disable_unref(d->activation_retry); /* tried again now, not later */
         }
+        m->stalls_due = true;
         turns_add_all(m->turns);
         courier_keep(m->courier, EVENT_NAME_OTHER);
         servers_look(m->servers);

@@ -50,6 +50,7 @@ typedef struct Manager {
         Turns *turns;
         Listing *listings; /* answers about all domains that are being written */
         bool adopted;      /* once; before that nobody knows what is there */
+        bool stalls_due;   /* manager/stall.h */
         Absence *absence;
         Schedule *schedule;
         RenewalInfo *renewal_info;

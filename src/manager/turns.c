@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "manager/adoption.h"
+#include "manager/stall.h"
 
 /* How long others wait at most, but for what one domain takes. */
 #define SLICE_USEC (5 * USEC_PER_MSEC)
@@ -50,6 +51,7 @@ static int on_turn(sd_event_source *source, void *userdata) {
         if (!turns_are_over(t))
                 return sd_event_source_set_enabled(source, SD_EVENT_ON);
         manager_kick(t->manager); /* how much is due is known now */
+        stall_look(t->manager);
         return sd_event_source_set_enabled(source, SD_EVENT_OFF);
 }
 

@@ -45,6 +45,7 @@ static const struct {
         { MESSAGE_ROLLED_BACK, "rolled-back" },
         { MESSAGE_TARGET_WRITTEN, "target-written" },
         { MESSAGE_TARGET_FAILED, "target-failed" },
+        { MESSAGE_STALLED, "stalled" },
 };
 
 static const Column columns[] = { { "WHEN" }, { "DOMAIN" }, { "EVENT" }, { "WHAT", .shrinks = true } };

@@ -22,6 +22,7 @@ static Colour colour_of(const char *event) {
                 { "renewed", COLOUR_GOOD },       { "installed", COLOUR_GOOD },     { "job-done", COLOUR_GOOD },
                 { "errored", COLOUR_BAD },        { "reload-failed", COLOUR_BAD },  { "job-failed", COLOUR_BAD },
                 { "served-differs", COLOUR_BAD }, { "store-damaged", COLOUR_WARN }, { "reload-pending", COLOUR_WARN },
+                { "stalled", COLOUR_BAD },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(known); i++)

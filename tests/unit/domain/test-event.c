@@ -64,6 +64,7 @@ TEST(intervals_are_those_of_mod_md) {
         } cases[] = {
                 { EVENT_RENEWING, 1 },   { EVENT_RENEWED, 24 },      { EVENT_INSTALLED, 24 },   { EVENT_EXPIRING, 24 },
                 { EVENT_ERRORED, 1 },    { EVENT_OCSP_RENEWED, 24 }, { EVENT_OCSP_ERRORED, 1 }, { EVENT_CHALLENGE_SETUP, 0 },
+                { EVENT_STALLED, 24 },
                 { _EVENT_KIND_MAX, 0 },
         };
 

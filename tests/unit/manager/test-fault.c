@@ -12,12 +12,13 @@
 #include "manager/reload.h"
 #include "manager/schedule.h"
 #include "manager/served.h"
+#include "manager/stall.h"
 
 /* What stands around it: OCSP, reloads, timers, and what was seen. */
 static struct {
         OcspKnown known;
         const char *reload_excuse, *timer_trouble;
-        bool reload_is_coming;
+        bool reload_is_coming, is_stalled;
 } around;
 
 OcspKnown ocsp_known(const Ocsp *o, const Domain *d, const CertFacts *f) {
@@ -34,6 +35,10 @@ bool reload_is_coming(const Domain *d) {
 
 const char *reload_trouble(const Domain *d) {
         return NULL;
+}
+
+bool stall_is(const Domain *d, uint64_t now_usec) {
+        return around.is_stalled;
 }
 
 const char *schedule_trouble(const Schedule *s, const Domain *d) {
@@ -193,4 +198,14 @@ TEST(a_timer_that_cannot_be_set) {
         check_fault(&w, NULL);
         around.timer_trouble = "no permission";
         check_fault(&w, "Its timer cannot be set: no permission");
+}
+
+TEST(a_domain_that_is_left_to_itself) {
+        World w;
+
+        world_init(&w);
+        around.is_stalled = true;
+        check_fault(&w, "Nothing will happen to it");
+        w.domain.decision = (Decision){ .action = DECISION_NOTHING };
+        check_fault(&w, "Nothing will happen to it");
 }
