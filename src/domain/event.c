@@ -55,7 +55,7 @@ bool event_kind_has_hook(EventKind kind) {
 }
 
 bool event_kind_concerns_other(EventKind kind) {
-        return kind == EVENT_OCSP_RENEWED || kind == EVENT_OCSP_ERRORED;
+        return kind == EVENT_OCSP_RENEWED || kind == EVENT_OCSP_ERRORED || kind == EVENT_REVOKED;
 }
 
 bool event_kind_runs_as_root(EventKind kind) {

@@ -19,7 +19,7 @@ typedef enum EventKind {
         EVENT_ROLLED_BACK,    /* an earlier set is live again: somebody wanted that */
         EVENT_TARGET_FAILED,  /* another service does not have what it is to have (md-manager.targets(5)) */
         EVENT_RATE_LIMITED,   /* the CA says that it is asked too much */
-        EVENT_REVOKED,        /* a certificate of the domain was, or the CA says so */
+        EVENT_REVOKED,        /* a certificate was, or the CA says so */
         EVENT_CONFIGURATION_REFUSED, /* the server disabled the domain */
         EVENT_STALLED,        /* nothing would have happened to it any more, for no reason: a fault of ours (manager/stall.h) */
         EVENT_CHALLENGE_SETUP, /* of hooks that a challenge waits for (launcher/challenge-hook.h) */

@@ -70,6 +70,7 @@ Job *job_free(Job *j) {
                 renewal_info_done(&j->renewal_info[i]);
         strv_free(j->revoked);
         strv_free(j->revoked_keys);
+        strv_free(j->revoked_told);
         free(j->live_ca_url);
         free(j->live_account);
         free(j->ca_url);
@@ -221,6 +222,14 @@ int job_note_revoked_key(Job *j, const char *key_sha256) {
         return note_fingerprint(&j->revoked_keys, key_sha256);
 }
 
+int job_note_revoked_told(Job *j, const char *sha256) {
+        return note_fingerprint(&j->revoked_told, sha256);
+}
+
+bool job_is_revoked_told(const Job *j, const char *sha256) {
+        return strv_contains(j->revoked, sha256) || strv_contains(j->revoked_told, sha256);
+}
+
 /* To JSON */
 
 /* "rateLimited" of "urn:ietf:params:acme:error:rateLimited" */
@@ -363,6 +372,7 @@ int job_to_json(const Job *j, JsonObject **ret) {
             json_add_string(o, "account", j->account) < 0 || order_to_json(j, o) < 0 ||
             (j->challenge_setups && json_add_strv(o, "challenge-setups", j->challenge_setups) < 0) ||
             (j->ca_errors > 0 && json_add_uint(o, "ca-errors", j->ca_errors) < 0) || live_to_json(j, o) < 0 || json_add_strv(o, "revoked", j->revoked) < 0 || json_add_strv(o, "revoked-keys", j->revoked_keys) < 0 ||
+            json_add_strv(o, "revoked-told", j->revoked_told) < 0 ||
             persist_records_to_json(&j->persist_records, o) < 0 || issued_to_json(j, o) < 0 || renewal_infos_to_json(j, o) < 0 || log_to_json(j, o) < 0)
                 return -ENOMEM;
         *ret = take_ptr(o);
@@ -502,7 +512,9 @@ static int read_fingerprints(JsonObject *o, const char *key, char ***ret) {
 static int read_revoked(Job *j, JsonObject *o) {
         int r = read_fingerprints(o, "revoked", &j->revoked);
 
-        return r < 0 ? r : read_fingerprints(o, "revoked-keys", &j->revoked_keys);
+        if (r == 0)
+                r = read_fingerprints(o, "revoked-keys", &j->revoked_keys);
+        return r < 0 ? r : read_fingerprints(o, "revoked-told", &j->revoked_told);
 }
 
 static void read_issued(Job *j, JsonObject *o) {

@@ -4,7 +4,7 @@
 /* The job record of a domain, job.json: what is kept between runs. Member names are mod_md's where it has the thing: "name",
  * "finished", "next-run", "last-run", "errors", "last" {problem members, "status-description"}, "challenge-setups" (in mod_md's order.json), "log"
  * {"entries"}; ours: "asked", "ca-url", "account", "order" {"url", "finalize", "authorizations"}, "phase", "activated", "replaced-until", "installed", "seen", "staged", "ca-errors", "live" {"ca-url",
- * "account"}, "revoked", "revoked-keys", "rollback", "rolled-back", "issued", "persist-records" [{"name", "value", "seen", "until"}], "renewal-info" [{"spec", "id", "start", "end", "chosen", "next-poll", "explanation-url"}]. */
+ * "account"}, "revoked", "revoked-keys", "revoked-told", "rollback", "rolled-back", "issued", "persist-records" [{"name", "value", "seen", "until"}], "renewal-info" [{"spec", "id", "start", "end", "chosen", "next-poll", "explanation-url"}]. */
 
 #include "base/key-spec.h"
 #include "base/problem.h"
@@ -68,6 +68,7 @@ typedef struct Job {
         bool rolled_back;        /* the live set is such a one: it is not renewed for what is a matter of choice */
         char **revoked;          /* SHA-256 fingerprints of certificates that are revoked; NULL: none */
         char **revoked_keys;     /* SHA-256 of the public keys of such: they are never used again; NULL: none */
+        char **revoked_told;     /* SHA-256 fingerprints of certificates that somebody had revoked, which was told; NULL: none */
         uint64_t issued_usec[JOB_ISSUED_MAX]; /* when certificates were obtained for these names, newest first; 0: no more */
         JobRenewalInfo renewal_info[KEY_SPEC_MAX];
         size_t n_renewal_info;
@@ -110,6 +111,9 @@ size_t job_count_issued(const Job *j, uint64_t since_usec) _pure_;
 /* The oldest one leaves when there are too many. */
 int job_note_revoked(Job *j, const char *sha256);
 int job_note_revoked_key(Job *j, const char *key_sha256);
+int job_note_revoked_told(Job *j, const char *sha256);
+/* Whether it need not be told any more that this certificate is revoked. */
+bool job_is_revoked_told(const Job *j, const char *sha256) _pure_;
 
 /* Times have the resolution of a second. */
 int job_to_json(const Job *j, JsonObject **ret);

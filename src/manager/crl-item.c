@@ -8,12 +8,12 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/message-ids.h"
 #include "base/string-util.h"
 #include "crypto/digest.h"
 #include "domain/ocsp-schedule.h"
 #include "manager/crl-look.h"
 #include "manager/ocsp-internal.h"
+#include "manager/revoked.h"
 #include "manager/turns.h"
 
 #define ASK_MAX_USEC USEC_PER_DAY /* lists are made for longer than news should take */
@@ -78,13 +78,9 @@ static bool is_wanted(CrlItem *c) {
 /* --- Looking certificates up --- */
 
 static void note_revoked(Domain *d, const CertFacts *f, const CrlLookCert *found) {
-        if (strv_contains(d->job->revoked, f->sha256))
-                return;
-        log_full(LOG_WARNING, 0, MESSAGE_OCSP_RENEWED, (LogField[]){ { "MD_NAME", DOMAIN_NAME(d) }, { "MD_CERT_SERIAL", f->serial } }, 2,
-                 "%s: The CA's list of revoked certificates says that the certificate %s is revoked: %s", DOMAIN_NAME(d), f->serial, f->crl_url);
-        if (job_note_revoked(d->job, f->sha256) < 0 || (found->key_compromised && job_note_revoked_key(d->job, f->key_sha256) < 0))
-                (void) log_oom();
-        domain_save_job(d);
+        _auto_free_ char *source = str_printf("CRL %s", f->crl_url);
+
+        revoked_note(d, f, found->key_compromised, str_or(source, "CRL"));
 }
 
 /* The domain may have another certificate by now. */

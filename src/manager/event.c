@@ -251,3 +251,34 @@ void event_tell(Domain *d, EventKind kind, const Problem *problem, const char *f
         if (event_kind_has_hook(kind))
                 run_hook(d, kind, problem, printable);
 }
+
+/* Not merged: it has one name for all of them. */
+static int run_hook_of_other(Manager *m, EventKind kind, const OtherEvent *e) {
+        _auto_strv_ char **fields = NULL;
+        int r;
+
+        r = add_list(&fields, "MD_SERIALS", e->serials);
+        if (r == 0)
+                r = add_field(&fields, "MD_DETAIL", e->text);
+        if (r == 0)
+                r = add_field(&fields, "MD_PROBLEM", e->problem ? e->problem->type : NULL);
+        if (r == 0)
+                courier_add(m->courier, EVENT_NAME_OTHER, kind, NULL, NULL, fields);
+        return r;
+}
+
+void event_tell_other(Manager *m, EventKind kind, const OtherEvent *e) {
+        LogField fields[] = {
+                { "MD_NAME", e->name },
+                { "MD_EVENT", event_kind_to_string(kind) },
+                { "MD_CERT_SERIAL", e->serials[0] },
+                { "MD_PROBLEM", e->problem ? e->problem->type : NULL },
+        };
+
+        assert(event_kind_concerns_other(kind));
+
+        log_full(kinds[kind].priority, 0, kinds[kind].message_id, fields, ELEMENTSOF(fields), "%s: %s", e->name, e->text);
+        manager_bus_event(m, event_kind_to_string(kind), e->name, e->problem, e->text);
+        if (str_equal(e->name, EVENT_NAME_OTHER) && run_hook_of_other(m, kind, e) < 0)
+                (void) log_oom();
+}

@@ -16,5 +16,14 @@ int event_collect_fields(const Domain *d, EventKind kind, const Problem *problem
 /* "challenge-setup:TYPE:NAME": to the journal and the bus; the hook of this event is asked where the challenge waits for it. */
 void event_tell_challenge(Domain *d, const char *type, const char *identifier);
 
+/* What happens to a certificate that no domain has; all of it is borrowed. */
+typedef struct OtherEvent {
+        const char *name;       /* EVENT_NAME_OTHER; or a domain that is not known, of which no hook is told */
+        char *const *serials;   /* the one that it is about comes first */
+        const Problem *problem; /* may be NULL */
+        const char *text;
+} OtherEvent;
+void event_tell_other(Manager *m, EventKind kind, const OtherEvent *e);
+
 /* 'problem' may be NULL. */
 void event_tell(Domain *d, EventKind kind, const Problem *problem, const char *format, ...) _printf_(4, 5);

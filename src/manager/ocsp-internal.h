@@ -37,6 +37,8 @@ int ocsp_take_worker(Ocsp *o, sd_bus_message *open);
 bool ocsp_is_due(const Ocsp *o, OcspItem **ret);
 void ocsp_forget_asked(Ocsp *o, uint64_t token);
 CrlItem *ocsp_find_crl(const Ocsp *o, const char *url); /* NULL: it went */
+/* Adds the serial numbers of certificates of no domain that are stapled and revoked, as far as they are not in the list. */
+int ocsp_list_revoked_others(const Ocsp *o, char ***serials);
 /* What belongs to its domains depends on it. */
 void ocsp_item_changed(OcspItem *i);
 

@@ -8,15 +8,14 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/message-ids.h"
 #include "base/string-util.h"
 #include "base/strv.h"
 #include "domain/event.h"
 #include "domain/ocsp-schedule.h"
 #include "manager/domain.h"
-#include "manager/courier.h"
 #include "manager/event.h"
-#include "manager/manager-bus.h"
+#include "manager/ocsp-internal.h"
+#include "manager/revoked.h"
 
 OcspItem *ocsp_item_free(OcspItem *i) {
         if (!i)
@@ -45,15 +44,18 @@ bool ocsp_item_is_due(const OcspItem *i, uint64_t now_usec) {
         return i->token == 0 && i->staple.next_usec <= usec_add(now_usec, together) && ocsp_item_is_wanted(i, now_usec);
 }
 
-static const CertFacts *find_live(const OcspItem *i, const Domain *d) {
-        for (size_t k = 0; k < d->live.n; k++)
-                if (str_equal(d->live.items[k].ocsp_id, i->id))
-                        return &d->live.items[k];
+static const CertFacts *find_in(const OcspItem *i, const CertFactsList *facts) {
+        for (size_t k = 0; k < facts->n; k++)
+                if (str_equal(facts->items[k].ocsp_id, i->id))
+                        return &facts->items[k];
         return NULL;
 }
 
-bool ocsp_item_is_live_in(const OcspItem *i, const Domain *d) {
-        return find_live(i, d);
+/* Also of the administrator's files. */
+static const CertFacts *find_own(const OcspItem *i, const Domain *d) {
+        const CertFacts *f = find_in(i, &d->files);
+
+        return f ? f : find_in(i, &d->live);
 }
 
 static bool is_checked(const OcspItem *i) {
@@ -62,7 +64,7 @@ static bool is_checked(const OcspItem *i) {
         STRV_FOREACH(name, i->names) {
                 const Domain *d = manager_find_domain(i->manager, *name);
 
-                if (d && d->managed && find_live(i, d))
+                if (d && d->managed && find_in(i, &d->live))
                         return true;
         }
         return false;
@@ -105,11 +107,10 @@ static void load(OcspItem *i) {
         if (store_ocsp_read(i->manager->store, i->names[0], i->id, &kept) != 0)
                 return;
         if (!is_believed(i, &kept)) {
-                unsigned errors = kept.errors;
-                uint64_t next = errors > 0 ? kept.next_usec : 0;
+                StoreStaple none = { .errors = kept.errors, .next_usec = kept.errors > 0 ? kept.next_usec : 0, .revoked_told = kept.revoked_told };
 
                 store_staple_done(&kept);
-                kept = (StoreStaple){ .errors = errors, .next_usec = next };
+                kept = none;
         }
         store_staple_done(&i->staple);
         i->staple = kept;
@@ -192,28 +193,6 @@ int ocsp_item_ask(OcspItem *i, uint64_t token) {
 
 /* Telling */
 
-/* Not merged: it has one name for all of them. */
-static void tell_hook_of_other(const OcspItem *i, EventKind kind, const Problem *problem, const char *text) {
-        char *fields[] = { (char *) "MD_SERIALS", i->serial, (char *) "MD_DETAIL", (char *) text, problem ? (char *) "MD_PROBLEM" : NULL, problem ? problem->type : NULL, NULL };
-
-        courier_add(i->manager->courier, EVENT_NAME_OTHER, kind, NULL, NULL, fields);
-}
-
-static void tell_other(const OcspItem *i, const char *name, EventKind kind, const Problem *problem, const char *text) {
-        bool renewed = kind == EVENT_OCSP_RENEWED;
-        LogField fields[] = {
-                { "MD_NAME", name },
-                { "MD_EVENT", event_kind_to_string(kind) },
-                { "MD_CERT_SERIAL", i->serial },
-                { "MD_PROBLEM", problem ? problem->type : NULL },
-        };
-
-        log_full(renewed ? LOG_INFO : LOG_WARNING, 0, renewed ? MESSAGE_OCSP_RENEWED : MESSAGE_OCSP_ERRORED, fields, ELEMENTSOF(fields), "%s: %s", name, text);
-        manager_bus_event(i->manager, event_kind_to_string(kind), name, problem, text);
-        if (str_equal(name, EVENT_NAME_OTHER))
-                tell_hook_of_other(i, kind, problem, text);
-}
-
 static void tell(const OcspItem *i, EventKind kind, const Problem *problem, const char *text) {
         STRV_FOREACH(name, i->names) {
                 Domain *d = manager_find_domain(i->manager, *name);
@@ -221,7 +200,7 @@ static void tell(const OcspItem *i, EventKind kind, const Problem *problem, cons
                 if (d)
                         event_tell(d, kind, problem, "%s", text);
                 else
-                        tell_other(i, *name, kind, problem, text);
+                        event_tell_other(i->manager, kind, &(OtherEvent){ .name = *name, .serials = (char *[]){ i->serial, NULL }, .problem = problem, .text = text });
         }
 }
 
@@ -230,7 +209,7 @@ static void tell_renewed(OcspItem *i, bool news) {
         char until[CLOCK_HUMAN_MAX];
         uint64_t now = clock_now_usec();
 
-        if (!i->offered && !i->staple.revoked) /* nobody staples it, and nothing is wrong */
+        if (!i->offered) /* nobody staples it */
                 return;
         if (!news && usec_sub(now, i->renewed_told_usec) < event_kind_interval_usec(EVENT_OCSP_RENEWED))
                 return;
@@ -239,8 +218,6 @@ static void tell_renewed(OcspItem *i, bool news) {
                           clock_format_utc(until, i->staple.until_usec));
         if (text)
                 tell(i, EVENT_OCSP_RENEWED, NULL, text);
-        if (news && i->staple.revoked)
-                log_full(LOG_WARNING, 0, MESSAGE_OCSP_RENEWED, &(LogField){ "MD_NAME", i->names[0] }, 1, "%s: The certificate %s is revoked.", i->names[0], i->serial);
 }
 
 /* Of a certificate that nobody staples, nobody has to be woken for that. */
@@ -285,24 +262,43 @@ void ocsp_item_failed(OcspItem *i, const Problem *problem) {
         keep(i, store_ocsp_write_attempt);
 }
 
-void ocsp_item_note_revoked(const OcspItem *i) {
+bool ocsp_item_is_revoked_other(const OcspItem *i) {
+        return i->staple.revoked && i->offered && strv_contains(i->names, STORE_OCSP_OTHER);
+}
+
+/* Of several, a hook may hear of the last one only, which therefore brings the others along. */
+static void tell_revoked_other(OcspItem *i) {
+        _auto_free_ char *text = str_printf("The CA says (OCSP) that certificate %s was revoked", i->serial);
+        _auto_strv_ char **serials = NULL;
+
+        if (!text || strv_extend(&serials, i->serial) < 0 || ocsp_list_revoked_others(i->manager->ocsp, &serials) < 0) {
+                (void) log_oom();
+                return;
+        }
+        event_tell_other(i->manager, EVENT_REVOKED, &(OtherEvent){ .name = EVENT_NAME_OTHER, .serials = serials, .text = text });
+        i->staple.revoked_told = true;
+        keep(i, store_ocsp_write_attempt);
+}
+
+void ocsp_item_note_revoked(OcspItem *i) {
+        bool owned = false;
+
         if (!i->staple.revoked)
                 return;
         STRV_FOREACH(name, i->names) {
                 Domain *d = manager_find_domain(i->manager, *name);
-                const CertFacts *f = d ? find_live(i, d) : NULL;
+                const CertFacts *f = d && d->managed ? find_own(i, d) : NULL;
 
-                if (!f || strv_contains(d->job->revoked, f->sha256))
-                        continue;
-                if (job_note_revoked(d->job, f->sha256) < 0 || (i->key_compromised && job_note_revoked_key(d->job, f->key_sha256) < 0))
-                        (void) log_oom();
-                event_tell(d, EVENT_REVOKED, NULL, "The CA says (OCSP) that certificate %s was revoked", i->serial);
-                domain_save_job(d);
+                if (f)
+                        revoked_note(d, f, i->key_compromised, "OCSP");
+                owned = owned || f;
         }
+        if (!owned && !i->staple.revoked_told && ocsp_item_is_revoked_other(i))
+                tell_revoked_other(i);
 }
 
 static void take(OcspItem *i, const void *der, size_t size, const OcspAnswer *a) {
-        StoreStaple staple = { .size = size, .revoked = a->revoked, .from_usec = a->from_usec, .until_usec = a->until_usec };
+        StoreStaple staple = { .size = size, .revoked = a->revoked, .revoked_told = a->revoked && i->staple.revoked_told, .from_usec = a->from_usec, .until_usec = a->until_usec };
         bool news = !i->staple.der || i->staple.errors > 0 || i->staple.revoked != a->revoked;
 
         ocsp_item_forget_request(i);

@@ -45,8 +45,8 @@ bool ocsp_item_is_good(const OcspItem *i, uint64_t now_usec); /* there is a resp
 /* Some server staples it, or it is live, or soon will be. */
 bool ocsp_item_is_wanted(const OcspItem *i, uint64_t now_usec);
 bool ocsp_item_is_due(const OcspItem *i, uint64_t now_usec);
-/* It is what is known of a live certificate of the domain. */
-bool ocsp_item_is_live_in(const OcspItem *i, const Domain *d);
+/* A server staples it, no domain has it, and what is known is that it was revoked. */
+bool ocsp_item_is_revoked_other(const OcspItem *i);
 
 /* Makes the request; forgets it. */
 int ocsp_item_ask(OcspItem *i, uint64_t token);
@@ -56,5 +56,5 @@ void ocsp_item_forget_request(OcspItem *i);
 void ocsp_item_answered(OcspItem *i, const void *der, size_t size, bool by_get);
 void ocsp_item_failed(OcspItem *i, const Problem *problem);
 
-/* A revoked certificate that is live is a reason to renew it: notes that, where it is not known yet. */
-void ocsp_item_note_revoked(const OcspItem *i);
+/* A revoked certificate is told, and a reason to renew it: notes that, where it is not known yet. */
+void ocsp_item_note_revoked(OcspItem *i);

@@ -13,6 +13,8 @@
 #include "manager/ocsp-internal.h"
 #include "store/domain.h"
 
+enum { SERIALS_MAX = 100 }; /* what a variable of the environment can take */
+
 int ocsp_add_own(Ocsp *o, const OcspOwnCert *cert, OcspItem **ret) {
         const Domain *d = cert->domain;
         const SnapshotStapling stapling = {
@@ -136,6 +138,16 @@ OcspKnown ocsp_known(const Ocsp *o, const Domain *d, const CertFacts *f) {
                 .status = strv_contains(d->job->revoked, f->sha256) ? "revoked" : crl_item_is_checked(c, f->sha256, clock_now_usec()) ? "good" : "unknown",
                 .url = c->url, .from_usec = c->from_usec, .until_usec = c->until_usec, .next_usec = c->next_usec, .errors = c->errors, .last = c->last,
         };
+}
+
+int ocsp_list_revoked_others(const Ocsp *o, char ***serials) {
+        const char *id;
+        OcspItem *i;
+
+        MAP_FOREACH(o->items, id, i)
+                if (ocsp_item_is_revoked_other(i) && !strv_contains(*serials, i->serial) && strv_length(*serials) < SERIALS_MAX && strv_extend(serials, i->serial) < 0)
+                        return -ENOMEM;
+        return 0;
 }
 
 OcspCounts ocsp_count(const Ocsp *o) {

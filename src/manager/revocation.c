@@ -218,6 +218,16 @@ static void count_as_revoked(const Revocation *r, const CertInfo *info) {
                 domain_save_job(d);
 }
 
+/* Once more is no failure, and no news. */
+static void tell_revoked_of(Domain *d, const CertInfo *info, const char *text) {
+        if (job_is_revoked_told(d->job, info->sha256))
+                return;
+        event_tell(d, EVENT_REVOKED, NULL, "%s", text);
+        if (job_note_revoked_told(d->job, info->sha256) < 0)
+                (void) log_oom();
+        domain_save_job(d);
+}
+
 static void tell_revoked(Revocation *r) {
         Domain *d = manager_find_domain(r->task.manager, r->task.subject);
         LogField fields[] = { { "MD_NAME", r->task.subject }, { "MD_CA", r->task.ca_url } };
@@ -227,10 +237,9 @@ static void tell_revoked(Revocation *r) {
         if (cert_info_read(r->items[r->current].cert, &info) < 0)
                 return;
         text = str_printf("Certificate %s was revoked%s", info.serial, r->by_certificate_key ? ", by its own key" : "");
-        if (d && text) {
-                event_tell(d, EVENT_REVOKED, NULL, "%s", text);
-                domain_save_job(d);
-        } else
+        if (d && text)
+                tell_revoked_of(d, &info, text);
+        else
                 log_full(LOG_NOTICE, 0, MESSAGE_REVOKED, fields, ELEMENTSOF(fields), "%s: %s.", r->task.subject, str_or(text, "A certificate was revoked"));
         count_as_revoked(r, &info);
         forget_key(r, &info);

@@ -96,7 +96,8 @@ static char *format(const StoreStaple *staple) {
         _auto_json_ JsonObject *o = json_object_new_object();
 
         if (!o || add_response(o, staple) < 0 || json_add_time(o, "renewal", staple->next_usec) < 0 ||
-            (staple->errors > 0 && json_add_uint(o, "errors", staple->errors) < 0) || add_last(o, staple) < 0)
+            (staple->errors > 0 && json_add_uint(o, "errors", staple->errors) < 0) || (staple->revoked_told && json_add_bool(o, "revoked-told", true) < 0) ||
+            add_last(o, staple) < 0)
                 return NULL;
         return json_format(o);
 }
@@ -187,6 +188,7 @@ static int read_json(const char *text, size_t size, StoreStaple *ret) {
         staple.next_usec = json_get_time(o, "renewal");
         if (json_get_uint(o, "errors", &errors))
                 staple.errors = (unsigned) MIN_OF(errors, (uint64_t) 1000);
+        staple.revoked_told = json_get_bool(o, "revoked-told", false);
         last = json_get_object(o, "last");
         if (last)
                 (void) problem_from_json(last, &staple.last);

@@ -4,7 +4,7 @@
 /* OCSP responses, which the manager believes and Apache's children staple.
  *
  * ocsp/NAME/ocsp-ID.json is mod_md's file: "response" (base64url), "status", "valid" {"from", "until"}; and what is known of attempts: "renewal" (the next one),
- * "errors", "last". Beside it, ocsp/NAME/ocsp-ID.staple is for the children: one line with times, then the response as it is sent. NAME is a managed domain, or
+ * "errors", "last", "revoked-told". Beside it, ocsp/NAME/ocsp-ID.staple is for the children: one line with times, then the response as it is sent. NAME is a managed domain, or
  * "other"; ID the SHA-1 of the certificate. Readers see a file whole or not at all. */
 
 #include <sys/types.h>
@@ -29,6 +29,7 @@ typedef struct StoreStaple {
         uint64_t from_usec, until_usec;
         uint64_t next_usec; /* when it is asked for again; 0: not known */
         unsigned errors;    /* in a row, of asking */
+        bool revoked_told;  /* under the name "other" */
         Problem *last;      /* owned; of the last attempt; NULL: it went well. Not in what children read */
 } StoreStaple;
 

@@ -8,14 +8,44 @@ import managed
 from responder import (CA, LISTS, PORT, Responder, fetched, issue, kept, lists, m_now, managed_time, other, plant, publish, request, revocation, serial, stapled, static,
                        wait_stapled)
 import responder
+from test_silence import watch, wait_signal
 
 PEBBLE_PORT = 8889
+HOOK = "/usr/local/lib/md-test/tell"
 
 
 def setup(m):
     managed.install(m, ocsp=f"http://127.0.0.1:{PEBBLE_PORT}/")
     managed.settings(m, ReloadIntervalSec=1)
+    m.write(HOOK, '#!/bin/sh\necho "told $* $MD_SERIALS"\n', mode=0o755)
     responder.make(m)
+
+
+def hear(m, name, event, after):
+    """The words that the command of MDMessageCmd was told, and serial numbers, those of the domain or of what it is about."""
+    told = m.wait_journal("SYSLOG_IDENTIFIER=tell", f"MD_NAME={name}", f"MD_EVENT={event}", after=after, deadline=60, where=lambda e: e["MESSAGE"].startswith("told "))
+    assert told["_SYSTEMD_UNIT"].startswith(f"md-hook-{event}-{name}-"), told
+    return told["MESSAGE"].split()[1:]
+
+
+def told_revoked(m, name, number, source, after):
+    """The event 'revoked' of a certificate in the journal, with the id that explains it: once, however many restarts there were."""
+    match = ("_SYSTEMD_UNIT=md-manager.service", f"MD_NAME={name}", "MD_EVENT=revoked")
+    told = m.wait_journal(*match, after=after, deadline=60, where=lambda e: number in e["MESSAGE"].upper())
+    assert f"The CA says ({source}) that certificate " in told["MESSAGE"], told["MESSAGE"]
+    assert told["MESSAGE_ID"] == "d94c7f1e05b8426bb3a87e2c60f5d1a9" and told["PRIORITY"] == "4", told
+    assert len([e for e in m.journal(*match, after=after) if number in e["MESSAGE"].upper()]) == 1
+
+
+def ask_again(m, *directories):
+    """Restarts the manager as if the last attempt to fetch had failed, a while ago."""
+    m.run("systemctl stop md-manager")
+    for directory in directories:
+        for name in managed.files(m, f"ocsp/{directory}"):
+            path = f"{managed.STORE}/ocsp/{directory}/{name}"
+            if name.endswith(".json"):
+                m.write(path, json.dumps(json.loads(m.read(path)) | {"errors": 1, "renewal": "Thu, 01 Jan 2026 00:00:00 GMT"}), mode=0o640, owner="md-manager:www-data")
+    m.run("systemctl start md-manager")
 
 
 def test_first(m):
@@ -40,8 +70,7 @@ def test_first(m):
 
 def test_others(m):
     """Certificates of no managed domain are stapled, too, where MDStapling is on and MDStapleOthers not off; MDMessageCmd hears of them under the name "other"."""
-    m.write("/usr/local/lib/md-test/tell", '#!/bin/sh\necho "told $* $MD_SERIALS"\n', mode=0o755)
-    m.write("/etc/apache2/conf-enabled/hook.conf", "MDMessageCmd /usr/local/lib/md-test/tell first\n")
+    managed.set_globally(m, MDMessageCmd=f"{HOOK} first")
     cursor = m.cursor()
     issue(m, "others.test")
     issue(m, "not.test")
@@ -52,23 +81,52 @@ def test_others(m):
     wait_stapled(m, "others.test")
     assert stapled(m, "not.test") is None
     assert len(kept(m, "other")) == 1
-    told = m.wait_journal("SYSLOG_IDENTIFIER=tell", "MD_NAME=other", "MD_EVENT=ocsp-renewed", after=cursor)
-    assert told["MESSAGE"] == f"told first ocsp-renewed other {serial(m, 'others.test')}" and told["_SYSTEMD_UNIT"].startswith("md-hook-ocsp-renewed-other-"), told
-    m.run("rm /etc/apache2/conf-enabled/hook.conf")
+    assert " ".join(hear(m, "other", "ocsp-renewed", cursor)) == f"first ocsp-renewed other {serial(m, 'others.test')}"
+    managed.set_globally(m)
+    managed.remove(m, "not.test")
     apache.reload(m)
 
 
 def test_revoked(m):
-    """A revoked certificate is stapled as such, and said to be; nobody can renew one of the administrator's, so mdctl check complains of it."""
+    """A revoked certificate is stapled as such, and said to be; nobody can renew one of the administrator's, so mdctl check complains of it. The event 'revoked' of it, and of one of
+    no managed domain, comes once, also after restarts and when the responder was asked again, and has all that events have."""
     issue(m, "revoked.test")
-    Responder(m).start(revoked=["revoked.test"])
+    issue(m, "loose.test")
+    issue(m, "later.test")
+    managed.set_globally(m, MDMessageCmd=f"{HOOK} first")
+    here = Responder(m)
+    here.start(revoked=["revoked.test", "loose.test"], good=["later.test"])
     static(m, "revoked.test")
+    other(m, "loose.test", more="MDStapling on")
+    other(m, "later.test", more="MDStapling on")
+    number, loose, later = [serial(m, name) for name in ("revoked.test", "loose.test", "later.test")]
     cursor = m.cursor()
     apache.reload(m)
     wait_stapled(m, "revoked.test", "revoked")
+    wait_stapled(m, "loose.test", "revoked")
+    wait_stapled(m, "later.test")
     assert "revoked" in managed.wait_event(m, "revoked.test", "ocsp-renewed", cursor)["MESSAGE"]
+    assert hear(m, "revoked.test", "revoked", cursor)[:3] == ["first", "revoked", "revoked.test"]
+    assert " ".join(hear(m, "other", "revoked", cursor)).upper() == f"FIRST REVOKED OTHER {loose}"
+    assert "revoked" in [e["type"] for e in managed.job(m, "revoked.test")["log"]["entries"]]
     faults = dict(managed.check(m))
-    assert "is revoked" in faults.get("revoked.test", "") and serial(m, "revoked.test") in faults["revoked.test"].upper(), faults
+    assert "is revoked" in faults.get("revoked.test", "") and number in faults["revoked.test"].upper(), faults
+    m.run("systemctl restart md-manager")
+    m.wait_for(lambda: managed.is_known(m, "revoked.test") and revocation(m, "revoked.test") == ("ocsp", "revoked"), 60, "what is kept to be read again")
+    here.start(revoked=["revoked.test", "loose.test", "later.test"])
+    since = m.cursor()
+    ask_again(m, "revoked.test", "other")
+    for name, of in (("revoked.test", number), ("other", loose), ("other", later)):
+        m.wait_journal("_SYSTEMD_UNIT=md-manager.service", f"MD_NAME={name}", "MD_EVENT=ocsp-renewed", after=since, deadline=60, where=lambda e: of in e["MESSAGE"].upper())
+    words = " ".join(hear(m, "other", "revoked", since)).upper().split()
+    assert words[2:] == ["OTHER", later, loose], words
+    told_revoked(m, "revoked.test", number, "OCSP", cursor)
+    told_revoked(m, "other", loose, "OCSP", cursor)
+    told_revoked(m, "other", later, "OCSP", cursor)
+    managed.set_globally(m)
+    for name in ("loose.test", "later.test"):
+        managed.remove(m, name)
+    apache.reload(m)
 
 
 def test_not_believed(m):
@@ -140,7 +198,8 @@ def test_no_responder(m):
 
 
 def test_must_staple(m):
-    """A new certificate that demands stapling becomes live when there is a response for it, not before; one that is revoked is renewed by itself."""
+    """A new certificate that demands stapling becomes live when there is a response for it, not before; one that is revoked is renewed by itself, also when somebody wanted none, and
+    told once, whoever says so."""
     m.write(f"{CA}/pebble.pem", m.ca.intermediate())
     m.write(f"{CA}/pebble.key", m.ca.intermediate_key())
     responder = Responder(m, PEBBLE_PORT)
@@ -156,11 +215,15 @@ def test_must_staple(m):
     shown = json.loads(m.read(f"{managed.STORE}/status/must.test.json"))["cert"]["p-256"]["ocsp"]
     assert shown["status"] == "good" and shown["valid"]["until"] and shown["renewal"] and shown["url"], shown
     assert 'md_revocation_status{domain="must.test",key="p-256",md_revocation_status="good"} 1' in managed.mdctl(m, "metrics").out
-    responder.start(revoked=[f"{managed.STORE}/domains/must.test/pubcert.p-256.pem"], signer="pebble", ca="pebble")
     cursor = m.cursor()
+    managed.mdctl(m, "revoke", "--no-reissue", "must.test")
+    managed.wait_event(m, "must.test", "revoked", cursor)
+    responder.start(revoked=[f"{managed.STORE}/domains/must.test/pubcert.p-256.pem"], signer="pebble", ca="pebble")
     m.run(f"systemctl stop md-manager && rm -r {managed.STORE}/ocsp/must.test && systemctl start md-manager")
     begun = managed.wait_event(m, "must.test", "renewing", cursor, deadline=60)
     assert "revoked" in begun["MESSAGE"], begun["MESSAGE"]
+    told = m.journal("MD_NAME=must.test", "MD_EVENT=revoked", "_SYSTEMD_UNIT=md-manager.service", after=cursor)
+    assert len(told) == 1, told
 
 
 def test_many(m):
@@ -236,6 +299,28 @@ def test_crl(m):
     begun = managed.wait_event(m, "listed.test", "renewing", cursor, deadline=60)
     assert "revoked" in begun["MESSAGE"], begun["MESSAGE"]
     managed.wait_event(m, "listed.test", "installed", cursor, deadline=120)
+
+
+def test_crl_tells(m):
+    """What a list says of a certificate that nobody renews by itself is the event 'revoked' as well: journal, bus, job and hook; once, also after a restart."""
+    lists(m)
+    plant(m, "kept.test", "crlDistributionPoints=URI:http://127.0.0.1:8890/kept.crl\n", directives="MDRenewMode manual")
+    publish(m, "kept", revoked=["kept.test"])
+    managed.set_globally(m, MDMessageCmd=f"{HOOK} first")
+    signals = watch(m)
+    cursor = m.cursor()
+    apache.reload(m)
+    m.wait_for(lambda: managed.is_known(m, "kept.test") and revocation(m, "kept.test") == ("crl", "revoked"), 60, "the list to be looked through")
+    assert " ".join(hear(m, "kept.test", "revoked", cursor)).upper() == f"FIRST REVOKED KEPT.TEST {serial(m, 'kept.test')}"
+    assert wait_signal(signals, "revoked", "kept.test")
+    signals.stop()
+    assert "revoked" in [e["type"] for e in managed.job(m, "kept.test")["log"]["entries"]]
+    m.run("systemctl restart md-manager")
+    m.wait_for(lambda: managed.is_known(m, "kept.test") and revocation(m, "kept.test") == ("crl", "revoked"), 60, "the list to be looked through again")
+    told_revoked(m, "kept.test", serial(m, "kept.test"), "CRL http://127.0.0.1:8890/kept.crl", cursor)
+    managed.set_globally(m)
+    managed.remove(m, "kept.test")
+    apache.reload(m)
 
 
 def test_crl_not_believed(m):

@@ -31,9 +31,9 @@ TEST(only_installed_is_root) {
                 CHECK_INT(event_kind_runs_as_root((EventKind) i), i == EVENT_INSTALLED);
 }
 
-TEST(only_staples_are_of_no_domain) {
+TEST(only_what_is_said_of_certificates_is_of_no_domain) {
         for (size_t i = 0; i < _EVENT_KIND_MAX; i++)
-                CHECK_INT(event_kind_concerns_other((EventKind) i), i == EVENT_OCSP_RENEWED || i == EVENT_OCSP_ERRORED);
+                CHECK_INT(event_kind_concerns_other((EventKind) i), i == EVENT_OCSP_RENEWED || i == EVENT_OCSP_ERRORED || i == EVENT_REVOKED);
         CHECK(!event_kind_concerns_other(_EVENT_KIND_MAX));
 }
 

@@ -12,6 +12,7 @@
 #define DAY USEC_PER_DAY
 #define LAST_THIRD (T0 + 90 * DAY - 90 * DAY / 100 * 33)
 #define FINGERPRINT "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define OTHER_FINGERPRINT "1123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define CA "https://ca.example/dir"
 #define OTHER_CA "https://other.example/dir"
 #define ARI_ID "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE"
@@ -215,6 +216,7 @@ TEST(what_a_job_remembers) {
         job_note_issued(w.job, T0);
         job_note_issued(w.job, T0 + DAY);
         (void) job_note_revoked(w.job, FINGERPRINT);
+        (void) job_note_revoked_told(w.job, OTHER_FINGERPRINT);
         (void) str_replace(&w.job->live_ca_url, CA);
         (void) str_replace(&w.job->live_account, "ACME-ca.example-0000");
         w.job->ca_errors = 7;
@@ -233,6 +235,8 @@ TEST(what_a_job_remembers) {
         CHECK_UINT(again->issued_usec[1], T0);
         CHECK_UINT(again->issued_usec[2], 0);
         CHECK_STR(again->revoked[0], FINGERPRINT);
+        CHECK(job_is_revoked_told(again, FINGERPRINT) && job_is_revoked_told(again, OTHER_FINGERPRINT) && !job_is_revoked_told(again, "ff"));
+        CHECK_UINT(strv_length(again->revoked), 1);
         CHECK_STR(again->live_ca_url, CA);
         CHECK_STR(again->live_account, "ACME-ca.example-0000");
         CHECK_UINT(again->ca_errors, 7);

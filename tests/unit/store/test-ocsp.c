@@ -20,13 +20,14 @@ TEST(there_and_back) {
         StoreOcspMark mark = { 0 };
 
         staple.revoked = true;
+        staple.revoked_told = true;
         staple.errors = 3;
         staple.last = problem;
         REQUIRE(store_ocsp_write(s, "example.org", ID, &staple) == 0);
         REQUIRE(store_ocsp_read(s, "example.org", ID, &found) == 0);
         CHECK_UINT(found.size, staple.size);
         CHECK_MEM(found.der, staple.der, staple.size);
-        CHECK(found.revoked);
+        CHECK(found.revoked && found.revoked_told);
         CHECK_UINT(found.from_usec, staple.from_usec);
         CHECK_UINT(found.until_usec, staple.until_usec);
         CHECK_UINT(found.next_usec, staple.next_usec);
