@@ -11,6 +11,15 @@
  * learn that it was revoked. */
 uint64_t ocsp_schedule_refresh_usec(const Window *window, uint64_t from_usec, uint64_t until_usec, uint64_t now_usec, uint32_t random) _pure_;
 
+typedef struct OcspTimes {
+        uint64_t from_usec, until_usec; /* between which the answer counts */
+        uint64_t came_usec;             /* 0: not known, as if it had come when it was made */
+} OcspTimes;
+
+/* When it is asked for again, of an answer that came before and was to be asked for again at 'planned': then, as far as the window allows that; with another
+ * window, or when the clock was wrong, a time as above. Answers are kept with times in whole seconds. */
+uint64_t ocsp_schedule_keep_usec(const Window *window, const OcspTimes *times, uint64_t planned_usec, uint32_t random) _pure_;
+
 /* After the 'errors'-th failure in a row: doubled each time as for renewals, but an hour at the most, and not before what the responder said (a day at the
  * most). */
 uint64_t ocsp_schedule_retry_usec(uint64_t base_usec, unsigned errors, uint64_t said_usec, uint64_t now_usec, uint32_t random) _pure_;

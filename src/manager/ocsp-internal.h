@@ -49,3 +49,5 @@ typedef struct OcspOwnCert {
         X509 *issuer;
 } OcspOwnCert;
 int ocsp_add_own(Ocsp *o, const OcspOwnCert *cert, OcspItem **ret);
+/* What nobody staples is asked as the settings of its domain are now. */
+int ocsp_follow_own(Ocsp *o, OcspItem *i);

@@ -90,13 +90,14 @@ static bool is_believed(OcspItem *i, StoreStaple *staple) {
         return false;
 }
 
-/* A time that a wrong clock, or another setting, has planned is planned anew. */
+/* A time that a wrong clock, or another setting, has planned is planned anew. In the file it stays as it was: the next response writes that again. */
 static void plan_kept(OcspItem *i) {
         StoreStaple *s = &i->staple;
         uint64_t now = clock_now_usec(), latest = s->der ? s->until_usec : usec_add(now, USEC_PER_DAY);
+        OcspTimes times = { s->from_usec, s->until_usec, s->came_usec <= now ? s->came_usec : 0 };
 
         if (s->errors == 0 && s->der)
-                s->next_usec = MIN_OF(s->next_usec, ocsp_schedule_refresh_usec(&i->window, s->from_usec, s->until_usec, s->from_usec, UINT32_MAX));
+                s->next_usec = ocsp_schedule_keep_usec(&i->window, &times, s->next_usec, manager_random());
         if (s->next_usec > latest)
                 s->next_usec = 0;
 }
@@ -143,7 +144,21 @@ int ocsp_item_add_name(OcspItem *i, const char *name) {
         return 0;
 }
 
-int ocsp_item_new(Manager *m, const SnapshotStapling *stapling, X509 *issuer, OcspItem **ret) {
+int ocsp_item_follow(OcspItem *i, const SnapshotStapling *stapling, const Snapshot *server) {
+        uint64_t before = i->staple.next_usec;
+
+        if (str_replace(&i->url, stapling->url) < 0 || str_replace(&i->proxy_url, stapling->proxy_url) < 0 || str_replace(&i->proxy_ca_file, stapling->proxy_ca_file) < 0)
+                return -ENOMEM;
+        if (server) {
+                i->window = server->staple_renew;
+                i->retry_delay_usec = server->retry_delay_usec;
+        }
+        plan_kept(i);
+        i->replanned = i->replanned || i->staple.next_usec != before;
+        return 0;
+}
+
+int ocsp_item_new(Manager *m, const SnapshotStapling *stapling, X509 *issuer, const Snapshot *server, OcspItem **ret) {
         _cleanup_(ocsp_item_freep) OcspItem *i = calloc(1, sizeof(*i));
         const char *name = str_or(stapling->domain, STORE_OCSP_OTHER);
 
@@ -153,9 +168,7 @@ int ocsp_item_new(Manager *m, const SnapshotStapling *stapling, X509 *issuer, Oc
         if (X509_up_ref(issuer) != 1)
                 return -ENOMEM;
         i->issuer = issuer;
-        if (str_replace(&i->id, stapling->id) < 0 || str_replace(&i->serial, stapling->serial) < 0 || str_replace(&i->url, stapling->url) < 0 ||
-            str_replace(&i->proxy_url, stapling->proxy_url) < 0 || str_replace(&i->proxy_ca_file, stapling->proxy_ca_file) < 0 ||
-            ocsp_item_add_name(i, name) < 0)
+        if (str_replace(&i->id, stapling->id) < 0 || str_replace(&i->serial, stapling->serial) < 0 || ocsp_item_follow(i, stapling, server) < 0 || ocsp_item_add_name(i, name) < 0)
                 return -ENOMEM;
         /* There from now on, which md-ocsp.service takes for a sign that there is something to do. */
         (void) store_ocsp_ensure(m->store, name);
@@ -298,7 +311,8 @@ void ocsp_item_note_revoked(OcspItem *i) {
 }
 
 static void take(OcspItem *i, const void *der, size_t size, const OcspAnswer *a) {
-        StoreStaple staple = { .size = size, .revoked = a->revoked, .revoked_told = a->revoked && i->staple.revoked_told, .from_usec = a->from_usec, .until_usec = a->until_usec };
+        StoreStaple staple = { .size = size, .revoked = a->revoked, .revoked_told = a->revoked && i->staple.revoked_told, .from_usec = a->from_usec, .until_usec = a->until_usec,
+                               .came_usec = clock_now_usec() };
         bool news = !i->staple.der || i->staple.errors > 0 || i->staple.revoked != a->revoked;
 
         ocsp_item_forget_request(i);

@@ -25,6 +25,7 @@ typedef struct OcspItem {
         StoreStaple staple; /* what is known, and when it is asked for again */
         bool key_compromised; /* it is revoked because of that */
         bool offered;       /* some server staples it */
+        bool replanned;     /* its domains are still to hear of that */
         uint64_t wanted_until_usec; /* for a certificate that is not live yet; 0: it is */
 
         OcspRequest by_post, by_get_request; /* what the responder is being asked just now */
@@ -33,10 +34,13 @@ typedef struct OcspItem {
         uint64_t renewed_told_usec, errored_told_usec;
 } OcspItem;
 
-/* Known by 'stapling', whose issuer is 'issuer' (a reference is taken), with what the store has of it. */
-int ocsp_item_new(Manager *m, const SnapshotStapling *stapling, X509 *issuer, OcspItem **ret);
+/* Known by 'stapling', whose issuer is 'issuer' (a reference is taken), with what the store has of it. 'server': whose settings count; NULL: nobody's. */
+int ocsp_item_new(Manager *m, const SnapshotStapling *stapling, X509 *issuer, const Snapshot *server, OcspItem **ret);
 OcspItem *ocsp_item_free(OcspItem *i);
 DEFINE_CLEANUP(OcspItem *, ocsp_item_free)
+
+/* Whom it asks, through what and when, is as the server has it now. What waits is planned anew where another setting has planned it. */
+int ocsp_item_follow(OcspItem *i, const SnapshotStapling *stapling, const Snapshot *server);
 
 /* Of the certificate with this name; makes it known under one more name. */
 int ocsp_item_add_name(OcspItem *i, const char *name);

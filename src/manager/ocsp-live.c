@@ -15,6 +15,11 @@
 
 enum { SERIALS_MAX = 100 }; /* what a variable of the environment can take */
 
+/* The first one counts, as for hooks. */
+static const Snapshot *server_of(const Domain *d) {
+        return d->n_servers > 0 ? d->servers[0].snapshot : NULL;
+}
+
 int ocsp_add_own(Ocsp *o, const OcspOwnCert *cert, OcspItem **ret) {
         const Domain *d = cert->domain;
         const SnapshotStapling stapling = {
@@ -28,7 +33,7 @@ int ocsp_add_own(Ocsp *o, const OcspOwnCert *cert, OcspItem **ret) {
         OcspItem *i;
         int r;
 
-        r = ocsp_item_new(o->manager, &stapling, cert->issuer, &i);
+        r = ocsp_item_new(o->manager, &stapling, cert->issuer, server_of(d), &i);
         if (r < 0)
                 return r;
         r = map_put(o->items, i->id, i);
@@ -36,11 +41,17 @@ int ocsp_add_own(Ocsp *o, const OcspOwnCert *cert, OcspItem **ret) {
                 ocsp_item_free(i);
                 return r;
         }
-        if (d->n_servers > 0) {
-                i->window = d->servers[0].snapshot->staple_renew;
-                i->retry_delay_usec = d->servers[0].snapshot->retry_delay_usec;
-        }
         *ret = i;
+        return 0;
+}
+
+int ocsp_follow_own(Ocsp *o, OcspItem *i) {
+        STRV_FOREACH(name, i->names) {
+                const Domain *d = manager_find_domain(o->manager, *name);
+
+                if (d && d->managed)
+                        return ocsp_item_follow(i, &(SnapshotStapling){ .url = i->url, .proxy_url = d->config->proxy_url, .proxy_ca_file = d->config->proxy_ca_file }, server_of(d));
+        }
         return 0;
 }
 

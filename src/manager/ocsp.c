@@ -259,10 +259,10 @@ static X509 *read_issuer(const char *pem, const char *server) {
 }
 
 static int update_item(OcspItem *i, const SnapshotStapling *s, const Snapshot *server) {
-        if (str_replace(&i->url, s->url) < 0 || str_replace(&i->proxy_url, s->proxy_url) < 0 || str_replace(&i->proxy_ca_file, s->proxy_ca_file) < 0)
-                return -ENOMEM;
-        i->window = server->staple_renew;
-        i->retry_delay_usec = server->retry_delay_usec;
+        int r = ocsp_item_follow(i, s, server);
+
+        if (r < 0)
+                return r;
         i->offered = true;
         i->wanted_until_usec = 0;
         return ocsp_item_add_name(i, str_or(s->domain, STORE_OCSP_OTHER));
@@ -279,7 +279,7 @@ static int offer(Ocsp *o, const Snapshot *server, const SnapshotStapling *s, X50
                 issuers[s->issuer] = read_issuer(server->staplings.issuers[s->issuer], server->id);
         if (!issuers[s->issuer])
                 return 0;
-        r = ocsp_item_new(o->manager, s, issuers[s->issuer], &i);
+        r = ocsp_item_new(o->manager, s, issuers[s->issuer], server, &i);
         if (r == 0)
                 r = map_put(o->items, i->id, i);
         if (r < 0) {
@@ -378,13 +378,20 @@ void ocsp_update(Ocsp *o) {
                 i->offered = false;
         for (size_t k = 0; k < n && r == 0; k++)
                 r = offer_all(o, snapshots[k]);
+        MAP_FOREACH(o->items, id, i)
+                if (!i->offered && r == 0)
+                        r = ocsp_follow_own(o, i);
         if (r < 0) { /* what was known goes on being known */
                 (void) log_failure(r, "Cannot take over what the servers staple: %m");
                 return;
         }
         drop_others(o);
-        MAP_FOREACH(o->items, id, i)
+        MAP_FOREACH(o->items, id, i) {
                 ocsp_item_note_revoked(i); /* what was known before it became live */
+                if (i->replanned)
+                        ocsp_item_changed(i);
+                i->replanned = false;
+        }
         prune(o);
         ocsp_kick(o);
 }

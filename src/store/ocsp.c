@@ -78,7 +78,7 @@ static int add_response(JsonObject *o, const StoreStaple *staple) {
         text = base64url_encode(staple->der, staple->size);
         if (!text || json_add_string(o, "response", text) < 0 || json_add_string(o, "status", staple->revoked ? "revoked" : "good") < 0)
                 return -ENOMEM;
-        return add_validity(o, staple);
+        return staple->came_usec > 0 && json_add_time(o, "fetched", staple->came_usec) < 0 ? -ENOMEM : add_validity(o, staple);
 }
 
 static int add_last(JsonObject *o, const StoreStaple *staple) {
@@ -168,6 +168,7 @@ static int read_response(JsonObject *o, StoreStaple *ret) {
         if (ret->from_usec == 0 || ret->until_usec <= ret->from_usec || (!str_equal(status, "good") && !str_equal(status, "revoked")))
                 return -EBADMSG;
         ret->revoked = str_equal(status, "revoked");
+        ret->came_usec = json_get_time(o, "fetched");
         r = base64url_decode(text, strlen(text), &ret->der, &ret->size);
         return r == 0 && (ret->size == 0 || ret->size > STORE_STAPLE_MAX) ? -EBADMSG : r;
 }

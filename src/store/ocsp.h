@@ -4,7 +4,7 @@
 /* OCSP responses, which the manager believes and Apache's children staple.
  *
  * ocsp/NAME/ocsp-ID.json is mod_md's file: "response" (base64url), "status", "valid" {"from", "until"}; and what is known of attempts: "renewal" (the next one),
- * "errors", "last", "revoked-told". Beside it, ocsp/NAME/ocsp-ID.staple is for the children: one line with times, then the response as it is sent. NAME is a managed domain, or
+ * "errors", "last", "revoked-told"; and when it was "fetched". Beside it, ocsp/NAME/ocsp-ID.staple is for the children: one line with times, then the response as it is sent. NAME is a managed domain, or
  * "other"; ID the SHA-1 of the certificate. Readers see a file whole or not at all. */
 
 #include <sys/types.h>
@@ -27,6 +27,7 @@ typedef struct StoreStaple {
         size_t size;
         bool revoked;
         uint64_t from_usec, until_usec;
+        uint64_t came_usec; /* when it was fetched; 0: not known */
         uint64_t next_usec; /* when it is asked for again; 0: not known */
         unsigned errors;    /* in a row, of asking */
         bool revoked_told;  /* under the name "other" */

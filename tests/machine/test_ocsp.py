@@ -6,7 +6,7 @@ import json
 import apache
 import managed
 import responder
-from responder import Responder, issue, kept, m_now, managed_time, other, serial, static, wait_stapled
+from responder import Responder, issue, kept, m_now, managed_time, other, plant, revocation, serial, static, wait_stapled
 
 PASSWORD = "sEcret88"
 PROXIED = "/var/log/apache2/proxied.log"
@@ -99,6 +99,42 @@ def test_nothing_asked(m):
     wait_stapled(m, "nothing.test")
     assert len([e for e in m.journal("_PID=1", f"UNIT={unit}", after=cursor) if e["MESSAGE"].startswith("Starting ")]) == 2
     managed.remove(m, "nothing.test")
+    apache.reload(m)
+
+
+def plans(m, *names):
+    """When the responses of these domains were made, and at which part of their life (percent) they are asked for again."""
+    found = [managed.show(m, name)["Revocation"][0] for name in names]
+    return [since for *_, since, _, _, _, _ in found], [100 * (at - since) / (until - since) for *_, since, until, at, _, _ in found]
+
+
+def test_window(m):
+    """MDStaplingRenewWindow counts after a restart of the manager, too, and another one from the reload on that brings it, for what is stapled and what is not; nobody is asked for that."""
+    names = ["window.test", "bare.test"]
+    issue(m, "window.test")
+    plant(m, "bare.test", f"authorityInfoAccess=OCSP;URI:http://127.0.0.1:{responder.PORT}/\n")
+    Responder(m).start(good=names, life=("-nmin", "60"))
+    managed.set_globally(m, MDStaplingRenewWindow="10%")
+    static(m, "window.test")
+    apache.reload(m)
+    m.wait_for(lambda: all(managed.is_known(m, name) and revocation(m, name) == ("ocsp", "good") for name in names), 60, "the responses")
+    made, parts = plans(m, *names)
+    assert all(89.9 < part < 91.2 for part in parts), parts     # a tenth of the window later at the most
+    m.run("systemctl restart md-manager")
+    m.wait_for(lambda: all(managed.is_known(m, name) and revocation(m, name) == ("ocsp", "good") for name in names), 60, "what is kept to be read again")
+    again = plans(m, *names)
+    assert again[0] == made and all(abs(a - b) < 0.05 for a, b in zip(parts, again[1])), (parts, again)      # it is kept in whole seconds
+    managed.set_globally(m, MDStaplingRenewWindow="50%")
+    apache.reload(m)
+    m.wait_for(lambda: all(49.9 < part < 55.2 for part in plans(m, *names)[1]), 30, "another window to count")
+    managed.set_globally(m, MDStaplingRenewWindow="20%")
+    apache.reload(m)
+    m.wait_for(lambda: all(79.9 < part < 82.2 for part in plans(m, *names)[1]), 30, "a smaller one to count")
+    wait_timer(m)
+    assert plans(m, *names)[0] == made
+    managed.set_globally(m)
+    for name in names:
+        managed.remove(m, name)
     apache.reload(m)
 
 

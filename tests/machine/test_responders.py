@@ -100,6 +100,37 @@ def test_slow(m):
     managed.remove(m, "slow.test")
 
 
+def processes(m):
+    return set(m.run("pgrep -P $(systemctl show --property=MainPID --value apache2.service)").out.split())
+
+
+def test_reload(m):
+    """With no responder in sight, the processes that graceful reloads start staple what was fetched before; what a reload adds has no staple until there is a responder again."""
+    issue(m, "reload.test")
+    issue(m, "added.test")
+    well = Responder(m)
+    well.start(good=["reload.test"])
+    static(m, "reload.test")
+    apache.reload(m)
+    wait_stapled(m, "reload.test")
+    well.stop()
+    static(m, "added.test")
+    cursor = m.cursor()
+    for _ in range(3):
+        before = processes(m)
+        apache.reload(m)
+        m.wait_for(lambda: not before & processes(m), 60, "the processes of before to go")
+        assert stapled(m, "reload.test") == "good"
+        managed.wait_event(m, "added.test", "ocsp-errored", cursor, deadline=60)
+        assert stapled(m, "added.test") is None and stapled(m, "reload.test") == "good"
+    assert not m.journal("MD_NAME=reload.test", "MD_EVENT=ocsp-errored", after=cursor)
+    well.start(good=["reload.test", "added.test"])
+    wait_stapled(m, "added.test", deadline=120)
+    for name in ("reload.test", "added.test"):
+        managed.remove(m, name)
+    apache.reload(m)
+
+
 def test_reboot(m):
     """With no responder in sight, what was fetched before is stapled after a reboot of the machine, at once."""
     issue(m, "reboot.test")

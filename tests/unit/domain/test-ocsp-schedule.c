@@ -44,6 +44,51 @@ TEST(refresh_of_what_has_ended) {
         CHECK(ocsp_schedule_refresh_usec(&(Window){ 0 }, NOW - USEC_PER_HOUR, NOW - USEC_PER_MINUTE, NOW, 0) <= NOW);
 }
 
+TEST(keep) {
+        static const struct {
+                const char *what;
+                Window planned_with, window;
+                uint64_t age, life; /* of the answer when it came */
+                bool kept;
+        } cases[] = {
+                { "the same setting: none", { 0 }, { 0 }, 0, 100 * USEC_PER_HOUR, true },
+                { "the same setting: a percentage", { .percent = 10 }, { .percent = 10 }, 0, 100 * USEC_PER_HOUR, true },
+                { "the same setting: a length of time", { .usec = 2 * USEC_PER_HOUR }, { .usec = 2 * USEC_PER_HOUR }, 0, 100 * USEC_PER_HOUR, true },
+                { "the same setting, written otherwise", { .usec = 10 * USEC_PER_HOUR }, { .percent = 10 }, 0, 100 * USEC_PER_HOUR, true },
+                { "a larger window", { .percent = 10 }, { .percent = 50 }, 0, 100 * USEC_PER_HOUR, false },
+                { "a smaller one", { .percent = 50 }, { .percent = 10 }, 0, 100 * USEC_PER_HOUR, false },
+                { "none any more", { .usec = 2 * USEC_PER_HOUR }, { 0 }, 0, 100 * USEC_PER_HOUR, false },
+                { "it was old when it came", { .percent = 10 }, { .percent = 10 }, 95 * USEC_PER_HOUR, 100 * USEC_PER_HOUR, true },
+                { "it counts for years", { 0 }, { .percent = 10 }, 0, 3650 * USEC_PER_DAY, true },
+                { "it came late, and counts for years", { 0 }, { 0 }, 3000 * USEC_PER_DAY, 3650 * USEC_PER_DAY, true },
+                { "a second long", { 0 }, { 0 }, 0, USEC_PER_SEC, true },
+        };
+        static const uint32_t randoms[] = { 0, 1, UINT32_MAX / 3, UINT32_MAX / 2, UINT32_MAX - 1, UINT32_MAX };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+                for (size_t k = 0; k < ELEMENTSOF(randoms); k++) {
+                        uint64_t from = NOW - cases[i].age, until = from + cases[i].life, came = NOW + 123456;
+                        uint64_t planned = ocsp_schedule_refresh_usec(&cases[i].planned_with, from, until, came, randoms[k]) / USEC_PER_SEC * USEC_PER_SEC;
+                        OcspTimes times = { from, until, NOW };
+                        uint64_t kept = ocsp_schedule_keep_usec(&cases[i].window, &times, planned, UINT32_MAX / 7);
+
+                        test_case("%s, %u", cases[i].what, randoms[k]);
+                        CHECK_UINT(kept, cases[i].kept ? planned : ocsp_schedule_refresh_usec(&cases[i].window, from, until, NOW, UINT32_MAX / 7));
+                        CHECK_UINT(ocsp_schedule_keep_usec(&cases[i].window, &times, kept, UINT32_MAX / 2), kept);
+                }
+}
+
+TEST(keep_after_a_wrong_clock) {
+        OcspTimes times = { NOW, NOW + 30 * USEC_PER_HOUR, NOW };
+        uint64_t expected = ocsp_schedule_refresh_usec(&(Window){ 0 }, NOW, NOW + 30 * USEC_PER_HOUR, NOW, 7);
+
+        CHECK_UINT(ocsp_schedule_keep_usec(&(Window){ 0 }, &times, NOW + 28 * USEC_PER_HOUR, 7), expected);
+        CHECK_UINT(ocsp_schedule_keep_usec(&(Window){ 0 }, &times, 0, 7), expected);
+        CHECK_UINT(ocsp_schedule_keep_usec(&(Window){ 0 }, &times, UINT64_MAX, 7), expected);
+        times.came_usec = 0; /* mod_md wrote it */
+        CHECK_UINT(ocsp_schedule_keep_usec(&(Window){ 0 }, &times, UINT64_MAX, 7), expected);
+}
+
 TEST(retry) {
         static const struct {
                 const char *what;

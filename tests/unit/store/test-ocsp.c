@@ -21,6 +21,7 @@ TEST(there_and_back) {
 
         staple.revoked = true;
         staple.revoked_told = true;
+        staple.came_usec = NOW + USEC_PER_MINUTE;
         staple.errors = 3;
         staple.last = problem;
         REQUIRE(store_ocsp_write(s, "example.org", ID, &staple) == 0);
@@ -28,6 +29,7 @@ TEST(there_and_back) {
         CHECK_UINT(found.size, staple.size);
         CHECK_MEM(found.der, staple.der, staple.size);
         CHECK(found.revoked && found.revoked_told);
+        CHECK_UINT(found.came_usec, staple.came_usec);
         CHECK_UINT(found.from_usec, staple.from_usec);
         CHECK_UINT(found.until_usec, staple.until_usec);
         CHECK_UINT(found.next_usec, staple.next_usec);
