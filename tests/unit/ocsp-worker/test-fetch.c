@@ -192,8 +192,8 @@ TEST(a_dead_host) {
 
 /* Who asks for time gets it, from all. */
 TEST(a_host_that_asks_for_time) {
-        static const char *const answers[] = { HEAD("503 Busy", "Retry-After: 60\r\n"), HEAD("503 Busy", "Retry-After: 60\r\n"), HEAD("503 Busy", "Retry-After: 60\r\n"),
-                                               HEAD("503 Busy", "Retry-After: 60\r\n"), NULL };
+#define BUSY HEAD("503 Busy", "Retry-After: 60\r\n")
+        static const char *const answers[] = { BUSY, BUSY, BUSY, BUSY, BUSY, BUSY, BUSY, BUSY, BUSY };
         _cleanup_(fetcher_freep) Fetcher *f = NULL;
         _auto_free_ char *url = NULL;
         uint64_t token = 0;
@@ -207,7 +207,7 @@ TEST(a_host_that_asks_for_time) {
                 REQUIRE(fetcher_run(f) == 0);
         CHECK_UINT(crowd.failed, 100);
         responder_stop(&r);
-        CHECK(r.n <= 4);
+        CHECK(r.n <= 4); /* those that were on their way */
 }
 
 TEST(lists) {
