@@ -15,15 +15,17 @@
 
 /* Where a set is. */
 typedef struct Place {
+        Store *store;
         StoreSet set;
         const char *name;
+        uint64_t received_usec;
 } Place;
 
-static bool key_belongs(Domain *d, const Place *place, const KeySpec *spec, X509 *leaf) {
+static bool key_belongs(const Place *place, const KeySpec *spec, X509 *leaf) {
         _auto_secret_ Secret *pem = NULL;
         _auto_pkey_ EVP_PKEY *key = NULL;
 
-        if (store_domain_read_key(d->manager->store, place->set, place->name, spec, &pem) != 0)
+        if (store_domain_read_key(place->store, place->set, place->name, spec, &pem) != 0)
                 return false;
         if (key_from_pem(pem->data, pem->size, &key, NULL) < 0)
                 return false;
@@ -58,7 +60,7 @@ int deliver_take_facts(CertInfo *info, const char *spec, bool key_matches, uint6
         return 0;
 }
 
-static int read_one(Domain *d, const Place *place, const KeySpec *spec, CertFactsList *facts, char **ret_damaged) {
+static int read_one(const Place *place, const KeySpec *spec, CertFactsList *facts, char **ret_damaged) {
         char file[KEY_SPEC_FILE_MAX], name[KEY_SPEC_NAME_MAX];
         _auto_free_ char *pem = NULL;
         _auto_problem_ Problem *problem = NULL;
@@ -67,7 +69,7 @@ static int read_one(Domain *d, const Place *place, const KeySpec *spec, CertFact
         CertFacts f = { 0 };
         int r;
 
-        r = store_domain_read_chain(d->manager->store, place->set, place->name, spec, &pem);
+        r = store_domain_read_chain(place->store, place->set, place->name, spec, &pem);
         if (r != 0)
                 return r < 0 ? r : 0; /* missing */
         r = cert_chain_from_pem(pem, strlen(pem), &chain, &problem);
@@ -79,8 +81,7 @@ static int read_one(Domain *d, const Place *place, const KeySpec *spec, CertFact
                                                   key_spec_file(spec, "pubcert", file), problem ? problem->detail : strerror(-r));
                 return r == -ENOMEM ? r : 0;
         }
-        r = deliver_take_facts(&info, key_spec_name(spec, name), key_belongs(d, place, spec, chain.certs[0]),
-                            place->set == STORE_SET_LIVE ? d->job->activated_usec : 0, &f);
+        r = deliver_take_facts(&info, key_spec_name(spec, name), key_belongs(place, spec, chain.certs[0]), place->received_usec, &f);
         cert_info_done(&info);
         if (r == 0)
                 r = cert_facts_list_take(facts, &f);
@@ -88,12 +89,12 @@ static int read_one(Domain *d, const Place *place, const KeySpec *spec, CertFact
         return r;
 }
 
-static int read_all(Domain *d, const Place *place, CertFactsList *ret, char **ret_damaged) {
+static int read_all(const Place *place, const KeySpecs *keys, CertFactsList *ret, char **ret_damaged) {
         CertFactsList facts = { 0 };
 
-        for (size_t i = 0; i < key_specs_count(&d->config->keys); i++) {
-                KeySpec spec = key_specs_get(&d->config->keys, i);
-                int r = read_one(d, place, &spec, &facts, ret_damaged);
+        for (size_t i = 0; i < key_specs_count(keys); i++) {
+                KeySpec spec = key_specs_get(keys, i);
+                int r = read_one(place, &spec, &facts, ret_damaged);
 
                 if (r < 0) {
                         cert_facts_list_done(&facts);
@@ -105,11 +106,13 @@ static int read_all(Domain *d, const Place *place, CertFactsList *ret, char **re
 }
 
 int deliver_read_facts(Domain *d, int set, CertFactsList *ret, char **ret_damaged) {
-        return read_all(d, &(Place){ (StoreSet) set, DOMAIN_NAME(d) }, ret, ret_damaged);
+        const Place place = { d->manager->store, (StoreSet) set, DOMAIN_NAME(d), set == STORE_SET_LIVE ? d->job->activated_usec : 0 };
+
+        return read_all(&place, &d->config->keys, ret, ret_damaged);
 }
 
-int deliver_read_archived_facts(Domain *d, const char *entry, CertFactsList *ret, char **ret_damaged) {
-        return read_all(d, &(Place){ STORE_SET_ARCHIVE, entry }, ret, ret_damaged);
+int deliver_read_archived_facts(Store *store, const char *entry, const KeySpecs *keys, CertFactsList *ret) {
+        return read_all(&(Place){ store, STORE_SET_ARCHIVE, entry, 0 }, keys, ret, NULL);
 }
 
 /* Whether its topmost certificate was issued by somebody of this name. */

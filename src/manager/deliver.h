@@ -15,5 +15,5 @@ int deliver_chain(Renewal *r, char *const *chains, Problem **ret_problem);
 int deliver_read_facts(Domain *d, int set, CertFactsList *ret, char **ret_damaged);
 /* Moves what a decision may know out of what crypto read. */
 int deliver_take_facts(CertInfo *info, const char *spec, bool key_matches, uint64_t received_usec, CertFacts *ret);
-/* The same of an archived set (store/archive.h). */
-int deliver_read_archived_facts(Domain *d, const char *entry, CertFactsList *ret, char **ret_damaged);
+/* The same of an archived set (store/archive.h). Any thread may. */
+int deliver_read_archived_facts(Store *store, const char *entry, const KeySpecs *keys, CertFactsList *ret);

@@ -29,6 +29,7 @@ typedef struct Adoption Adoption; /* manager/adoption.h */
 typedef struct TimerCheck TimerCheck; /* manager/timer-check.h */
 typedef struct Turns Turns;       /* manager/turns.h */
 typedef struct HookTest HookTest; /* manager/hook-test.h */
+typedef struct ArchiveLook ArchiveLook; /* manager/rollback-bus.c */
 typedef struct Expiry Expiry;     /* manager/expiry.h */
 typedef struct Listing Listing;   /* manager/listing.h */
 typedef struct Absence Absence;   /* manager/absence.h */
@@ -71,6 +72,7 @@ typedef struct Manager {
         ReloadCalendar *reload_calendar;
         Courier *courier;
         HookTest *hook_tests; /* under way */
+        ArchiveLook *archive_looks; /* the same: manager/rollback-bus.c */
         ChallengeQueue *consents; /* "renewing": renewals that wait for their answer */
         ChallengeQueue *challenge_queue;
         DnsTeardown *dns_teardowns; /* records that are being taken back */

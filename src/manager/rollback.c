@@ -104,39 +104,35 @@ static int judge(const Domain *d, RollbackSet *s) {
 
 /* --- What there is --- */
 
-static int look_at(Domain *d, const ArchivedSet *archived, RollbackSet *ret) {
+static int look_at(Store *store, const char *name, const KeySpecs *keys, const ArchivedSet *archived, RollbackSet *ret) {
         RollbackSet s = { .number = archived->number, .archived_usec = archived->archived_usec };
         char entry[STORE_ARCHIVE_ENTRY_SIZE];
         int r;
 
-        store_archive_entry(DOMAIN_NAME(d), s.number, entry);
-        r = deliver_read_archived_facts(d, entry, &s.facts, NULL);
+        store_archive_entry(name, s.number, entry);
+        r = deliver_read_archived_facts(store, entry, keys, &s.facts);
         if (r == 0)
-                r = judge(d, &s);
-        if (r < 0) {
-                set_done(&s);
-                return r;
-        }
-        *ret = s;
-        return 0;
+                *ret = s;
+        return r;
 }
 
-int rollback_list(Domain *d, RollbackSets *ret) {
+int rollback_read(Store *store, const char *name, const KeySpecs *keys, RollbackSets *ret) {
         _auto_free_ ArchivedSet *archived = NULL;
         RollbackSets sets = { 0 };
         size_t n;
         int r;
 
-        assert(d);
+        assert(store);
+        assert(name);
         assert(ret);
 
-        r = store_archive_list(d->manager->store, DOMAIN_NAME(d), SETS_MAX, &archived, &n);
+        r = store_archive_list(store, name, SETS_MAX, &archived, &n);
         if (r < 0)
                 return r;
         sets.items = calloc(n + 1, sizeof(*sets.items));
         r = sets.items ? 0 : -ENOMEM;
         for (; r == 0 && sets.n < n; sets.n += r == 0)
-                r = look_at(d, &archived[sets.n], &sets.items[sets.n]);
+                r = look_at(store, name, keys, &archived[sets.n], &sets.items[sets.n]);
         if (r < 0) {
                 rollback_sets_done(&sets);
                 return r;
@@ -145,12 +141,22 @@ int rollback_list(Domain *d, RollbackSets *ret) {
         return 0;
 }
 
+int rollback_judge(const Domain *d, RollbackSets *sets) {
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < sets->n; i++)
+                r = judge(d, &sets->items[i]);
+        return r;
+}
+
 /* --- Putting one back --- */
 
 static int choose(Domain *d, uint64_t number, uint64_t *ret, Problem **ret_problem) {
         _cleanup_(rollback_sets_done) RollbackSets sets = { 0 };
-        int r = rollback_list(d, &sets);
+        int r = rollback_read(d->manager->store, DOMAIN_NAME(d), &d->config->keys, &sets);
 
+        if (r == 0)
+                r = rollback_judge(d, &sets);
         if (r < 0) {
                 (void) problem_set(ret_problem, PROBLEM_TYPE_STORE, "Cannot read the archive of %s: %s", DOMAIN_NAME(d), strerror(-r));
                 return r;

@@ -19,8 +19,11 @@ typedef struct RollbackSets {
 
 void rollback_sets_done(RollbackSets *sets);
 
-/* What is in the archive of a domain, at most the newest 100, each looked at and judged. */
-int rollback_list(Domain *d, RollbackSets *ret);
+/* What is in the archive of a domain with these keys, at most the newest 100, each looked at. It takes long when the archive is large; any thread may. */
+int rollback_read(Store *store, const char *name, const KeySpecs *keys, RollbackSets *ret);
+
+/* Whether each can be put back, for a domain whose facts are known. */
+int rollback_judge(const Domain *d, RollbackSets *sets);
 
 /* Stages set 'number' (0: the newest that can be put back and is not live), and has it made live at once. -EBUSY: something is under way that is to become live
  * itself; -ENOENT: there is no such set; -EINVAL: it cannot be put back; with a problem, as for everything else. */
