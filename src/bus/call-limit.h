@@ -3,9 +3,9 @@
 
 /* What the arguments of a method call may come to.
  *
- * dbus-daemon lets everybody send 32 MiB, and throws out whoever sends more: a service that repeats what it was called with, to polkit or in an error (sd-bus
- * itself does so), is one message of any local user away from its end. It also holds each call whole for as long as polkit is asked. So calls are
- * weighed before anything else looks at them. */
+ * dbus-daemon lets everybody send 32 MiB, and throws out whoever sends more: a service that repeats what it was called with, to polkit for instance, is one message
+ * of any local user away from its end. It also holds each call whole for as long as polkit is asked. So calls are weighed before anything else looks at
+ * them. */
 
 #include <systemd/sd-bus.h>
 
