@@ -363,6 +363,36 @@ def test_static(m):
     clear(m)
 
 
+def test_beside(m):
+    """A virtual host that still has SSLCertificateFile, as after a move: served with that until the CA's certificate is there, also while tls-alpn-01 proves its name;
+    then with the CA's, for a key of the same type, and with both for another type."""
+    name, same, other, protocols = "beside.example.org", "/etc/ssl/same", "/etc/ssl/other", "Protocols acme-tls/1 http/1.1\n"
+    lines = {base: f"SSLCertificateFile {base}.pem\nSSLCertificateKeyFile {base}.key\n" for base in (same, other)}
+    own = {"P-256": certificate_file(m, same, "P-256", name), "rsa": certificate_file(m, other, "rsa", name)}
+
+    def site(base, mode):
+        return (f"<MDomain {name}>\nMDPrivateKeys P-256\nMDCAChallenges tls-alpn-01\nMDRenewMode {mode}\n</MDomain>\n"
+                + both_ports(m, name, more=protocols + lines[base]))
+
+    load(m, site(same, "manual"))
+    assert handshake(m, name, alpn="") == (None, own["P-256"]) and request(m, name, port=443)[0] == 200
+    load(m, site(same, "auto"))
+    first = managed.wait_served(m, name, 60)
+    m.wait_for(lambda: served(m, name) == [first.fingerprint], 20, "the server to tell of it")
+    assert handshake(m, name, "-sigalgs", SIGNS["P-256"], alpn="") == (None, first.fingerprint)
+    assert handshake(m, name, "-sigalgs", SIGNS["rsa"], alpn="")[1] is None and request(m, name, port=443)[0] == 200
+
+    load(m, site(other, "auto"))
+    for key, fingerprint in (("P-256", first.fingerprint), ("rsa", own["rsa"])):
+        m.wait_for(lambda k=key, f=fingerprint: handshake(m, name, "-sigalgs", SIGNS[k], alpn="") == (None, f), 20, f"the certificate for {key}")
+    managed.renew(m, name)
+    m.wait_for(lambda: handshake(m, name, "-sigalgs", SIGNS["P-256"], alpn="")[1] not in (None, first.fingerprint), 60,
+               "another certificate of the CA, beside one with another key")
+    assert handshake(m, name, "-sigalgs", SIGNS["rsa"], alpn="") == (None, own["rsa"]) and managed.show(m, name)["Errors"] == 0
+    m.wait_for(lambda: managed.show(m, name)["Phase"] == "idle", 30, "the renewal to be finished")
+    clear(m)
+
+
 def test_static_forms(m):
     """MDCertificateFile takes whatever mod_ssl takes: the key in the same file, parameters, older forms, a key with a passphrase."""
     name, base = "forms.example.org", "/etc/ssl/forms"
