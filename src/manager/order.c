@@ -35,6 +35,11 @@ int order_profile(const ManagedDomain *settings, char *const *profiles, const ch
         return -EINVAL;
 }
 
+bool order_fits(const ManagedDomain *begun, const ManagedDomain *settings) {
+        /* One that was begun when the profile was no must may be one without it. */
+        return str_equal_nocase(begun->profile, settings->profile) && (begun->profile_mandatory || !settings->profile_mandatory);
+}
+
 static JsonObject *make_identifier(const char *name) {
         JsonObject *o = json_object_new_object();
 

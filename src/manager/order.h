@@ -14,6 +14,9 @@ int order_names(const ManagedDomain *settings, char ***ret);
  * a problem: the CA has no such profile, and the domain must have it. */
 int order_profile(const ManagedDomain *settings, char *const *profiles, const char *ca_url, const char **ret, Problem **ret_problem);
 
+/* Whether an order that was begun with those settings is one for these: the CA cannot be told another profile later. */
+bool order_fits(const ManagedDomain *begun, const ManagedDomain *settings) _pure_;
+
 /* The payload of new-order; 'profile' and 'replaces' may be NULL. */
 int order_payload(char *const *names, const char *profile, const char *replaces, char **ret);
 

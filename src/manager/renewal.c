@@ -21,6 +21,7 @@
 #include "manager/event.h"
 #include "manager/job-bus.h"
 #include "manager/local-exchange.h"
+#include "manager/order.h"
 #include "manager/renewal-keys.h"
 #include "manager/sign.h"
 #include "manager/tailscale.h"
@@ -52,7 +53,10 @@ static void release(Task *t) {
         free(r);
 }
 
-/* Staging belongs to one set of names, keys and one CA. What was begun for others is of no use. */
+bool renewal_goes_on(const Domain *d, const ManagedDomain *staged, const ManagedDomain *settings, const char *ca_url) {
+        return d->job->phase == JOB_PHASE_ORDERING && str_equal(d->job->ca_url, ca_url) && strv_equal(staged->names, settings->names) && order_fits(staged, settings);
+}
+
 static int prepare_staging(Renewal *r) {
         Domain *d = r->domain;
         _cleanup_(managed_domain_freep) ManagedDomain *staged = NULL;
@@ -60,8 +64,7 @@ static int prepare_staging(Renewal *r) {
         int k;
 
         k = store_domain_read_md(d->manager->store, STORE_SET_STAGING, DOMAIN_NAME(d), &staged, NULL);
-        fits = k == 0 && strv_equal(staged->names, r->task.settings->names) && str_equal(d->job->ca_url, r->task.ca_url) &&
-               d->job->phase == JOB_PHASE_ORDERING;
+        fits = k == 0 && renewal_goes_on(d, staged, r->task.settings, r->task.ca_url);
         r->inherited = fits;
         if (!fits) {
                 challenges_forget(r, staged ? staged->names : NULL);

@@ -53,6 +53,9 @@ static inline Renewal *renewal_of(Task *t) {
         return t && t->class == &renewal_class ? (Renewal *) t : NULL;
 }
 
+/* Whether one with these settings, at this CA, goes on with what is in staging, and with the order that was begun with the settings that are kept there: what was begun
+ * for other names, another CA or another profile is of no use. */
+bool renewal_goes_on(const Domain *d, const ManagedDomain *staged, const ManagedDomain *settings, const char *ca_url);
 /* Queues one; the domain has none yet. */
 int renewal_new(Domain *d, Renewal **ret);
 

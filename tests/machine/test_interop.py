@@ -2,11 +2,14 @@
 """CAs as they are: Pebble in each of its moods, an ACME server of another make (Caddy's, which is that of smallstep), and every error that
 RFC 8555 knows at every step of the way, with what the administrator then sees."""
 
+import json
 import re
 import ssl
 
 import apache
+import faultproxy
 import managed
+import pebble
 from machine import Certificate
 
 ACME = "urn:ietf:params:acme:error:"
@@ -193,6 +196,32 @@ def test_profiles(m):
     assert "eternal" in problem[1], problem
 
 
+def test_profile_changed(m):
+    """A renewal that failed half-way is not gone on with under another MDProfile: its order, and the certificate of the first of two keys, are given up."""
+    with_ca(m, profiles={"default": 90 * 86400, "shortlived": 6 * 86400})
+    name, keys = "half.test", "MDPrivateKeys P-256 P-384"
+    proxy = m.ca.proxy
+    first = proxy.rule(kind="certificate")
+    rule = proxy.rule(kind="authorization", where=lambda _: first.used, problem="serverInternal", status=500)
+    cursor = m.cursor()
+    managed.add(m, name, directives=keys)
+    apache.reload(m)
+    wait_problem(m, name, cursor)
+    begun = json.loads(m.read(f"{managed.STORE}/domains/{name}/job.json"))
+    assert begun["phase"] == "ordering" and begun["order"] and "pubcert.p-256.pem" in managed.files(m, f"staging/{name}"), begun
+    proxy.forget(rule)
+    before = proxy.count("new-order")
+    cursor = m.cursor()
+    managed.add(m, name, directives=f"{keys}\nMDProfile shortlived")
+    apache.reload(m)
+    managed.wait_event(m, name, "installed", cursor)
+    ordered = [r.payload.get("profile") for r in proxy.seen("new-order")[before:]]
+    assert ordered == ["shortlived", "shortlived"], ordered
+    for key in ("p-256", "p-384"):
+        certificate = Certificate(m.read(f"{managed.STORE}/domains/{name}/pubcert.{key}.pem").encode())
+        assert certificate.not_after - certificate.not_before <= 6 * 86400 + 60, (key, certificate)
+
+
 def test_preferred_chain(m):
     """Of the chains that the CA offers for one certificate (Link rel="alternate"), the one that leads to the preferred root is served."""
     with_ca(m, environment={"PEBBLE_ALTERNATE_ROOTS": "2"})
@@ -244,6 +273,62 @@ def test_proxy_of_the_environment(m):
     obtain(m, "environment.test")
     assert len(connects(m)) > before, connects(m)
     m.run("rm /etc/systemd/system/md-.service.d/proxy.conf; systemctl daemon-reload")
+
+
+# An OpenSSL that speaks what it can.
+OLD_TLS = """openssl_conf = all
+[all]
+ssl_conf = ssl
+[ssl]
+system_default = old
+[old]
+MinProtocol = TLSv1
+CipherString = DEFAULT:@SECLEVEL=0
+"""
+
+
+def speak_at_best(proxy, version):
+    proxy.context.set_ciphers("ALL:@SECLEVEL=0")
+    proxy.context.minimum_version, proxy.context.maximum_version = ssl.TLSVersion.TLSv1, version
+
+
+def test_old_tls(m):
+    """A CA or an https proxy with TLS 1.1 at best is not spoken to, even where the machine's OpenSSL would do it; the same ones with TLS 1.2 are."""
+    with_ca(m)
+    m.write("/etc/md-test/old-tls.cnf", OLD_TLS)
+    m.write("/etc/systemd/system/md-.service.d/old-tls.conf", "[Service]\nEnvironment=OPENSSL_CONF=/etc/md-test/old-tls.cnf\n")
+    m.run("systemctl daemon-reload")
+    try:
+        speak_at_best(m.ca.proxy, ssl.TLSVersion.TLSv1_1)
+        m.run(f"OPENSSL_CONF=/etc/md-test/old-tls.cnf curl -sf --cacert {pebble.CA_FILE} --tlsv1.0 --tls-max 1.1 {pebble.DIRECTORY}")     # others do
+        m.ca.proxy.clear()
+        cursor = m.cursor()
+        managed.add(m, "old.test")
+        apache.reload(m)
+        problem, _ = wait_problem(m, "old.test", cursor)
+        assert "TLS" in problem[1] and problem[2] == "reading the directory of the CA" and not m.ca.proxy.seen(), (problem, m.ca.proxy.seen())
+        speak_at_best(m.ca.proxy, ssl.TLSVersion.TLSv1_2)
+        managed.wait_served(m, "old.test", 60)
+
+        m.run("grep -q proxy.test /etc/hosts || echo 127.0.0.1 proxy.test >>/etc/hosts")
+        proxy = faultproxy.FaultProxy(m.network, 3130, *m.ca.ca.issue("proxy.test", names="DNS:proxy.test"), pebble.BEHIND)
+        m.beside.append(proxy)
+        speak_at_best(proxy, ssl.TLSVersion.TLSv1_1)
+        cursor = m.cursor()
+        managed.add(m, "old-proxy.test", directives=f"MDHttpProxy https://proxy.test:3130/\nMDHttpProxyCACertificateFile {pebble.CA_FILE}")
+        apache.reload(m)
+        problem, _ = wait_problem(m, "old-proxy.test", cursor)
+        assert "proxy.test:3130" in problem[1] and "501" not in problem[1], problem
+        speak_at_best(proxy, ssl.TLSVersion.TLSv1_2)
+        cursor = m.cursor()
+        managed.renew(m, "old-proxy.test")
+        problem, _ = wait_problem(m, "old-proxy.test", cursor)
+        assert "501" in problem[1], problem     # it is heard now; that it is no proxy is another thing
+    finally:
+        m.ca.proxy.use_certificate(m.ca.certificate, m.ca.key)
+        m.run("rm /etc/systemd/system/md-.service.d/old-tls.conf; systemctl daemon-reload")
+        managed.remove(m, "old-proxy.test")
+        apache.reload(m)
 
 
 def test_memory(m):
@@ -446,15 +531,25 @@ def other_ca(m):
 https://other.test:9443 {
     tls /etc/md-test/other-cert.pem /etc/md-test/other-key.pem
     acme_server
+    log {
+        output stderr
+        format json
+    }
 }
 """)
     m.run("grep -q other.test /etc/hosts || echo 127.0.0.1 other.test >>/etc/hosts")
     m.run("systemctl start caddy")
 
 
+def caddy_log(m, cursor):
+    found = [e["MESSAGE"] for e in m.journal("_SYSTEMD_UNIT=caddy.service", after=cursor)]
+    return [json.loads(line) for line in found if isinstance(line, str) and line.startswith("{")]
+
+
 def test_another_make(m):
-    """The ACME server of Caddy (smallstep's): certificates for several names, a renewal, and a name of its own account there."""
+    """The ACME server of Caddy (smallstep's): certificates for several names, a renewal, and a name of its own account there; it is spoken to in HTTP/2."""
     with_ca(m)
+    cursor = m.cursor()
     other_ca(m)
     settings = f"MDCertificateAuthority {OTHER_CA}"
     managed.add(m, "make.test", "www.make.test", directives=settings)
@@ -468,4 +563,7 @@ def test_another_make(m):
     m.wait_for(lambda: managed.show(m, "make.test")["Job"] == "/", 10, "the end of the job")
     managed.renew(m, "make.test")
     m.wait_for(lambda: served(first.fingerprint), 30, "the next certificate of Caddy's CA")
+    requests = [entry["request"] for entry in caddy_log(m, cursor) if "request" in entry]
+    assert any("finalize" in request["uri"] for request in requests), requests
+    assert {request["proto"] for request in requests} == {"HTTP/2.0"}, requests
     m.run("systemctl stop caddy")

@@ -33,6 +33,29 @@ TEST(payload) {
         }
 }
 
+TEST(fits) {
+        static const struct {
+                const char *what, *begun, *wanted;
+                bool begun_mandatory, mandatory, fits;
+        } cases[] = {
+                { "none, as before",             NULL,         NULL,         false, false, true  },
+                { "the same",                    "shortlived", "ShortLived", false, false, true  },
+                { "one is wanted now",           NULL,         "shortlived", false, false, false },
+                { "none is wanted any more",     "shortlived", NULL,         false, false, false },
+                { "another one",                 "shortlived", "classic",    true,  true,  false },
+                { "it is a must now",            "shortlived", "shortlived", false, true,  false },
+                { "it is no must any more",      "shortlived", "shortlived", true,  false, true  },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                ManagedDomain begun = { .profile = (char *) cases[i].begun, .profile_mandatory = cases[i].begun_mandatory };
+                ManagedDomain wanted = { .profile = (char *) cases[i].wanted, .profile_mandatory = cases[i].mandatory };
+
+                test_case("%s", cases[i].what);
+                CHECK_INT(order_fits(&begun, &wanted), cases[i].fits);
+        }
+}
+
 TEST(profile) {
         static const struct {
                 const char *what, *wanted, *profiles;
