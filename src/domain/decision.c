@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/string-util.h"
 #include "domain/backoff.h"
+#include "domain/budget.h"
 #include "domain/reason.h"
 
 static const char *const action_table[] = {
@@ -183,31 +184,14 @@ static int decide_activation_delay(uint64_t until_usec, Decision *d) {
         return reason_printf(&d->detail, "all new certificates are there, and are used from %s on (MDActivationDelay)", clock_format_utc(at, until_usec));
 }
 
-/* --- The budget: nothing that goes round in circles may use up what a CA grants for one set of names in a week. --- */
+/* The budget goes by certificates, one for each key that has none in staging yet. */
+static size_t count_needed(const ManagedDomain *d, const DecisionContext *context) {
+        size_t n = key_specs_count(&d->keys);
 
-#define WEEK_USEC (7 * USEC_PER_DAY)
-
-/* What a week of ordinary renewals takes, doubled, comes on top: certificates may live for minutes. */
-static uint64_t budget_of(unsigned per_week, const CertFactsList *live) {
-        uint64_t shortest = UINT64_MAX;
-
-        for (size_t i = 0; i < live->n; i++)
-                shortest = MIN_OF(shortest, usec_sub(live->items[i].not_after_usec, live->items[i].not_before_usec));
-        return per_week * MAX_OF(live->n, (size_t) 1) + 4 * (WEEK_USEC / MAX_OF(shortest, USEC_PER_SEC)) * MAX_OF(live->n, (size_t) 1);
+        return context->n_staged < n ? n - context->n_staged : 1;
 }
 
-/* When the next one may be asked for; 0: now. */
-static uint64_t budget_until(const DecisionContext *context, const CertFactsList *live, const Job *job, uint64_t now_usec) {
-        uint64_t budget = context->certificates_per_week > 0 ? budget_of(context->certificates_per_week, live) : UINT64_MAX;
-        uint64_t oldest;
-
-        if (budget > ELEMENTSOF(job->issued_usec) || job_count_issued(job, usec_sub(now_usec, WEEK_USEC)) < budget)
-                return 0;
-        oldest = job->issued_usec[budget - 1];
-        return oldest <= now_usec ? oldest + WEEK_USEC : 0; /* the clock was put back: it says nothing */
-}
-
-static int decide_budget(uint64_t until_usec, char *because, Decision *d) {
+static int decide_budget(const DecisionContext *context, uint64_t until_usec, char *because, Decision *d) {
         _auto_free_ char *reason = because;
         char at[CLOCK_HUMAN_MAX];
 
@@ -215,9 +199,9 @@ static int decide_budget(uint64_t until_usec, char *because, Decision *d) {
         d->reason = REASON_BUDGET;
         d->at_usec = until_usec;
         return reason_printf(&d->detail,
-                             "%s; but so many certificates were obtained for these names within a week that something goes in circles: the next one is asked for at %s "
-                             "('mdctl renew --force' does it now)",
-                             reason, clock_format_utc(at, until_usec));
+                             "%s; but that would make more than %u certificates for these names within a week (CertificatesPerWeek=), as if something went in circles: "
+                             "it is asked for at %s ('mdctl renew --force' does it now)",
+                             reason, context->certificates_per_week, clock_format_utc(at, until_usec));
 }
 
 static int decide_nothing(DecisionReason reason, const char *detail, Decision *d) {
@@ -266,6 +250,13 @@ static bool is_about_age(DecisionReason reason) {
         return reason == REASON_EXPIRED || reason == REASON_WINDOW || reason == REASON_RENEWAL_INFO;
 }
 
+/* When it may be asked for; 0: now. */
+static uint64_t budget_until(const ManagedDomain *d, const CertFactsList *live, const Job *job, const DecisionContext *context, DecisionReason reason, uint64_t now_usec) {
+        uint64_t until = budget_until_usec(context->certificates_per_week, count_needed(d, context), job, now_usec);
+
+        return until > 0 && is_about_age(reason) ? MIN_OF(until, budget_regular_usec(live, job)) : until;
+}
+
 /* Until when a staged set is not to be used; 0: use it. A delay never costs a site its certificate: it counts only while the live set is good. */
 static uint64_t activation_delayed_until(const DecisionContext *context, const CertFactsList *live, const Job *job, int found, DecisionReason reason, uint64_t now_usec) {
         uint64_t until, end = UINT64_MAX;
@@ -292,7 +283,7 @@ static int decide(const ManagedDomain *d, const CertFactsList *live, const Job *
         _auto_free_ char *because = NULL;
         DecisionReason reason = _REASON_MAX;
         bool wants, retry_later, install;
-        uint64_t delayed = 0, spent;
+        uint64_t delayed = 0, affordable;
         int found;
 
         found = reason_find(d, live, job, now_usec, &reason, &because);
@@ -329,9 +320,9 @@ static int decide(const ManagedDomain *d, const CertFactsList *live, const Job *
                 return decide_retry(job, take_ptr(because), ret);
         if (context->held_until_usec > now_usec)
                 return decide_held(context, take_ptr(because), ret);
-        spent = budget_until(context, live, job, now_usec);
-        if (spent > now_usec)
-                return decide_budget(spent, take_ptr(because), ret);
+        affordable = budget_until(d, live, job, context, reason, now_usec);
+        if (affordable > now_usec)
+                return decide_budget(context, affordable, take_ptr(because), ret);
 
         ret->action = DECISION_RENEW;
         ret->reason = reason;

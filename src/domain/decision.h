@@ -62,7 +62,8 @@ typedef struct DecisionContext {
         uint64_t activation_delay_usec;
         uint64_t held_until_usec; /* no renewal begins by itself before; 0: nothing holds it back */
         const char *held_why;     /* for people */
-        unsigned certificates_per_week; /* the most that are asked for one set of names; 0: no limit */
+        unsigned certificates_per_week; /* the most that are asked for one set of names; 0: no limit (domain/budget.h) */
+        size_t n_staged;      /* certificates that lie in staging and need not be obtained again */
 } DecisionContext;
 
 /* Waiting covers both the renew window and a retry time: a failed attempt waits for job->next_run_usec,

@@ -256,6 +256,10 @@ static bool same_names(char *const *a, char *const *b) {
         return x && y && strv_equal(x, y); /* without memory: different, which makes nobody believe too much */
 }
 
+bool managed_domain_names_equal(const ManagedDomain *a, const ManagedDomain *b) {
+        return same_names(a->names, b->names);
+}
+
 static bool member_equal(const ManagedDomain *a, const ManagedDomain *b, const DomainMember *m) {
         ManagedDomain *x = (ManagedDomain *) a, *y = (ManagedDomain *) b;
 

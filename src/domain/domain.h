@@ -107,6 +107,9 @@ bool managed_domain_has_name(const ManagedDomain *d, const char *name) _pure_; /
 /* All but what the server found out. Keys count by what they ask for, names whatever the order behind the first. */
 bool managed_domain_settings_equal(const ManagedDomain *a, const ManagedDomain *b) _pure_;
 
+/* The same names, in whatever order. */
+bool managed_domain_names_equal(const ManagedDomain *a, const ManagedDomain *b) _pure_;
+
 /* All of it. */
 bool managed_domain_equal(const ManagedDomain *a, const ManagedDomain *b) _pure_;
 

@@ -196,14 +196,6 @@ void job_note_issued(Job *j, uint64_t when_usec) {
         j->issued_usec[0] = when_usec;
 }
 
-size_t job_count_issued(const Job *j, uint64_t since_usec) {
-        size_t n = 0;
-
-        for (size_t i = 0; i < ELEMENTSOF(j->issued_usec); i++)
-                n += j->issued_usec[i] > since_usec;
-        return n;
-}
-
 static int note_fingerprint(char ***list, const char *sha256) {
         if (strv_contains(*list, sha256))
                 return 0;

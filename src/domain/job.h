@@ -105,8 +105,6 @@ JobRenewalInfo *job_find_renewal_info(Job *j, const char *spec);
 JobRenewalInfo *job_keep_renewal_info(Job *j, const char *spec, const char *id);
 
 void job_note_issued(Job *j, uint64_t when_usec);
-/* How many certificates were obtained since then. */
-size_t job_count_issued(const Job *j, uint64_t since_usec) _pure_;
 
 /* The oldest one leaves when there are too many. */
 int job_note_revoked(Job *j, const char *sha256);

@@ -88,7 +88,7 @@ static int set_views(Domain *d, const SnapshotMergeDomain *merged) {
 }
 
 static void set_config(Domain *d, const ManagedDomain *config) {
-        if (d->settings_kept && !strv_equal(d->config->names, config->names))
+        if (d->settings_kept && !managed_domain_names_equal(d->config, config))
                 memset(d->job->issued_usec, 0, sizeof(d->job->issued_usec)); /* CAs count sets of names */
         if (!managed_domain_settings_equal(d->config, config))
                 d->settings_kept = false;

@@ -285,25 +285,39 @@ void domain_files_changed(Domain *d, const char *file) {
         turns_add(d->manager->turns, d);
 }
 
-bool domain_is_staged(Domain *d) {
-        _cleanup_(managed_domain_freep) ManagedDomain *staged = NULL;
+static size_t count_usable(Domain *d) {
         CertFactsList facts = { 0 };
-        size_t n = key_specs_count(&d->config->keys);
-        bool complete;
+        size_t n = 0;
+
+        if (deliver_read_facts(d, STORE_SET_STAGING, &facts, NULL) < 0)
+                return 0;
+        for (size_t i = 0; i < facts.n; i++)
+                n += facts.items[i].key_matches && !strv_contains(d->job->revoked_keys, facts.items[i].key_sha256);
+        cert_facts_list_done(&facts);
+        return n;
+}
+
+/* Certificates in staging that need not be obtained again: all of a set, or those of a half that the next renewal goes on with. */
+static size_t count_staged(Domain *d) {
+        _cleanup_(managed_domain_freep) ManagedDomain *staged = NULL;
+        size_t n;
 
         if (d->job->phase == JOB_PHASE_IDLE)
-                return false;
+                return 0;
         if (store_domain_read_md(d->manager->store, STORE_SET_STAGING, DOMAIN_NAME(d), &staged, NULL) != 0)
-                return false;
+                return 0;
         if (!strv_equal(staged->names, d->config->names))
-                return false;
-        if (deliver_read_facts(d, STORE_SET_STAGING, &facts, NULL) < 0)
-                return false;
-        complete = facts.n == n;
-        for (size_t i = 0; complete && i < facts.n; i++)
-                complete = facts.items[i].key_matches && !strv_contains(d->job->revoked_keys, facts.items[i].key_sha256);
-        cert_facts_list_done(&facts);
-        return complete;
+                return 0;
+        n = count_usable(d);
+        return n == key_specs_count(&d->config->keys) || renewal_goes_on(d, staged, d->config, ca_next(d)) ? n : 0;
+}
+
+static bool is_all(const Domain *d, size_t n_staged) {
+        return n_staged > 0 && n_staged == key_specs_count(&d->config->keys);
+}
+
+bool domain_is_staged(Domain *d) {
+        return is_all(d, count_staged(d));
 }
 
 /* Whether one server has handed all of the live set to its TLS module. */
@@ -403,6 +417,7 @@ static void take_leave(Domain *d) {
 
 void domain_evaluate(Domain *d) {
         const char *held_why = NULL;
+        size_t n_staged;
         int r;
 
         if (d->managed)
@@ -424,12 +439,14 @@ void domain_evaluate(Domain *d) {
         if (d->inotify_wd < 0) /* the directory is there now */
                 servers_watch_domain(d->manager->servers, d);
         d->served = is_served(d);
+        n_staged = count_staged(d);
 
         decision_done(&d->decision);
         d->decision = (Decision){ 0 };
         r = decision_make(d->config, &d->live, d->job,
                           &(DecisionContext){
-                                  .staged_complete = domain_is_staged(d),
+                                  .staged_complete = is_all(d, n_staged),
+                                  .n_staged = n_staged,
                                   .served = d->served,
                                   .activation_delay_usec = d->n_servers > 0 ? d->servers[0].snapshot->activation_delay_usec : 0,
                                   .held_until_usec = held_until(d, &held_why),

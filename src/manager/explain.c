@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/string-util.h"
+#include "domain/budget.h"
 #include "domain/name.h"
 #include "domain/reason.h"
 #include "manager/challenge-type.h"
@@ -280,7 +281,7 @@ static void explain_window(Explanation *e, const ReasonSlot *s) {
 }
 
 static void explain_renewal(Explanation *e, const Domain *d) {
-        uint64_t now = clock_now_usec(), at = decision_renew_at_usec(d->config, &d->live, d->job), warn = decision_warn_at_usec(d->config, domain_used_facts(d));
+        uint64_t at = decision_renew_at_usec(d->config, &d->live, d->job), warn = decision_warn_at_usec(d->config, domain_used_facts(d));
         unsigned per_week = d->manager->settings.certificates_per_week;
         char when[CLOCK_HUMAN_MAX];
 
@@ -297,8 +298,8 @@ static void explain_renewal(Explanation *e, const Domain *d) {
         if (warn > 0)
                 explain_add(e, "renewal", "warning", warn, "you are warned from %s on", clock_format_utc(when, warn));
         if (per_week > 0)
-                explain_add(e, "renewal", "budget", 0, "%zu obtained for these names within 7 days; at %u (CertificatesPerWeek=) no more are by themselves",
-                            job_count_issued(d->job, usec_sub(now, 7 * USEC_PER_DAY)), per_week);
+                explain_add(e, "renewal", "budget", 0, "%zu obtained for these names within 7 days, with whatever key; more than %u (CertificatesPerWeek=) are not by themselves, unless short lives need it",
+                            budget_spent(d->job, clock_now_usec()), per_week);
 }
 
 /* --- How it can be proven --- */

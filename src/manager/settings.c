@@ -19,6 +19,7 @@
 #include "base/strv.h"
 #include "bus/unit-name.h"
 #include "config.h"
+#include "domain/job.h"
 
 typedef struct Reader {
         Settings *settings;
@@ -115,7 +116,7 @@ static int set_value(Settings *c, const char *name, const char *value) {
         if (str_equal(name, "RenewalInfoIntervalSec"))
                 return read_interval(value, &c->renewal_info_usec);
         if (str_equal(name, "CertificatesPerWeek"))
-                return read_unsigned(value, 0, 1000, &c->certificates_per_week);
+                return read_unsigned(value, 0, JOB_ISSUED_MAX, &c->certificates_per_week);
         if (str_equal(name, "ForgetServersSec"))
                 return parse_seconds_usec(value, &c->forget_servers_usec);
         if (str_equal(name, "ArchiveKeep"))
@@ -199,7 +200,7 @@ int settings_load(Settings *ret) {
                 .verify_served = true,
                 .step_timeout_usec = 300 * USEC_PER_SEC,
                 .renewal_info_usec = 6 * USEC_PER_HOUR,
-                .certificates_per_week = 5,
+                .certificates_per_week = 4, /* one below what Let's Encrypt grants: it is left for the administrator */
                 .forget_servers_usec = 7 * USEC_PER_DAY,
                 .archive_keep = 5,
                 .archive_age_usec = 90 * USEC_PER_DAY,

@@ -20,7 +20,7 @@ typedef struct Settings {
         uint64_t restart_not_served_usec; /* RestartIfNotServedSec=: so long after they showed something else, the unit is restarted; 0: never */
         uint64_t step_timeout_usec;      /* StepTimeoutSec=: how long a CA may take for validation, readiness and issuance, each */
         uint64_t renewal_info_usec;      /* RenewalInfoIntervalSec=: how often a CA is asked when to renew, when it does not say how often */
-        unsigned certificates_per_week;  /* CertificatesPerWeek=: the most for one set of names, beyond what short lives need; 0: no limit */
+        unsigned certificates_per_week;  /* CertificatesPerWeek=: the most for one set of names, unless short lives need more; 0: no limit */
         uint64_t forget_servers_usec;    /* ForgetServersSec=: what a server said is forgotten when it has not run for so long; 0: never */
         bool revocation_check;           /* RevocationCheck=: whether CAs are asked if the certificates of managed domains are revoked, also where nothing is stapled */
         unsigned archive_keep;           /* ArchiveKeep=: archived sets per domain */

@@ -96,12 +96,17 @@ def test_failover(m):
     calm(m)
     managed.mdctl(m, "renew", "--force", name)
     assert live_ca(m, name) == FIRST and m.ca.proxy.count("new-order") == 1 and m.other.count("new-order") == 0
+    assert "replaces" not in m.ca.proxy.seen("new-order")[0].payload      # it would name a certificate of the other one's
     configure(m)
 
 
 def test_changed_ca(m):
-    """Another MDCertificateAuthority is a reason to renew; with MDRenewOnCAChange off it is not."""
+    """Another MDCertificateAuthority is a reason to renew; with MDRenewOnCAChange off it is not. The CA that a certificate is from is asked when to renew it, whatever is
+    configured, and no other one is told which certificate its own replaces."""
     calm(m)
+    asked = lambda proxy, name: [r for r in proxy.seen("renewal-info") if r.path.endswith("/" + managed.job(m, name)["renewal-info"][0]["id"])]
+    for proxy in (m.ca.proxy, m.other):
+        proxy.rule(kind="renewal-info", add={"Retry-After": "2"})
     for name, more, renews in (("moves.test", "", True), ("stays.test", "MDRenewOnCAChange off", False)):
         add(m, name, directives=more)
         wait_settled(m, name)
@@ -110,10 +115,17 @@ def test_changed_ca(m):
             assert "is not configured any more" in managed.wait_event(m, name, "renewing", cursor)["MESSAGE"]
             managed.wait_event(m, name, "installed", cursor)
             assert live_ca(m, name) == OTHER
+            orders = m.other.seen("new-order")
+            assert orders and not any("replaces" in order.payload for order in orders), orders
+            m.wait_for(lambda: asked(m.other, name), 20, "its CA to be asked when to renew it")
+            assert not asked(m.ca.proxy, name), m.ca.proxy.seen("renewal-info")
         else:
             shown = wait_shown(m, name, CertificateAuthorities=[OTHER], Action="wait", Job="/")
             assert shown["NextUSec"] / 1e6 > time.time() + DAY and live_ca(m, name) == FIRST, shown
             assert not m.journal(f"MD_NAME={name}", "MD_EVENT=renewing", after=cursor)
+            polls = len(asked(m.ca.proxy, name))
+            m.wait_for(lambda: len(asked(m.ca.proxy, name)) > polls + 1, 30, "its CA to be asked when to renew it, twice")
+            assert not asked(m.other, name), m.other.seen("renewal-info")
     calm(m)
 
 
@@ -236,7 +248,7 @@ def test_key_size(m):
 
 
 def test_budget(m):
-    """CertificatesPerWeek=1: the second certificate for the same names waits until the week is over; --force passes."""
+    """CertificatesPerWeek=1: the second certificate for the same names waits until the week is over; --force passes; all keys are counted together."""
     name = "budget.test"
     calm(m)
     managed.settings(m, ReloadIntervalSec="200ms", RenewalInfoIntervalSec=2, CertificatesPerWeek=1)
@@ -251,6 +263,17 @@ def test_budget(m):
         managed.mdctl(m, "renew", "--force", name)
         managed.wait_event(m, name, "installed", cursor)
         assert m.ca.proxy.count("new-order") == 2
+        # CAs count whatever the key. After a week without any, two keys get their two; the next two do not fit into three, and into four they do.
+        add(m, "budget2.test", directives="MDPrivateKeys P-256 P-384")
+        wait_settled(m, "budget2.test")
+        assert "2 obtained for these names within 7 days" in facts(m, "budget2.test")["renewal", "budget"][0]
+        managed.settings(m, ReloadIntervalSec="200ms", RenewalInfoIntervalSec=2, CertificatesPerWeek=3)
+        add(m, "budget2.test", directives="MDPrivateKeys P-256 RSA", wait=None)
+        wait_shown(m, "budget2.test", Action="wait", Reason="too-many-certificates", WaitsFor="time")
+        assert m.ca.proxy.count("new-order") == 4
+        cursor = m.cursor()
+        managed.settings(m, ReloadIntervalSec="200ms", RenewalInfoIntervalSec=2, CertificatesPerWeek=4)
+        managed.wait_event(m, "budget2.test", "installed", cursor)
     finally:
         managed.settings(m, ReloadIntervalSec="200ms", RenewalInfoIntervalSec=2)
 

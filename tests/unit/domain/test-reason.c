@@ -171,26 +171,155 @@ TEST(activation_delay) {
         expect(&w, T0 + 71 * DAY, DECISION_ACTIVATE, REASON_STAGED, 0);
 }
 
+static void issue(World *w, unsigned n, uint64_t when) {
+        while (n-- > 0)
+                job_note_issued(w->job, when);
+}
+
+/* A second key beside the first, with a certificate like its. */
+static void add_key(World *w) {
+        KeySpec specs[] = { { .type = KEY_TYPE_RSA, .bits = 2048 }, { .type = KEY_TYPE_EC, .curve = "P-256" } };
+        char name[KEY_SPEC_NAME_MAX];
+        CertFacts f = { .spec = strdup(key_spec_name(&specs[1], name)),
+                        .names = strv_split("example.org", " "),
+                        .key_matches = true,
+                        .key_type = KEY_TYPE_EC,
+                        .key_bits = 256,
+                        .not_before_usec = w->live.items[0].not_before_usec,
+                        .not_after_usec = w->live.items[0].not_after_usec };
+
+        for (size_t i = 0; i < ELEMENTSOF(specs); i++)
+                w->d->keys.items[i] = specs[i];
+        w->d->keys.n = ELEMENTSOF(specs);
+        (void) str_replace(&w->live.items[0].spec, key_spec_name(&specs[0], name));
+        REQUIRE(cert_facts_list_take(&w->live, &f) == 0);
+}
+
+static void live_for(World *w, uint64_t begin, uint64_t life, uint64_t received) {
+        for (size_t i = 0; i < w->live.n; i++) {
+                w->live.items[i].not_before_usec = begin;
+                w->live.items[i].not_after_usec = begin + life;
+                w->live.items[i].received_usec = received;
+        }
+}
+
 TEST(budget) {
         _cleanup_(world_done) World w = {};
 
         make(&w);
         w.context.certificates_per_week = 3;
         for (unsigned i = 0; i < 3; i++)
-                job_note_issued(w.job, T0 + (78 + i) * DAY);
-        CHECK_UINT(job_count_issued(w.job, T0 + 79 * DAY), 1);
+                issue(&w, 1, T0 + (78 + i) * DAY);
         expect(&w, T0 + 81 * DAY, DECISION_WAIT, REASON_BUDGET, T0 + 85 * DAY);
+        CHECK(strstr(w.decision.detail, "CertificatesPerWeek=") && strstr(w.decision.detail, "--force"));
         expect(&w, T0 + 85 * DAY, DECISION_RENEW, REASON_WINDOW, 0);
         w.job->asked = true;
         expect(&w, T0 + 81 * DAY, DECISION_RENEW, REASON_ASKED, 0);
         w.job->asked = false;
         w.context.certificates_per_week = 0;
         expect(&w, T0 + 81 * DAY, DECISION_RENEW, REASON_WINDOW, 0);
-        /* What lives for an hour is renewed more often than that. */
-        w.context.certificates_per_week = 3;
-        w.live.items[0].not_before_usec = T0 + 81 * DAY - USEC_PER_HOUR;
-        w.live.items[0].not_after_usec = T0 + 81 * DAY + 1;
+}
+
+TEST(budget_of_two_keys_is_that_of_one) {
+        _cleanup_(world_done) World w = {};
+
+        make(&w);
+        add_key(&w);
+        w.context.certificates_per_week = 4;
+        issue(&w, 2, T0 + 79 * DAY);
         expect(&w, T0 + 81 * DAY, DECISION_RENEW, REASON_WINDOW, 0);
+        issue(&w, 1, T0 + 80 * DAY); /* the first of two; the second one failed, and is all that is still to be had */
+        expect(&w, T0 + 81 * DAY, DECISION_WAIT, REASON_BUDGET, T0 + 86 * DAY);
+        w.context.n_staged = 1;
+        expect(&w, T0 + 81 * DAY, DECISION_RENEW, REASON_WINDOW, 0);
+        w.context.n_staged = 0;
+        issue(&w, 1, T0 + 80 * DAY);
+        expect(&w, T0 + 81 * DAY, DECISION_WAIT, REASON_BUDGET, T0 + 86 * DAY);
+}
+
+/* However long it goes on, and whatever is asked for: in no seven days there are more than the budget. */
+static void go_in_circles(World *w, uint64_t life, DecisionReason reason) {
+        uint64_t begin = T0, obtained[64];
+        size_t n = 0, keys = w->live.n;
+
+        live_for(w, begin, life, begin);
+        if (reason == REASON_KEY_SPEC)
+                w->live.items[0].key_bits = 1024;
+        for (uint64_t now = begin + life; now < begin + life + 20 * DAY; now += USEC_PER_HOUR) {
+                decision_done(&w->decision);
+                REQUIRE(decision_make(w->d, &w->live, w->job, &w->context, now, &w->decision) == 0);
+                if (w->decision.action != DECISION_RENEW)
+                        continue;
+                for (size_t i = 0; i < keys; i++) {
+                        REQUIRE(n < ELEMENTSOF(obtained));
+                        obtained[n++] = now;
+                }
+                issue(w, (unsigned) keys, now); /* and what came of it is lost again: the live set stays as it is */
+        }
+        CHECK(n >= 8);
+        for (size_t i = 4; i < n; i++)
+                CHECK(obtained[i] - obtained[i - 4] >= 7 * DAY);
+}
+
+TEST(nothing_in_circles_uses_up_the_limit) {
+        static const struct {
+                const char *what;
+                bool two_keys;
+                uint64_t life;
+                DecisionReason reason;
+        } cases[] = {
+                { "expired, one key",            false, 90 * DAY,        REASON_EXPIRED  },
+                { "expired, two keys",           true,  90 * DAY,        REASON_EXPIRED  },
+                { "the wrong key",               false, 90 * DAY,        REASON_KEY_SPEC },
+                { "a life of 160 hours",         false, 160 * USEC_PER_HOUR, REASON_EXPIRED },
+                { "… with two keys",             true,  160 * USEC_PER_HOUR, REASON_EXPIRED },
+                { "… and the wrong key",         true,  160 * USEC_PER_HOUR, REASON_KEY_SPEC },
+                { "a life of a day",             false, DAY,             REASON_EXPIRED  },
+                { "a life of a minute",          true,  USEC_PER_MINUTE, REASON_EXPIRED  },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_(world_done) World w = {};
+
+                test_case("%s", cases[i].what);
+                make(&w);
+                if (cases[i].two_keys)
+                        add_key(&w);
+                w.context.certificates_per_week = 4;
+                go_in_circles(&w, cases[i].life, cases[i].reason);
+        }
+}
+
+TEST(short_lives_are_renewed_as_often_as_they_need) {
+        static const struct {
+                const char *what;
+                uint64_t life, backdated;
+        } cases[] = {
+                { "160 hours, an hour back", 160 * USEC_PER_HOUR, USEC_PER_HOUR },
+                { "a day, an hour back",     DAY, USEC_PER_HOUR },
+                { "ten minutes",             10 * USEC_PER_MINUTE, 0 },
+                { "a minute",                USEC_PER_MINUTE, 0 },
+                { "most of it back",         10 * USEC_PER_HOUR, 8 * USEC_PER_HOUR },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_(world_done) World w = {};
+                uint64_t now = T0;
+
+                test_case("%s", cases[i].what);
+                make(&w);
+                add_key(&w);
+                w.context.certificates_per_week = 4;
+                for (unsigned k = 0; k < 3 * JOB_ISSUED_MAX; k++) {
+                        issue(&w, 2, now);
+                        live_for(&w, now - cases[i].backdated, cases[i].life, now);
+                        now = decision_renew_at_usec(w.d, &w.live, w.job);
+                        expect(&w, now - 1, DECISION_WAIT, REASON_WINDOW, now);
+                        expect(&w, now, DECISION_RENEW, REASON_WINDOW, 0);
+                }
+                (void) managed_domain_add_name(w.d, "www.example.org"); /* what is no matter of age does not hide among them */
+                expect(&w, now, DECISION_WAIT, REASON_BUDGET, w.job->issued_usec[2] + 7 * DAY);
+        }
 }
 
 TEST(static_files_are_the_administrators) {
