@@ -6,6 +6,7 @@ import json
 import re
 
 import apache
+import faultproxy
 import hands
 import managed
 import pebble
@@ -13,6 +14,7 @@ import pebble
 SUITES = ["trixie", "bookworm"]
 
 STORE = managed.STORE
+OTHER_PORT = 14002      # the same CA under another address
 WORKER = ("org.mdmanager1", "/org/mdmanager1/worker", "org.mdmanager1.Worker")
 LAUNCHER = ("org.mdmanager1.Launcher", "/org/mdmanager1/Launcher", "org.mdmanager1.Launcher")
 
@@ -185,6 +187,56 @@ def test_failing(m):
         wait_torn_down(m, "example.org", cursor)
     renew_again(m, "example.org")
     managed.remove(m, "falls.example.org")
+    apache.reload(m)
+
+
+# Takes the record out of the DNS again as soon as it is there, and all is well.
+UNPUBLISH = f"""#!/usr/bin/python3 -B
+import json, sys, urllib.request
+host = f"_acme-challenge.{{sys.argv[2]}}."
+urllib.request.urlopen("http://127.0.0.1:{pebble.DNS_MANAGEMENT}/clear-txt", json.dumps({{"host": host}}).encode()).read()
+"""
+
+
+def test_not_believed(m):
+    """The CA does not find what was set up without a fault, and makes the authorization invalid: the record is taken back, the CA's words are told, and the next try sets up another one."""
+    with otherwise(m, "setup", UNPUBLISH):
+        cursor = m.cursor()
+        managed.renew(m, "example.org")
+        failed = managed.wait_event(m, "example.org", "errored", cursor)
+        assert failed["MD_PROBLEM"].endswith(":unauthorized") and "TXT" in failed["MESSAGE"], failed
+        wait_torn_down(m, "example.org", cursor)
+    again = m.cursor()
+    renew_again(m, "example.org")
+    wait_torn_down(m, "example.org", again)
+    done = calls(m, cursor, "example.org")
+    assert [call["words"][0] for call in done] == ["setup", "teardown", "setup", "teardown"], done
+    first, taken, second, taken_too = [call["environment"]["MD_VALUE"] for call in done]
+    assert first == taken != second == taken_too, done
+
+
+def test_failover(m):
+    """A CA that fails after the record is set up: it is taken back before the next CA's turn comes, which gets one of its own, taken back in the end."""
+    other = faultproxy.FaultProxy(m.network, OTHER_PORT, m.ca.certificate, m.ca.key, pebble.BEHIND)
+    m.beside.append(other)
+    name = "failover.example.org"
+    globally(m, MDCertificateAuthority=f"{pebble.DIRECTORY} https://ca.test:{OTHER_PORT}/dir", MDRetryFailover=1, MDRetryDelay="1s")
+    m.ca.proxy.clear()
+    rule = m.ca.proxy.rule(kind="challenge", problem="serverInternal", status=500)
+    cursor = m.cursor()
+    add(m, name)
+    apache.reload(m)
+    managed.wait_served(m, name, 60)
+    wait_torn_down(m, name, cursor, 2)
+    failed = m.journal(f"MD_NAME={name}", "MD_EVENT=errored", after=cursor)
+    assert len(failed) == 1 and rule.used and failed[0]["MD_CA"] == pebble.DIRECTORY and other.count("finalize") == 1, (failed, other.counts())
+    done = calls(m, cursor, name)
+    assert [call["words"][0] for call in done] == ["setup", "teardown", "setup", "teardown"], done
+    first, taken, second, taken_too = [call["environment"]["MD_VALUE"] for call in done]
+    assert first == taken != second == taken_too, done
+    m.ca.proxy.clear()
+    managed.remove(m, name)
+    globally(m)
     apache.reload(m)
 
 
