@@ -10,6 +10,7 @@
 #include "base/string-util.h"
 #include "bus/names.h"
 #include "bus/unit-name.h"
+#include "manager/domain-size.h"
 #include "manager/explain.h"
 #include "manager/export.h"
 #include "manager/hook-test.h"
@@ -217,6 +218,7 @@ enum {
         LOG_DETAIL_MAX = 240,
         LOG_TEXT_MAX = 8 * 1024, /* for who asks for the whole log of one domain */
         OBJECTS_MAX = 1000, /* domains in one GetManagedObjects() */
+        OBJECTS_SIZE_MAX = 24 * 1024 * 1024, /* of all of them */
 };
 
 static int append_log(sd_bus_message *reply, const Job *job, size_t max, size_t detail_max) {
@@ -440,6 +442,19 @@ static int find_domain(sd_bus *bus, const char *path, const char *interface, voi
         return *ret_found ? 1 : 0;
 }
 
+/* For one message. */
+static bool is_too_much(const Manager *m) {
+        const char *name;
+        size_t n = 0;
+        Domain *d;
+
+        if (map_size(m->domains) > OBJECTS_MAX)
+                return true;
+        MAP_FOREACH(m->domains, name, d)
+                n += domain_size(d);
+        return n > OBJECTS_SIZE_MAX;
+}
+
 static int enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***ret_nodes, sd_bus_error *error) {
         Manager *m = userdata;
         char **nodes = NULL;
@@ -447,7 +462,7 @@ static int enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***re
         Domain *d;
         int r = 0;
 
-        if (map_size(m->domains) > OBJECTS_MAX)
+        if (is_too_much(m))
                 return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED, "Too many domains for one message: use ListDomains()");
         MAP_FOREACH(m->domains, name, d)
                 if (r >= 0)
