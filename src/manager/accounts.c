@@ -96,22 +96,28 @@ static void look_up_next_key(Task *t) {
 int accounts_choose(Task *t, Problem **ret_problem) {
         _auto_external_account_ ExternalAccount external = { 0 };
         AccountWish wish = { .ca_url = t->ca_url, .preferred = t->wanted_account, .external = &external };
+        _cleanup_(account_freep) Account *a = NULL;
+        _auto_pkey_ EVP_PKEY *key = NULL;
+        bool made;
         int k;
 
-        forget_choice(t);
         k = external_account_read(t->settings, &external, ret_problem);
         if (k < 0)
                 return k;
-        k = account_choice_find(t->manager->store, &wish, &t->account, &t->account_key);
-        if (k == ACCOUNT_CHOICE_E_NONE) {
-                k = account_choice_make(t->manager->store, &wish, &t->account, &t->account_key);
-                t->binding.account_made = k == 0 && !t->account->key_of;
-                if (k == 0)
-                        account_bus_changed(t->manager, t->account->id);
-        } else if (k == 0)
-                look_up_next_key(t);
+        k = account_choice_find(t->manager->store, &wish, &a, &key);
+        made = k == ACCOUNT_CHOICE_E_NONE;
+        if (made)
+                k = account_choice_make(t->manager->store, &wish, &a, &key);
         if (k < 0)
                 return say_store(t, k, ret_problem);
+        forget_choice(t);
+        t->account = take_ptr(a);
+        t->account_key = take_ptr(key);
+        t->binding.account_made = made && !t->account->key_of;
+        if (made)
+                account_bus_changed(t->manager, t->account->id);
+        else
+                look_up_next_key(t);
         t->registering = !t->account->url;
         return 0;
 }

@@ -6,7 +6,7 @@
 #include "manager/task.h"
 
 /* Sets t->account, t->account_key and t->registering. The account has no URL when it must be registered, or looked for by its key.
- * A problem of the setting for external accounts is found here, before anybody is asked anything. */
+ * A problem of the setting for external accounts is found here, before anybody is asked anything. On failure the task has what it had. */
 int accounts_choose(Task *t, Problem **ret_problem);
 /* The same for a task that is about this account. */
 int accounts_take(Task *t, const char *id, Problem **ret_problem);

@@ -140,6 +140,7 @@ bool renewal_next_spec(Renewal *r) {
         r->binding.challenge_urls = strv_free(r->binding.challenge_urls);
         r->binding.challenges = 0;
         r->binding.finalized = r->binding.resumed = false;
+        r->task.binding.signed_for = false; /* the worker begins anew, with the CA's directory */
         job_forget_order(r->domain->job);
         domain_save_job(r->domain);
         return true;

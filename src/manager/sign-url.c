@@ -21,7 +21,11 @@ bool sign_url_is_valid(const char *url) {
 }
 
 bool sign_same_origin(const char *a, const char *b) {
-        size_t n = strcspn(a + strlen("https://"), "/?") + strlen("https://");
+        const char *host = str_after_prefix(a, "https://");
+        size_t n;
 
+        if (!host || !b)
+                return false;
+        n = strcspn(host, "/?") + strlen("https://");
         return strncasecmp(a, b, n) == 0 && (b[n] == 0 || b[n] == '/' || b[n] == '?');
 }

@@ -52,6 +52,7 @@ typedef struct TaskBinding {
         char *terms_of_service;
         char **profiles;
         bool directory_known;
+        bool signed_for;       /* something was, with these URLs: they stay what they are */
         bool external_account_required;
         bool account_signed;   /* a new-account request was signed for and not answered yet */
         bool update_signed;    /* … and one to tell the account's CA what is configured */

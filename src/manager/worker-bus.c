@@ -184,8 +184,11 @@ static int method_directory(sd_bus_message *call, void *userdata, sd_bus_error *
 
         if (!t)
                 return -EACCES;
+        /* The URLs of what was begun are not changed under it. */
+        if (t->binding.signed_for)
+                return worker_bus_not_now(error, "Something was signed for already");
         if (renewal && worker_order_is_bound(renewal))
-                return worker_bus_not_now(error, "There is an order already"); /* the URLs of one order are not changed under it */
+                return worker_bus_not_now(error, "There is an order already");
         k = sd_bus_message_enter_container(call, 'a', "{sv}");
         while (k >= 0 && (k = sd_bus_message_enter_container(call, 'e', "sv")) > 0) {
                 k = read_directory_entry(call, &t->binding);
@@ -208,6 +211,7 @@ int worker_bus_reply_signed(Task *t, sd_bus_message *call, const char *kind, con
         switch (k) {
 
         case SIGN_DONE:
+                t->binding.signed_for = true;
                 t->binding.account_signed = t->binding.account_signed || str_equal(kind, "new-account");
                 t->binding.update_signed = t->binding.update_signed || str_equal(kind, "account-update");
                 return sd_bus_reply_method_return(call, "s", body);
@@ -252,7 +256,7 @@ static int method_account_created(sd_bus_message *call, void *userdata, sd_bus_e
         k = sd_bus_message_read(call, "s", &url);
         if (k < 0)
                 return k;
-        if (!t->account || t->account->url || !t->binding.account_signed)
+        if (!t->account || t->account->url || !t->binding.account_signed || !t->binding.new_account)
                 return worker_bus_not_now(error, "No registration was signed for");
         if (!sign_url_is_valid(url) || !sign_same_origin(t->binding.new_account, url))
                 return sd_bus_error_set(error, BUS_ERROR_INVALID, "The account's URL is no https URL of this CA");

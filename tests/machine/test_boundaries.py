@@ -481,6 +481,32 @@ def test_worker_goes_step_by_step(m):
         assert hand.call_error(*WORKER, "Deliver", "as", [m.read(f"{STORE}/domains/example.org/pubcert.pem")]) == REFUSED_BY_US, "another domain's certificate"
 
 
+def test_worker_takes_nothing_away(m):
+    """What the manager signs with stays there whatever a worker says: no directory takes a URL away that was signed for, and an account that cannot be replaced is kept."""
+    ca = "https://empty-ca.test"
+    urls = {"new-account": ("s", f"{ca}/account"), "new-order": ("s", f"{ca}/order")}
+    rejected = json.dumps({"problem": "urn:ietf:params:acme:error:accountDoesNotExist", "detail": "who is that?", "status": 400})
+    before = m.unit("md-manager.service")["MainPID"]
+    with job_in_hand(m, "empty.example", ca=f"{ca}/dir") as hand:
+        hand.call(*WORKER, "Open")
+        hand.call(*WORKER, "Directory", "a{sv}", {**urls, "new-order": ("s", f"{ca}/other")})
+        hand.call(*WORKER, "Directory", "a{sv}", urls)
+        sign(hand, "new-account", f"{ca}/account")
+        for more in ({"new-account": ("s", "")}, {"new-account": ("s", f"{ca}/other")}, urls, {}):
+            assert hand.call_error(*WORKER, "Directory", "a{sv}", more) == NOT_NOW, more
+        assert hand.call_error(*WORKER, "AccountCreated", "s", "https://x/") == INVALID
+        hand.call(*WORKER, "AccountCreated", "s", f"{ca}/me")
+        assert sign(hand, "new-order", f"{ca}/order")[0]["kid"] == f"{ca}/me"
+        m.run(f"chmod 0500 {STORE}/accounts")
+        try:
+            assert hand.call_error(*WORKER, "AccountRejected", "s", rejected) == "org.mdmanager1.Error.Failed"
+            assert sign(hand, "post-as-get", f"{ca}/me")[0]["kid"] == f"{ca}/me"
+            assert hand.call_error(*WORKER, "OrderCreated", "ssast", f"{ca}/o", f"{ca}/o/f", [f"{ca}/z"], 0) is None
+        finally:
+            m.run(f"chmod 0700 {STORE}/accounts")
+    assert m.unit("md-manager.service")["MainPID"] == before
+
+
 def test_worker_cannot_bloat_files(m):
     """What a worker says of the CA is kept with an account that others use, and with its job: never so much that these files cannot be read any more."""
     ca = "https://bloat-ca.test"
@@ -488,13 +514,12 @@ def test_worker_cannot_bloat_files(m):
     with job_in_hand(m, "bloat.example", ca=f"{ca}/dir") as hand:
         hand.call(*WORKER, "Open")
         assert hand.call_error(*WORKER, "Directory", "a{sv}", {**urls, "profiles": ("as", ["x" * 1_000_000])}) == INVALID
-        hand.call(*WORKER, "Directory", "a{sv}", urls)
+        hand.call(*WORKER, "Directory", "a{sv}", {**urls, "terms-of-service": ("s", "https://" + "x" * 2_000_000 + "\n\x1b[31m")})
         sign(hand, "new-account", f"{ca}/account")
         hand.call(*WORKER, "AccountCreated", "s", f"{ca}/me")
-        hand.call(*WORKER, "Directory", "a{sv}", {**urls, "terms-of-service": ("s", "https://" + "x" * 2_000_000 + "\n\x1b[31m")})
         account = next(path for path in m.run(f"grep -lr bloat-ca {STORE}/accounts").out.split() if path.endswith("account.json"))
         text = m.read(account)
-        assert len(text) < 5000 and json.loads(text)["published-terms"].startswith("https://xxx"), text[:200]
+        assert len(text) < 5000 and json.loads(text)["agreement"].startswith("https://xxx"), text[:200]
 
         sign(hand, "new-order", f"{ca}/order")
         long = [f"{ca}/{'x' * 2000}{i}" for i in range(900)]
