@@ -135,6 +135,8 @@ static int on_finished(sd_event_source *source, int fd, uint32_t revents, void *
 
         (void) eventfd_read(fd, &count);
         for (;;) {
+                _auto_problem_ Problem *problem = NULL;
+                _auto_pkey_ EVP_PKEY *key = NULL;
                 KeyRequest *r;
 
                 (void) pthread_mutex_lock(&k->mutex);
@@ -147,7 +149,9 @@ static int on_finished(sd_event_source *source, int fd, uint32_t revents, void *
                         continue;
                 }
                 r->done = true;
-                r->handler(r, r->key, r->problem, r->userdata); /* may free the request */
+                key = take_ptr(r->key);
+                problem = take_ptr(r->problem);
+                r->handler(r, key, problem, r->userdata); /* may free the request, and goes on with what it was told */
         }
 }
 

@@ -13,7 +13,7 @@
 typedef struct KeyMaker KeyMaker;
 typedef struct KeyRequest KeyRequest;
 
-/* 'key' is NULL when it could not be made, and then 'problem' says why; the handler takes neither. The request is over. */
+/* 'key' is NULL when it could not be made, and then 'problem' says why; the handler takes neither, and may free the request first. The request is over. */
 typedef void (*KeyHandler)(KeyRequest *request, EVP_PKEY *key, const Problem *problem, void *userdata);
 
 int key_maker_new(sd_event *event, KeyMaker **ret);

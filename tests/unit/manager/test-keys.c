@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "manager/keys.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/macro.h"
 #include "crypto/key.h"
@@ -31,6 +33,15 @@ static void ask(KeyMaker *k, Asked *a, const KeySpec *spec) {
         REQUIRE(key_request_new(k, spec, on_key, a, &a->request) == 0);
 }
 
+static void on_key_freed_first(KeyRequest *request, EVP_PKEY *key, const Problem *problem, void *userdata) {
+        Asked *a = userdata;
+
+        a->request = key_request_free(request);
+        a->answered = true;
+        a->fits = key && key_matches_spec(key, a->spec);
+        a->complained = problem && problem->detail && strlen(problem->detail) > 0;
+}
+
 static void wait_for(sd_event *event, const Asked *a) {
         uint64_t end = clock_monotonic_usec() + 60 * USEC_PER_SEC;
 
@@ -59,6 +70,22 @@ TEST(each_request_is_answered_with_its_kind) {
         CHECK(a.answered && a.fits && !a.complained);
         CHECK(b.answered && b.fits && !b.complained);
         CHECK(c.answered && !c.fits && c.complained);
+        key_maker_free(k);
+        sd_event_unref(event);
+}
+
+TEST(what_is_told_outlives_the_request) {
+        sd_event *event = NULL;
+        KeyMaker *k = start(&event);
+        Asked a = { .spec = &nonsense }, b = { .spec = &curve };
+
+        REQUIRE(k);
+        REQUIRE(key_request_new(k, &nonsense, on_key_freed_first, &a, &a.request) == 0);
+        wait_for(event, &a);
+        REQUIRE(key_request_new(k, &curve, on_key_freed_first, &b, &b.request) == 0);
+        wait_for(event, &b);
+        CHECK(a.answered && !a.fits && a.complained && !a.request);
+        CHECK(b.answered && b.fits && !b.complained && !b.request);
         key_maker_free(k);
         sd_event_unref(event);
 }
