@@ -202,10 +202,10 @@ static int read_report(const TargetStates *t, sd_bus_message *call, TargetEntry 
         int r = sd_bus_message_enter_container(call, 'a', "(ssss)");
 
         while (r >= 0 && (r = sd_bus_message_read(call, "(ssss)", &name, &domain, &state, &detail)) > 0) {
-                TargetEntry *grown = reallocarray(*items, *n + 1, sizeof(**items));
+                TargetEntry *grown = *n < TARGETS_MAX ? reallocarray(*items, *n + 1, sizeof(**items)) : NULL;
 
-                if (!grown || *n >= TARGETS_MAX)
-                        return -ENOMEM;
+                if (!grown)
+                        return *n < TARGETS_MAX ? -ENOMEM : -E2BIG;
                 *items = grown;
                 grown[*n] = (TargetEntry){ 0 };
                 (*n)++;
@@ -243,7 +243,7 @@ int targets_bus_report(sd_bus_message *call, void *userdata, sd_bus_error *error
         r = read_report(t, call, &items, &n);
         if (r < 0) {
                 free_entries(items, n);
-                return r;
+                return r == -E2BIG ? sd_bus_error_setf(error, BUS_ERROR_INVALID, "More than %d targets", TARGETS_MAX) : r;
         }
         for (size_t i = 0; i < n; i++)
                 tell_failed(t, &items[i]);

@@ -318,6 +318,22 @@ def test_bad_declarations(m):
     assert result.rc != 0 and "x" not in states(m), result
 
 
+def test_too_many(m):
+    """A report of more targets than there may be is refused as a whole, and the manager goes on."""
+    before, told = m.unit("md-manager.service")["MainPID"], states(m)
+
+    def report(n):
+        words = [word for i in range(n) for word in (f"t{i}", NAME, "unchanged", "")]
+        return m.run(["busctl", "call", managed.BUS, "/org/mdmanager1", "org.mdmanager1.Manager", "ReportTargets", "a(ssss)", str(n), *words], check=False)
+    for n in (10001, 10050):
+        result = report(n)
+        assert result.rc != 0 and "More than 10000 targets" in result.err, result.err
+        assert states(m) == told
+    assert report(10000).rc == 0 and len(states(m)) == 10000
+    assert report(0).rc == 0 and states(m) == {}
+    assert m.unit("md-manager.service")["MainPID"] == before
+
+
 def test_crash(m):
     """Killed between two files, it leaves each old or new, whole; the next run writes the rest and reloads, and one that was killed before the reload is made up for."""
     declare(m, "crash", f"[Target]\nDomain={NAME}\nReloadUnit={HOLDER}\n[PrivateKey]\nPath=/srv/tls/crash.key\n[FullChain]\nPath=/srv/tls/crash.pem\n")
