@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/buffer.h"
 #include "base/cleanup.h"
@@ -25,6 +26,9 @@ enum {
         LINE_MAX_LENGTH = 4096,
         FILE_MAX = 256 * 1024,
         FILE_NAME_MAX = 300,
+        MODE_OPEN = 0644,
+        MODE_CLOSED = 0600,
+        MODE_OTHERS = 0004,
 };
 
 void snippet_done(Snippet *s) {
@@ -147,6 +151,7 @@ int snippet_read(const char *name, Snippet *ret) {
         _auto_free_ char *file = file_name(name), *text = NULL;
         _auto_snippet_ Snippet s = { 0 };
         _auto_close_ int fd = -1;
+        struct stat st;
         size_t size;
         int r;
 
@@ -162,6 +167,10 @@ int snippet_read(const char *name, Snippet *ret) {
         r = parse(text, &s);
         if (r != SNIPPET_DONE)
                 return r;
+        if (fstatat(fd, file, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return -errno;
+        s.mode = st.st_mode;
+        s.gid = st.st_gid;
         *ret = s;
         s = (Snippet){ 0 };
         return SNIPPET_DONE;
@@ -181,8 +190,34 @@ static int write_text(const Snippet *s, Buffer *b) {
         return r == 0 ? buffer_append_string(b, END "\n") : r;
 }
 
+/* A key of an external account, or a password for a proxy. Files and credentials that such lines name are no secrets. */
+static bool is_secret(const char *line) {
+        if (is_same_directive(line, "MDExternalAccountBinding")) {
+                _auto_strv_ char **words = strv_split(line, BLANKS);
+
+                return !words || strv_length(words) > 2;
+        }
+        return is_same_directive(line, "MDHttpProxy") && strchr(line, '@');
+}
+
+static bool has_secret(const Snippet *s) {
+        STRV_FOREACH(line, s->directives)
+                if (is_secret(*line))
+                        return true;
+        return false;
+}
+
+/* Apache reads its configuration as root. */
+static FileMode choose_mode(const Snippet *s) {
+        FileMode mode = { .mode = s->mode ? s->mode & MODE_OPEN : MODE_OPEN, .uid = (uid_t) -1, .gid = s->mode ? s->gid : (gid_t) -1 };
+
+        if ((mode.mode & MODE_OTHERS) != 0 && has_secret(s))
+                mode.mode = MODE_CLOSED;
+        return mode;
+}
+
 int snippet_write(const Snippet *s) {
-        const FileMode mode = { .mode = 0644, .uid = (uid_t) -1, .gid = (gid_t) -1 };
+        const FileMode mode = choose_mode(s);
         _auto_buffer_ Buffer b = BUFFER_INIT(FILE_MAX);
         _auto_free_ char *file = file_name(s->names[0]);
         _auto_close_ int fd = -1;

@@ -3,6 +3,8 @@
 
 /* Apache configuration of one domain, in a file of its own below /etc/md-manager/domains.d, which Apache includes: what "mdctl domain" writes, and people may edit. */
 
+#include <sys/types.h>
+
 #include "base/strv.h"
 
 #define SNIPPET_DIR SYSCONF_DIR "/domains.d"
@@ -10,6 +12,8 @@
 typedef struct Snippet {
         char **names;      /* the domain's name in front */
         char **directives; /* lines between <MDomain> and </MDomain> */
+        mode_t mode;       /* of the file that was read, as stat(2) has it; 0: there is none yet */
+        gid_t gid;
 } Snippet;
 
 void snippet_done(Snippet *s);
@@ -30,5 +34,6 @@ enum {
 /* "/etc/md-manager/domains.d/NAME.conf". NULL: out of memory. */
 char *snippet_path(const char *name);
 int snippet_read(const char *name, Snippet *ret);
-int snippet_write(const Snippet *s); /* whole or not at all */
+/* Whole or not at all. For everybody to read, as Apache's configuration is, unless a line has a secret, or somebody closed the file. */
+int snippet_write(const Snippet *s);
 int snippet_remove(const char *name);

@@ -367,7 +367,7 @@ static int command_update(Mdctl *c, char *const *names) {
         r = check_free(c, names, before.names);
         if (r != MDCTL_DONE)
                 return r;
-        s = (Snippet){ strv_copy(before.names), before.directives ? strv_copy(before.directives) : NULL };
+        s = (Snippet){ strv_copy(before.names), before.directives ? strv_copy(before.directives) : NULL, before.mode, before.gid };
         r = change(c, &s, names[1] ? names : NULL);
         if (r != MDCTL_DONE)
                 return r;

@@ -358,6 +358,20 @@ def domain(m, *words, code=0, **more):
     return result
 
 
+def assert_modes(m, path):
+    """A file with a secret is root's alone; one that somebody closed stays so."""
+    def mode_after(directive):
+        domain(m, "update", "mail.example.org", f"--directive={directive}")
+        return m.run(["stat", "-c", "%G %a", path]).out.strip()
+    assert m.run(["stat", "-c", "%G %a", path]).out.strip() == "root 644"
+    assert mode_after("MDExternalAccountBinding credential:acme-eab") == "root 644"
+    assert mode_after("MDExternalAccountBinding kid-1 bm8ta2V5LW9mLW91cnM") == "root 600"
+    assert mode_after("MDExternalAccountBinding") == "root 600"
+    m.run(f"chgrp adm {path}; chmod 0640 {path}")
+    assert mode_after("MDHttpProxy http://user:word@proxy.example:3128/") == "adm 640"
+    assert mode_after("MDHttpProxy") == "adm 640"
+
+
 def test_domain(m):
     """mdctl domain adds, changes and removes domains that no virtual host serves: by files that Apache includes, taken up before it returns, put back when refused."""
     path = "/etc/md-manager/domains.d/mail.example.org.conf"
@@ -379,6 +393,7 @@ def test_domain(m):
     assert domain(m, "update", "mail.example.org", "smtp.example.org", "--directive=MDPrivateKeys P-256", code=3).err
     domain(m, "update", "mail.example.org", "--directive=MDPrivateKeys")
     assert managed.show(m, "mail.example.org")["KeySpecs"] == ["rsa"]
+    assert_modes(m, path)
     for words, code, text in ((["add", "mail.example.org"], 1, path), (["add", "example.org"], 1, "example.org.conf"), (["remove", "example.org"], 1, "change it there"),
                               (["remove", "nobody.example"], 1, "no domain"), (["add", "a b"], 2, "no name"), (["add", "x>\nServerName y"], 2, "no name"),
                               (["add", "x.example.org", "--directive=ServerName y"], 2, "no directive"), (["add", "x.example.org", "--directive=MDProfile a\nMDProfile b"], 2, "no directive"),
