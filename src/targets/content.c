@@ -244,9 +244,3 @@ int content_make(const Content *c, TargetFormat format, const char *name, Secret
         }
         return -EINVAL;
 }
-
-bool content_equals(const Content *c, TargetFormat format, const Secret *wanted, const Secret *found) {
-        if (format == TARGET_PKCS12) /* salted: no two are the same */
-                return pkcs12_holds(found->data, found->size, c->password, c->key, &c->chain);
-        return wanted->size == found->size && memcmp(wanted->data, found->data, wanted->size) == 0;
-}

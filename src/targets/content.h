@@ -27,7 +27,5 @@ enum {
  * the next. *ret_problem says what is not as it should be. */
 int content_read(Store *s, const Target *t, Content *ret, Problem **ret_problem);
 
-/* The bytes of one file. */
+/* The bytes of one file: always the same for the same content. */
 int content_make(const Content *c, TargetFormat format, const char *name, Secret **ret);
-/* Whether these bytes are as good as those. */
-bool content_equals(const Content *c, TargetFormat format, const Secret *wanted, const Secret *found);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Certificates for other services: what root declares in targets.d is written, with owner and mode, and the services are reloaded; nothing else is."""
 
+import base64
 import json
 
 import apache
@@ -266,6 +267,31 @@ def test_hostile_owner(m):
     run(m, fails=True)
     assert "links are not followed" in states(m)["x"][1] and not m.exists("/etc/x.pem")
     forget(m, *"xyz")
+
+
+def made_slow(der):
+    """The same PKCS#12 file, as one that is to be hashed 2^31 - 1 times before anybody knows what is in it."""
+    mac = der.rindex(b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01") - 2   # SHA-256 in front of the sum
+    assert der[0:2] == b"\x30\x82" and der[mac] == 0x30 and mac + 2 + der[mac + 1] == len(der) and der[-4:] == b"\x02\x02\x08\x00", der[mac:].hex()
+    whole = int.from_bytes(der[2:4], "big") + 2
+    return der[:2] + whole.to_bytes(2, "big") + der[4:mac + 1] + bytes([der[mac + 1] + 2]) + der[mac + 2:-4] + b"\x02\x04\x7f\xff\xff\xff"
+
+
+def test_slow_file(m):
+    """The owner of a PKCS#12 file makes it one that takes days to look into: it is replaced at once, and the targets behind it have their turn."""
+    m.write("/etc/holder.password", "open sesame\n", mode=0o600)
+    path, opens = "/var/lib/holder/a.p12", "openssl pkcs12 -in /var/lib/holder/a.p12 -passin 'pass:open sesame' -nodes"
+    declare(m, "a", f"[Target]\nDomain={NAME}\n[PKCS12]\nPath={path}\nOwner=holder\nGroup=holder\nPasswordFile=/etc/holder.password\n")
+    run(m)
+    der = base64.b64decode(m.run(["base64", path]).out)
+    assert m.run(opens).rc == 0 and not any("Wrote" in line for line in run(m))
+    m.run(f"base64 -d | tee {path} >/dev/null", stdin=base64.b64encode(made_slow(der)).decode(), user="holder")
+    assert look(m, path) == "holder:holder 600" and m.run("timeout 2 " + opens, check=False).rc == 124, "it is no slow one"
+    declare(m, "b", f"[Target]\nDomain={NAME}\n[FullChain]\nPath=/srv/tls/behind.pem\n")
+    run(m)
+    assert m.run(opens).rc == 0 and base64.b64decode(m.run(["base64", path]).out) == der
+    assert states(m)["a"][0] == states(m)["b"][0] == "written" and m.exists("/srv/tls/behind.pem")
+    forget(m, "a", "b")
 
 
 BAD = [
