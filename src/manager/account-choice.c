@@ -79,13 +79,19 @@ int account_key_load(Store *s, const char *id, bool next, EVP_PKEY **ret) {
         return 0;
 }
 
-/* How much an account is wanted: 3 used last, 2 confirmed by the CA, 1 made but not confirmed, 0 of no use. */
+static bool is_rejected(const Account *a, const AccountWish *w) {
+        return a->url && str_equal(a->ca_url, w->ca_url) && str_equal(a->status, "unknown") && external_account_matches(w->external, a);
+}
+
+/* How much an account is wanted: 4 used last, 3 confirmed by the CA, 2 said to be unknown there, which is doubted, 1 made but not confirmed, 0 of no use. */
 static int rank(const Account *a, const AccountWish *w) {
+        if (w->rejected_too && a->try_again && is_rejected(a, w))
+                return 2;
         if (!str_equal(a->ca_url, w->ca_url) || !str_equal(a->status, "valid") || !external_account_matches(w->external, a))
                 return 0;
         if (!a->url)
                 return 1;
-        return str_equal(a->id, w->preferred) ? 3 : 2;
+        return str_equal(a->id, w->preferred) ? 4 : 3;
 }
 
 int account_choice_find(Store *s, const AccountWish *w, Account **ret, EVP_PKEY **ret_key) {
@@ -95,7 +101,7 @@ int account_choice_find(Store *s, const AccountWish *w, Account **ret, EVP_PKEY 
         r = read_all(s, &list);
         if (r < 0)
                 return r;
-        for (int wanted = 3; wanted > 0; wanted--)
+        for (int wanted = 4; wanted > 0; wanted--)
                 for (size_t i = 0; i < list.n; i++)
                         if (rank(list.items[i], w) == wanted && account_key_load(s, list.items[i]->id, false, ret_key) == 0) {
                                 *ret = list.items[i];
@@ -103,6 +109,43 @@ int account_choice_find(Store *s, const AccountWish *w, Account **ret, EVP_PKEY 
                                 return 0;
                         }
         return ACCOUNT_CHOICE_E_NONE;
+}
+
+int account_choice_count_rejected(Store *s, const AccountWish *w, uint64_t since_usec) {
+        _cleanup_(accounts_done) Accounts list = { 0 };
+        int r, n = 0;
+
+        r = read_all(s, &list);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < list.n; i++)
+                n += is_rejected(list.items[i], w) && list.items[i]->rejected_usec > since_usec;
+        return n;
+}
+
+static int doubt(Store *s, Account *a) {
+        int r;
+
+        a->try_again = true;
+        r = store_account_write(s, a);
+        return r > 0 ? -EIO : r;
+}
+
+int account_choice_try_rejected(Store *s, const AccountWish *w, char ***ret_ids) {
+        _cleanup_(accounts_done) Accounts list = { 0 };
+        _auto_strv_ char **ids = NULL;
+        int r;
+
+        r = read_all(s, &list);
+        for (size_t i = 0; r == 0 && i < list.n; i++)
+                if (is_rejected(list.items[i], w) && !list.items[i]->try_again) {
+                        r = doubt(s, list.items[i]);
+                        if (r == 0)
+                                r = strv_extend(&ids, list.items[i]->id);
+                }
+        if (r == 0)
+                *ret_ids = take_ptr(ids);
+        return r;
 }
 
 int account_key_make(EVP_PKEY **ret, Secret **ret_pem) {

@@ -99,8 +99,10 @@ int account_task_new(Manager *m, const Account *account, AccountOperation operat
                 (void) problem_set(ret_problem, PROBLEM_TYPE_INTERNAL, "Account %s has a job already", account->id);
                 return -EBUSY;
         }
-        if (!str_equal(account->status, "valid")) {
-                (void) problem_set(ret_problem, PROBLEM_TYPE_SETTING, "Account %s is of no use any more: its status is '%s'", account->id, account->status);
+        /* An update asks the CA what it is. */
+        if (operation != ACCOUNT_UPDATE && !str_equal(account->status, "valid")) {
+                (void) problem_set(ret_problem, PROBLEM_TYPE_SETTING, "Account %s is of no use any more: its status is '%s', and 'mdctl account update %s' asks the CA whether it still is",
+                                   account->id, account->status, account->id);
                 return -EINVAL;
         }
         if (operation != ACCOUNT_UPDATE && !account->url) {
@@ -236,6 +238,8 @@ static int sign(Task *task, const char *kind, const char *url, const char *nonce
 static int account_created(Task *task, const char *url, Problem **ret_problem) {
         int r = accounts_created(task, url, ret_problem);
 
+        if (r == 0)
+                accounts_found(task);
         account_task_of(task)->did = r == 0;
         return r;
 }
@@ -257,6 +261,8 @@ static int account_done(Task *task, const char *status, Problem **ret_problem) {
                         t->next_key = NULL;
         } else
                 r = t->operation == ACCOUNT_UPDATE ? accounts_updated(task, ret_problem) : 0;
+        if (r == 0 && is_valid && t->operation == ACCOUNT_UPDATE)
+                accounts_found(task);
         if (r == 0 && is_valid != (t->operation != ACCOUNT_DEACTIVATE)) {
                 (void) problem_set(ret_problem, PROBLEM_TYPE_BAD_ANSWER, "%s says that the status of account %s is '%s'", task->ca_url, t->account, status);
                 r = -EBADMSG;
@@ -278,7 +284,8 @@ static void settle_next_key(AccountTask *t) {
 static void note_failure(AccountTask *t, const Problem *p) {
         accounts_refused(&t->task, p);
         settle_next_key(t);
-        if (t->task.account && t->task.account->url && str_equal(p->type, PROBLEM_ACME_PREFIX "accountDoesNotExist"))
+        if (t->is_signed && t->task.account && t->task.account->url && str_equal(t->task.account->status, "valid") &&
+            str_equal(p->type, PROBLEM_ACME_PREFIX "accountDoesNotExist"))
                 (void) accounts_set_status(&t->task, "unknown", NULL);
 }
 

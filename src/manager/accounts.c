@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/message-ids.h"
 #include "base/string-util.h"
@@ -12,11 +13,13 @@
 #include "manager/account-choice.h"
 #include "manager/account-doubt.h"
 #include "manager/domain.h"
+#include "manager/renewal.h"
 #include "manager/sign-url.h"
 
 enum {
         CONTACTS_TOLD_MAX = 10, /* Let's Encrypt takes no more */
         CONTACTS_SEEN_MAX = 64,
+        REJECTIONS_MAX = 10, /* within a day, of those that serve the same domains */
 };
 
 /* --- What is configured --- */
@@ -78,7 +81,7 @@ static int say_store(Task *t, int error, Problem **ret_problem) {
 static void forget_choice(Task *t) {
         t->account = account_free(t->account);
         EVP_PKEY_free(take_ptr(t->account_key));
-        t->binding.account_made = t->binding.account_lookup = t->binding.account_next = false;
+        t->binding.account_made = t->binding.account_lookup = t->binding.account_next = t->binding.account_asked = false;
 }
 
 /* A change of the key was cut off: only the CA knows whether it took place. It is asked for the account of the next key. */
@@ -95,7 +98,7 @@ static void look_up_next_key(Task *t) {
 
 int accounts_choose(Task *t, Problem **ret_problem) {
         _auto_external_account_ ExternalAccount external = { 0 };
-        AccountWish wish = { .ca_url = t->ca_url, .preferred = t->wanted_account, .external = &external };
+        AccountWish wish = { .ca_url = t->ca_url, .preferred = t->wanted_account, .external = &external, .rejected_too = renewal_of(t) };
         _cleanup_(account_freep) Account *a = NULL;
         _auto_pkey_ EVP_PKEY *key = NULL;
         bool made;
@@ -243,6 +246,13 @@ int accounts_created(Task *t, const char *url, Problem **ret_problem) {
         return 0;
 }
 
+void accounts_found(Task *t) {
+        if (str_equal(t->account->status, "valid"))
+                return;
+        log_notice("%s knows account %s, which was '%s': it is used again.", t->ca_url, t->account->id, t->account->status);
+        (void) accounts_set_status(t, "valid", NULL); /* when this fails, it is found again with the next order */
+}
+
 int accounts_updated(Task *t, Problem **ret_problem) {
         LogField fields[] = { ca_field(t) };
         _cleanup_(account_freep) Account *a = NULL;
@@ -267,11 +277,33 @@ int accounts_set_status(Task *t, const char *status, Problem **ret_problem) {
         k = edit(t, &a, ret_problem);
         if (k == 0)
                 k = str_replace(&a->status, status);
-        if (k == 0)
+        if (k == 0) {
+                a->rejected_usec = str_equal(status, "unknown") ? clock_now_usec() : 0;
+                a->try_again = false;
                 k = keep(t, a, ret_problem);
+        }
         if (k == 0)
                 a = NULL; /* it is the task's */
         return k;
+}
+
+/* A CA that is set up anew forgets each once; one that forgets and forgets is none that it makes sense to register with. */
+static int check_rejections(Task *t, Problem **ret_problem) {
+        _auto_external_account_ ExternalAccount external = { 0 };
+        AccountWish wish = { .ca_url = t->ca_url, .external = &external };
+        int k;
+
+        k = external_account_read(t->settings, &external, ret_problem);
+        if (k < 0)
+                return k;
+        k = account_choice_count_rejected(t->manager->store, &wish, usec_sub(clock_now_usec(), USEC_PER_DAY));
+        if (k < 0)
+                return say_store(t, k, ret_problem);
+        if (k < REJECTIONS_MAX)
+                return 0;
+        (void) problem_set(ret_problem, PROBLEM_TYPE_WORKER, "%s is said not to know account %s, as %d others within a day; no more are given up: see 'mdctl account list'", t->ca_url,
+                           t->account->id, k);
+        return -EPERM;
 }
 
 int accounts_rejected(Task *t, Problem **ret_problem) {
@@ -282,6 +314,9 @@ int accounts_rejected(Task *t, Problem **ret_problem) {
                 log_notice("%s does not accept the old key of account %s any more; it is asked for the new one.", t->ca_url, t->account->id);
                 return accounts_choose(t, ret_problem);
         }
+        k = str_equal(t->account->status, "valid") ? check_rejections(t, ret_problem) : 0; /* given up before, and doubted, is not once more */
+        if (k < 0)
+                return k;
         rejected = strdup(t->account->id);
         k = rejected ? accounts_set_status(t, "unknown", ret_problem) : -ENOMEM;
         if (k == 0)
@@ -291,17 +326,37 @@ int accounts_rejected(Task *t, Problem **ret_problem) {
         if (t->account->url)
                 log_notice("%s does not accept account %s any more; account %s takes its place.", t->ca_url, rejected, t->account->id);
         else
-                log_warning("%s does not accept account %s any more; a new one is registered.", t->ca_url, rejected);
+                log_warning("%s does not accept account %s any more; a new one is registered. If the old one is good, 'mdctl account update %s' takes it back.", t->ca_url,
+                            rejected, rejected);
         return 0;
 }
 
-static bool says_unknown(const Problem *p) {
+/* No other account was made, for whatever reason: those that the CA is said not to know may be all that there will ever be, where an external account is good
+ * for one. */
+static void try_rejected(Task *t, const Problem *why) {
+        _auto_external_account_ ExternalAccount external = { 0 };
+        AccountWish wish = { .ca_url = t->ca_url, .external = &external };
+        _auto_strv_ char **ids = NULL;
+        int k;
+
+        if (external_account_read(t->settings, &external, NULL) < 0)
+                return;
+        k = account_choice_try_rejected(t->manager->store, &wish, &ids);
+        if (k < 0)
+                (void) log_failure(k, "Cannot go back to an account for %s that was given up: %m", t->ca_url);
+        STRV_FOREACH(id, ids) {
+                log_notice("No account at %s took the place of account %s (%s): that one is tried again.", t->ca_url, *id, why ? why->detail : "no reason given");
+                account_bus_changed(t->manager, *id);
+        }
+}
+
+bool accounts_says_unknown(const Problem *p) {
         return p && (str_equal(p->type, PROBLEM_ACME_PREFIX "accountDoesNotExist") || str_equal(p->type, PROBLEM_ACME_PREFIX "unauthorized"));
 }
 
 /* It comes from the CA, and may be about the key. CAs have many words for a signature that does not fit. */
 static bool may_be_about_key(const Problem *p) {
-        return p && (says_unknown(p) || str_equal(p->type, PROBLEM_ACME_PREFIX "malformed"));
+        return p && (accounts_says_unknown(p) || str_equal(p->type, PROBLEM_ACME_PREFIX "malformed"));
 }
 
 bool accounts_refused(Task *t, const Problem *problem) {
@@ -309,7 +364,9 @@ bool accounts_refused(Task *t, const Problem *problem) {
                 return false;
         if (t->account->url)
                 return may_be_about_key(problem) && account_doubt_retract(t->manager, t->account->id);
-        if (!t->binding.account_signed || !says_unknown(problem))
+        if (!t->binding.account_lookup)
+                try_rejected(t, problem);
+        if (!t->binding.account_signed || !accounts_says_unknown(problem))
                 return false;
         if (t->binding.account_next && account_doubt_deny(t->manager, t->account->id))
                 log_notice("%s does not know the new key of account %s yet: both are kept for some minutes, in case that the request is on its way.", t->ca_url, t->account->id);

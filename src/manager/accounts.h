@@ -14,7 +14,11 @@ int accounts_take(Task *t, const char *id, Problem **ret_problem);
 /* The CA made or found it. Durable when this returns. */
 int accounts_created(Task *t, const char *url, Problem **ret_problem);
 
-/* The CA does not know it any more: kept for the record with status "unknown"; a new key takes its place. But first the next key, if there is doubt. */
+/* What a CA says of an account that it does not know, or that is none of its any more (RFC 8555 section 7.3.4 to 7.3.6). */
+bool accounts_says_unknown(const Problem *p);
+/* The CA does not know it any more, as the worker has it, whose word alone must not do harm that stays. The account is kept with status "unknown", and another
+ * takes its place, which may have to be registered. When that does not succeed, the account is tried again; an update of it revives it; and only so many are
+ * given up within a day. But first the next key, if there is doubt. */
 int accounts_rejected(Task *t, Problem **ret_problem);
 
 /* A task ended with this problem: a key that the CA was asked for, and does not know, is not tried again, unless there is doubt (manager/account-doubt.h). True: it
@@ -28,6 +32,8 @@ void accounts_note_terms(Task *t);
 bool accounts_needs_update(Task *t);
 /* It was told what t->binding says. */
 int accounts_updated(Task *t, Problem **ret_problem);
+/* The CA did what was asked for in its name, whatever was said of it before. */
+void accounts_found(Task *t);
 int accounts_set_status(Task *t, const char *status, Problem **ret_problem);
 /* The next key takes its place; takes 'next' when it succeeds. */
 int accounts_change_key(Task *t, EVP_PKEY *next, Problem **ret_problem);

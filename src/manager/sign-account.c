@@ -18,6 +18,7 @@ int sign_not_now(Problem **ret_problem, const char *what) {
 int sign_with_account(Task *t, const char *url, const char *nonce, const char *payload, char **ret_body) {
         JwsHeader header = { .url = url, .nonce = nonce, .kid = t->account->url };
 
+        t->binding.account_asked = t->binding.account_asked || header.kid;
         return jws_sign(t->account_key, &header, payload, ret_body);
 }
 

@@ -56,6 +56,7 @@ typedef struct TaskBinding {
         bool external_account_required;
         bool account_signed;   /* a new-account request was signed for and not answered yet */
         bool update_signed;    /* … and one to tell the account's CA what is configured */
+        bool account_asked;    /* something was signed in the account's name: the CA may have said that it does not know it */
         bool account_rejected; /* once in a run */
         bool account_made;     /* its key is new: no CA has seen it */
         bool account_lookup;   /* none is made: the account of the key is looked for */

@@ -271,17 +271,21 @@ static int method_account_created(sd_bus_message *call, void *userdata, sd_bus_e
 
 static int method_account_rejected(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         Task *t = worker_bus_task(userdata, call, error);
-        _auto_problem_ Problem *p = NULL;
-        const char *why;
+        _auto_problem_ Problem *p = NULL, *why = NULL;
+        const char *text;
         int k;
 
         if (!t)
                 return -EACCES;
-        k = sd_bus_message_read(call, "s", &why);
+        k = sd_bus_message_read(call, "s", &text);
         if (k < 0)
                 return k;
         if (!renewal_of(t) || !t->account || !t->account->url || t->binding.account_rejected)
                 return worker_bus_not_now(error, "There is no account that could be rejected");
+        if (!t->binding.account_asked)
+                return worker_bus_not_now(error, "The CA was not asked anything in the account's name");
+        if (problem_from_argument(text, &why) < 0 || !accounts_says_unknown(why))
+                return sd_bus_error_set(error, BUS_ERROR_INVALID, "That is nothing that a CA says of an account that it does not know");
         t->binding.account_rejected = true;
         k = accounts_rejected(t, &p);
         if (k < 0)

@@ -126,7 +126,11 @@ void worker_order_key_ready(Renewal *r) {
 void worker_order_account_changed(Renewal *r) {
         if (!r)
                 return;
-        job_forget_order(r->domain->job); /* it was the old account's */
+        /* They were the old account's. */
+        r->binding.order_signed = r->binding.replaces_signed = false;
+        r->binding.finalized = r->binding.resumed = false;
+        r->binding.challenge_urls = strv_free(r->binding.challenge_urls);
+        job_forget_order(r->domain->job);
         (void) str_replace(&r->domain->job->account, r->task.account->id);
         domain_save_job(r->domain);
 }
@@ -216,6 +220,7 @@ int worker_order_created(sd_bus_message *call, void *userdata, sd_bus_error *err
                 return sd_bus_error_set(error, BUS_ERROR_INVALID, "The order names something that is no https URL");
         if (k < 0)
                 return k;
+        accounts_found(&r->task);
         r->binding.order_signed = r->binding.replaces_signed = false;
         r->binding.challenges = 0;
         return sd_bus_reply_method_return(call, NULL);

@@ -116,6 +116,8 @@ static int account_from_json(const char *id, JsonObject *o, Account **ret) {
             str_replace(&a->terms, json_get_string(o, "published-terms")) < 0 || str_replace(&a->orders, json_get_string(o, "orders")) < 0 ||
             str_replace(&a->key_of, json_get_string(o, "key-of")) < 0)
                 return -ENOMEM;
+        a->rejected_usec = json_get_time(o, "rejected");
+        a->try_again = json_get_bool(o, "try-again", false);
 
         r = read_contacts(o, a);
         if (r == 0)
@@ -196,7 +198,8 @@ static int write_account(int dir_fd, const Account *a) {
         if (json_add_string(o, "status", str_or(a->status, "valid")) < 0 || json_add_string(o, "url", a->url) < 0 ||
             json_add_string(o, "ca-url", a->ca_url) < 0 || json_add_strv(o, "contact", a->contacts) < 0 ||
             json_add_string(o, "agreement", a->agreement) < 0 || json_add_string(o, "published-terms", a->terms) < 0 ||
-            json_add_string(o, "orders", a->orders) < 0 || add_eab(o, a) < 0 || json_add_string(o, "key-of", a->key_of) < 0)
+            json_add_string(o, "orders", a->orders) < 0 || add_eab(o, a) < 0 || json_add_string(o, "key-of", a->key_of) < 0 ||
+            json_add_time(o, "rejected", a->rejected_usec) < 0 || (a->try_again && json_add_bool(o, "try-again", true) < 0))
                 return -ENOMEM;
         text = json_format(o);
         if (!text)

@@ -24,6 +24,8 @@ typedef struct Account {
         char *eab_sha256; /* of that one's MAC key, hex: never the key itself */
         char *eab_hmac;  /* as mod_md keeps it, until eab_sha256 takes its place */
         char *key_of;    /* the account that lent its key to this one; NULL: it has its own */
+        uint64_t rejected_usec; /* when its status became "unknown"; 0: it did not */
+        bool try_again;         /* … and whoever said so may have been wrong */
 } Account;
 
 Account *account_free(Account *a);

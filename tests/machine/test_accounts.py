@@ -2,10 +2,13 @@
 """Accounts at the CA: one for many domains, told what is configured, with another key, given up, found again, bound to external accounts,
 and what they revoke."""
 
+import email.utils
 import json
 import threading
+import time
 
 import apache
+import hands
 import managed
 import pebble
 from machine import Failure
@@ -13,6 +16,7 @@ from machine import Failure
 OURS, ACME = "urn:org:mdmanager1:", "urn:ietf:params:acme:error:"
 KID, MAC = "kid-1", "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
 OTHER_KID, OTHER_MAC = "kid-2", "b10lLJs8l1GPIzsLP0s6pMt8O0XVGnfTaCeROxQM0BIt2XrJMDHJZBM5NuQmQJQH"
+WORKER = ("org.mdmanager1", "/org/mdmanager1/worker", "org.mdmanager1.Worker")
 CREDENTIAL = "/etc/systemd/system/md-manager.service.d/eab.conf"
 
 
@@ -438,6 +442,91 @@ def test_rejected_by_two(m):
     assert m.ca.proxy.count("new-account") == 1, m.ca.proxy.counts()
     assert kept(m, account)["status"] == "unknown" and valid(m)["Domains"] == ["one.test", "two.test"]
     assert not m.journal("MD_NAME=two.test", "MD_EVENT=errored", after=cursor)
+
+
+def lie(m, name, register=True):
+    """A worker that is not ours any more says of the account that the CA does not know it, and of another that it is registered: the error that the manager answers with, if any."""
+    ca = pebble.DIRECTORY.rpartition("/")[0]
+    unknown = json.dumps({"problem": ACME + "accountDoesNotExist", "detail": "who is that?", "status": 400})
+    with hands.take_place(m, f"md-renew@{name}.service", "liar") as hand:
+        managed.renew(m, name)
+        hand.wait_here()
+        hand.call(*WORKER, "Open")
+        hand.call(*WORKER, "Directory", "a{sv}", {"new-account": ("s", f"{ca}/sign-me-up"), "new-order": ("s", f"{ca}/order-plz")})
+        hand.call(*WORKER, "Sign", "sss", "new-order", f"{ca}/order-plz", "bm9uY2U")
+        answer = hand.call_error(*WORKER, "AccountRejected", "s", unknown)
+        if not answer and register:
+            hand.call(*WORKER, "Sign", "sss", "new-account", f"{ca}/sign-me-up", "bm9uY2U")
+            hand.call(*WORKER, "AccountCreated", "s", f"{ca}/my-account/nobody")
+        hand.call(*WORKER, "Close", "s", "")
+    return answer
+
+
+def forget_others(m, account):
+    """Accounts that came of a test."""
+    for other in m.run(["ls", f"{managed.STORE}/accounts"]).out.split():
+        if other != account:
+            m.run(["rm", "-r", f"{managed.STORE}/accounts/{other}"])
+    m.run("systemctl restart md-manager")
+    assert list(accounts(m)) == [account]
+
+
+def test_lie(m):
+    """A worker lies that the CA does not know the account: an update of the account takes it back, and where no other one is registered it comes back by itself."""
+    ensure(m)
+    hands.install(m)
+    account, url = valid(m)["Id"], valid(m)["URL"]
+    forget_others(m, account)
+    assert lie(m, "two.test") is None and kept(m, account)["status"] == "unknown"
+    result = managed.mdctl(m, "account", "rollover", account, check=False)
+    assert result.rc == 3 and f"mdctl account update {account}" in result.err, str(result)
+    managed.mdctl(m, "account", "update", account)
+    assert kept(m, account)["status"] == "valid" and "rejected" not in kept(m, account)
+    m.ca.proxy.clear()
+    renew(m, "one.test")
+    assert m.ca.proxy.count("new-account") == 0 and show(m, account)["URL"] == url
+    # No other one is even asked for.
+    forget_others(m, account)
+    cursor = m.cursor()
+    assert lie(m, "two.test", register=False) is None
+    m.wait_journal("_SYSTEMD_UNIT=md-manager.service", after=cursor, where=lambda e: f"account {account}" in e["MESSAGE"] and "tried again" in e["MESSAGE"])
+    renew(m, "one.test")
+    assert kept(m, account)["status"] == "valid" and m.ca.proxy.count("new-account") == 0, m.ca.proxy.counts()
+    # An external account that is good for one registration: the CA makes no other, and no administrator says anything.
+    forget_others(m, account)
+    assert lie(m, "two.test") is None and kept(m, account)["status"] == "unknown"
+    m.ca.proxy.rule(kind="new-account", problem="unauthorized", detail="this key was used before")
+    fails(m, "one.test", ACME + "unauthorized", "this key was used before")
+    renew(m, "one.test")
+    assert kept(m, account)["status"] == "valid" and m.ca.proxy.count("new-account") == 1, m.ca.proxy.counts()
+    m.ca.proxy.clear()
+    forget_others(m, account)
+    renew(m, "two.test")
+
+
+def test_lies(m):
+    """Workers give up one account after the other: only so many within a day, and then the one that there is stays."""
+    ensure(m)
+    hands.install(m)
+    account = valid(m)["Id"]
+    forget_others(m, account)
+    text = kept(m, account)
+
+    def have_rejected(when):
+        for i in range(10):
+            path = f"{managed.STORE}/accounts/ACME-ca.test-9{i:03}"
+            m.run(f"rm -rf {path}; cp -a {managed.STORE}/accounts/{account} {path}")
+            rejected = {"status": "unknown", "url": f"{text['url']}{i}", "rejected": email.utils.formatdate(when, usegmt=True)}
+            m.write(f"{path}/account.json", json.dumps(text | rejected), 0o600, "md-manager:md-manager")
+    have_rejected(time.time())
+    assert lie(m, "two.test") == "org.mdmanager1.Error.Failed" and kept(m, account)["status"] == "valid"
+    have_rejected(time.time() - 25 * 3600)
+    assert lie(m, "two.test") is None and kept(m, account)["status"] == "unknown"
+    managed.mdctl(m, "account", "update", account)
+    forget_others(m, account)
+    m.ca.proxy.clear()
+    renew(m, "two.test")
+    assert m.ca.proxy.count("new-account") == 0 and list(accounts(m)) == [account]
 
 
 # --- External accounts; from here on the CA wants one ---

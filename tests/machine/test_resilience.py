@@ -263,15 +263,24 @@ def test_taken_over_worker(m):
             body = json.loads(hand.call(*WORKER, "Sign", "sss", kind, url, "bm9uY2U", bus="c")[0])
             return json.loads(base64.urlsafe_b64decode(body["protected"] + "=="))
 
-        # Accounts: one may be rejected, and none is believed that nobody signed for, or that is not at this CA.
-        done, errors = count_refusals(hand, "connections['c'].call(*WORKER, 'AccountRejected', 's', '')", 200)
+        # Accounts: one may be rejected, after the CA was asked, by what CAs say of such; and none is believed that nobody signed for, or that is not at this CA.
+        reject = "connections['c'].call(*WORKER, 'AccountRejected', 's', why)"
+        unknown = json.dumps({"problem": "urn:ietf:params:acme:error:accountDoesNotExist", "detail": "who?", "status": 400})
+        limited = json.dumps({"problem": "urn:ietf:params:acme:error:rateLimited", "detail": "not now", "status": 429})
+        done, errors = count_refusals(hand, reject, 20, why=unknown)
+        assert done == 0 and list(errors) == [NOT_NOW], (done, errors)
+        sign("new-order", f"{ca}/order-plz")
+        for why in ("", "no JSON", "{}", limited):
+            done, errors = count_refusals(hand, reject, 5, why=why)
+            assert done == 0 and list(errors) == [INVALID], (why, done, errors)
+        done, errors = count_refusals(hand, reject, 200, why=unknown)
         assert done == 1 and list(errors) == [NOT_NOW], (done, errors)
         done, errors = count_refusals(hand, "connections['c'].call(*WORKER, 'AccountCreated', 's', f'{ca}/account/{i}')", 200, ca=ca)
         assert done == 0 and list(errors) == [NOT_NOW], (done, errors)
         sign("new-account", f"{ca}/sign-me-up")
         assert hand.call_error(*WORKER, "AccountCreated", "s", "https://elsewhere.test/me", bus="c") == INVALID
         hand.call(*WORKER, "AccountCreated", "s", f"{ca}/my-account/nobody", bus="c")
-        done, errors = count_refusals(hand, "connections['c'].call(*WORKER, 'AccountRejected', 's', '')", 10)
+        done, errors = count_refusals(hand, reject, 10, why=unknown)
         assert done == 0 and list(errors) == [NOT_NOW], (done, errors)
         assert len(managed.files(m, "accounts")) == accounts + 1, managed.files(m, "accounts")
 

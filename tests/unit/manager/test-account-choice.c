@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/clock.h"
 #include "base/string-util.h"
 #include "crypto/key.h"
 #include "../store/tree.h"
@@ -15,6 +16,7 @@ typedef struct Row {
         const char *status, *url, *ca_url, *kid;
         bool keyless;
         const char *key_of;
+        uint64_t rejected_usec;
 } Row;
 
 static void put(TmpDir *dir, Store *s, char id, const Row *row) {
@@ -22,7 +24,8 @@ static void put(TmpDir *dir, Store *s, char id, const Row *row) {
         _auto_secret_ Secret *pem = NULL;
         char path[64], name[] = { id, 0 };
         Account a = { .id = name, .status = (char *) row->status, .url = (char *) row->url, .ca_url = (char *) row->ca_url, .eab_kid = (char *) row->kid,
-                      .eab_sha256 = (char *) (row->kid ? "h" : NULL), .key_of = (char *) row->key_of };
+                      .eab_sha256 = (char *) (row->kid ? "h" : NULL), .key_of = (char *) row->key_of,
+                      .rejected_usec = row->rejected_usec };
 
         if (account_key_make(&key, &pem) < 0)
                 abort();
@@ -74,6 +77,61 @@ TEST(find) {
                 CHECK(!key == !cases[i].found);
                 CHECK(!a || !a->url || str_has_prefix(a->url, "https://"));
         }
+}
+
+TEST(rejected_and_back_again) {
+        static const uint64_t day = 2000000000 * USEC_PER_SEC;
+        static const Row rows[] = {
+                { "unknown", CA "/1", CA, "k", false, NULL, 2000000060 * USEC_PER_SEC }, /* a */
+                { "unknown", CA "/2", CA, "k", false, NULL, 1999999999 * USEC_PER_SEC }, /* b: earlier */
+                { "unknown", CA "/3", CA, NULL, false, NULL, 2000000060 * USEC_PER_SEC }, /* c: bound otherwise */
+                { "unknown", CA "/4", CA "2", "k", false, NULL, 2000000060 * USEC_PER_SEC }, /* d: elsewhere */
+                { "unknown", NULL, CA, "k", false, NULL, 0 },                          /* e: no CA has had it */
+                { "deactivated", CA "/6", CA, "k", false, NULL, 0 },                   /* f: for good */
+                { "valid", NULL, CA, "k", false, NULL, 0 },                            /* g: in the place of a, and not confirmed */
+        };
+        static const char *const revived[] = { "a", "b" }, *const others[] = { "c", "d", "e" };
+        _auto_tmp_dir_ TmpDir dir = tmp_dir_make();
+        _auto_store_ Store *s = tree_open(&dir, STORE_ROLE_MANAGER);
+        const AccountWish wish = { .ca_url = CA, .preferred = "g", .external = &bound }, wish_again = { .ca_url = CA, .preferred = "g", .external = &bound, .rejected_too = true };
+        _auto_account_ Account *before = NULL, *after = NULL;
+        _auto_pkey_ EVP_PKEY *key = NULL, *other_key = NULL;
+        _auto_strv_ char **ids = NULL, **none_left = NULL;
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++)
+                put(&dir, s, (char) ('a' + i), &rows[i]);
+        CHECK_INT(account_choice_count_rejected(s, &wish, day), 1);
+        CHECK_INT(account_choice_count_rejected(s, &wish, 0), 2);
+        REQUIRE(account_choice_find(s, &wish, &before, &key) == 0);
+        CHECK_STR(before->id, "g");
+        REQUIRE(account_choice_try_rejected(s, &wish, &ids) == 0);
+        CHECK_UINT(strv_length(ids), 2);
+        for (size_t i = 0; i < ELEMENTSOF(revived); i++) {
+                _auto_account_ Account *a = NULL;
+
+                CHECK(strv_contains(ids, revived[i]));
+                REQUIRE(store_account_read(s, revived[i], &a) == 0);
+                CHECK_STR(a->status, "unknown");
+                CHECK(a->try_again);
+                CHECK_UINT(a->rejected_usec, rows[i].rejected_usec);
+        }
+        for (size_t i = 0; i < ELEMENTSOF(others); i++) {
+                _auto_account_ Account *a = NULL;
+
+                REQUIRE(store_account_read(s, others[i], &a) == 0);
+                CHECK_STR(a->status, "unknown");
+                CHECK(!a->try_again);
+                CHECK_UINT(a->rejected_usec, rows[others[i][0] - 'a'].rejected_usec);
+        }
+        REQUIRE(account_choice_find(s, &wish_again, &after, &other_key) == 0);
+        CHECK(str_equal(after->id, "a") || str_equal(after->id, "b"));
+        after = account_free(after);
+        EVP_PKEY_free(take_ptr(other_key));
+        REQUIRE(account_choice_find(s, &wish, &after, &other_key) == 0);
+        CHECK_STR(after->id, "g"); /* who registers one by hand wants another */
+        CHECK_INT(account_choice_count_rejected(s, &wish, day), 1);
+        CHECK_INT(account_choice_try_rejected(s, &wish, &none_left), 0);
+        CHECK(!none_left);
 }
 
 TEST(make_and_find_again) {
