@@ -26,6 +26,7 @@ typedef struct OcspCert {
         const char *id;         /* hex */
         const ManagedDomain *domain; /* NULL: of none */
         const char *serial, *url, *issuer; /* PEM */
+        bool must_staple;
         StoreStaple staple;     /* without der: there is none */
         StoreOcspMark mark;     /* of the file that was looked at last */
         uint64_t look_usec;     /* when to look again */
@@ -93,6 +94,7 @@ static OcspCert *read_cert(server_rec *s, apr_pool_t *p, const char *pem) {
                 cert = apr_pcalloc(p, sizeof(*cert));
                 cert->serial = apr_pstrdup(p, info.serial);
                 cert->url = apr_pstrdup(p, info.ocsp_url);
+                cert->must_staple = info.must_staple;
                 cert->issuer = issuer_pem(p, &chain);
         }
         cert_info_done(&info);
@@ -151,6 +153,7 @@ int ocsp_fill_snapshot(const Configuration *c, SnapshotStaplings *ret) {
                         .domain = d ? d->name : NULL,
                         .serial = (char *) cert->serial,
                         .url = (char *) cert->url,
+                        .must_staple = cert->must_staple,
                         .proxy_url = (char *) str_or(d ? d->proxy_url : base->proxy_url, NULL),
                         .proxy_ca_file = (char *) str_or(d ? d->proxy_ca_file : base->proxy_ca_file, NULL),
                 };
@@ -252,7 +255,7 @@ static int get_response(server_rec *s, conn_rec *connection, const char *id, apr
 static void show(const OcspStapling *stapling, const OcspCert *cert, uint64_t now, apr_pool_t *p, OcspShown *ret) {
         _auto_staple_ StoreStaple known = { 0 };
 
-        *ret = (OcspShown){ .domain = directory_of(cert), .id = cert->id, .url = cert->url, .status = "unknown" };
+        *ret = (OcspShown){ .domain = directory_of(cert), .is_other = !cert->domain, .id = cert->id, .serial = cert->serial, .url = cert->url, .status = "unknown" };
         if (!stapling->store || store_view_read_ocsp(stapling->store, directory_of(cert), cert->id, &known) != STORE_VIEW_DONE)
                 return;
         if (known.der && known.until_usec > now) {

@@ -10,7 +10,8 @@ int ocsp_fill_snapshot(const Configuration *c, SnapshotStaplings *ret);
 /* One of them, for the status pages. */
 typedef struct OcspShown {
         const char *domain; /* "other": of no managed one */
-        const char *id, *url;
+        bool is_other;
+        const char *id, *serial, *url;
         const char *status; /* "good", "revoked", "unknown": nothing is stapled */
         uint64_t from_usec, until_usec; /* of what is stapled; 0: nothing is */
         uint64_t refresh_usec; /* when the responder is asked again; 0: not known */

@@ -9,6 +9,7 @@
 #include "base/metrics.h"
 #include "base/string-util.h"
 #include "config.h"
+#include "ocsp.h"
 #include "status-data.h"
 
 static void sink(const char *text, void *userdata) {
@@ -96,8 +97,23 @@ static const apr_array_header_t *collect_reloads(request_rec *r) {
         return list;
 }
 
+/* What this server staples for no managed domain. */
+static const apr_array_header_t *collect_others(request_rec *r) {
+        const apr_array_header_t *all = ocsp_show(server_configuration(r->server), r->pool);
+        apr_array_header_t *list = apr_array_make(r->pool, 1, sizeof(MetricsStapling));
+
+        for (int i = 0; i < all->nelts; i++) {
+                const OcspShown *s = &APR_ARRAY_IDX(all, i, OcspShown);
+
+                if (s->is_other)
+                        APR_ARRAY_PUSH(list, MetricsStapling) = (MetricsStapling){ .serial = s->serial, .id = s->id, .status = s->status,
+                                                                                   .status_until_usec = s->until_usec, .status_errors = s->errors };
+        }
+        return list;
+}
+
 int status_metrics(request_rec *r, const ManagedDomain *d) {
-        const apr_array_header_t *domains = collect_domains(r, d), *reloads = collect_reloads(r);
+        const apr_array_header_t *domains = collect_domains(r, d), *reloads = collect_reloads(r), *others = d ? NULL : collect_others(r);
         Metrics m = { .version = PROJECT_VERSION };
 
         if (!domains)
@@ -106,6 +122,8 @@ int status_metrics(request_rec *r, const ManagedDomain *d) {
         m.n_domains = (size_t) domains->nelts;
         m.reloads = (const MetricsReload *) reloads->elts;
         m.n_reloads = (size_t) reloads->nelts;
+        m.others = others ? (const MetricsStapling *) others->elts : NULL;
+        m.n_others = others ? (size_t) others->nelts : 0;
         ap_set_content_type(r, METRICS_CONTENT_TYPE);
         metrics_write(&m, sink, r);
         return OK;

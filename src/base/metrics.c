@@ -152,15 +152,55 @@ static void write_certificates(const Writer *w, const Metrics *m) {
         }
 }
 
-static void write_revocation(const Writer *w, const MetricsDomain *d, const MetricsCertificate *c) {
-        static const char *const states[] = { "good", "revoked", "unknown" };
+const char *const metrics_statuses[3] = { "revoked", "unknown", "good" };
 
-        for (size_t i = 0; i < ELEMENTSOF(states); i++) {
-                const Label labels[] = { LABEL_DOMAIN(d), { "key", c->key }, { "md_revocation_status", states[i] } };
+static void write_revocation(const Writer *w, const MetricsDomain *d, const MetricsCertificate *c) {
+        for (size_t i = 0; i < ELEMENTSOF(metrics_statuses); i++) {
+                const Label labels[] = { LABEL_DOMAIN(d), { "key", c->key }, { "md_revocation_status", metrics_statuses[i] } };
 
                 begin_labelled(w, "md_revocation_status", labels, ELEMENTSOF(labels));
-                say_number(w, str_equal(c->status, states[i]));
+                say_number(w, str_equal(c->status, metrics_statuses[i]));
         }
+}
+
+/* What no managed domain has goes by the name that it has in events; the serial number is for people, and only the hash is one certificate's alone. */
+#define LABEL_OTHER { "domain", "other" }
+
+static void write_other_number(const Writer *w, const MetricsStapling *s, const char *name, uint64_t value) {
+        const Label labels[] = { LABEL_OTHER, { "serial", s->serial }, { "id", s->id } };
+
+        begin_labelled(w, name, labels, ELEMENTSOF(labels));
+        say_number(w, value);
+}
+
+static void write_other_status(const Writer *w, const MetricsStapling *s, const char *name) {
+        for (size_t i = 0; i < ELEMENTSOF(metrics_statuses); i++) {
+                const Label labels[] = { LABEL_OTHER, { "serial", s->serial }, { "id", s->id }, { "md_revocation_status", metrics_statuses[i] } };
+
+                begin_labelled(w, name, labels, ELEMENTSOF(labels));
+                say_number(w, str_equal(s->status, metrics_statuses[i]));
+        }
+}
+
+static void write_other_until(const Writer *w, const MetricsStapling *s, const char *name) {
+        if (s->status_until_usec > 0)
+                write_other_number(w, s, name, s->status_until_usec / USEC_PER_SEC);
+}
+
+static void write_other_errors(const Writer *w, const MetricsStapling *s, const char *name) {
+        write_other_number(w, s, name, s->status_errors);
+}
+
+/* The same ones for each family, the worst first. */
+static void write_others(const Writer *w, const Metrics *m, const char *name, void (*write)(const Writer *w, const MetricsStapling *s, const char *name)) {
+        size_t room = METRICS_OTHERS_MAX;
+
+        for (size_t i = 0; i < ELEMENTSOF(metrics_statuses); i++)
+                for (size_t k = 0; k < m->n_others && room > 0; k++)
+                        if (str_equal(m->others[k].status, metrics_statuses[i])) {
+                                write(w, &m->others[k], name);
+                                room--;
+                        }
 }
 
 static void write_status_number(const Writer *w, const MetricsDomain *d, const MetricsCertificate *c, const char *name, uint64_t value) {
@@ -178,13 +218,16 @@ static void write_statuses(const Writer *w, const Metrics *m) {
         begin_family(w, "md_revocation_status", "stateset", NULL, "What the certificate's OCSP responder or CRL says.");
         FOREACH_CHECKED(m, d, c)
                 write_revocation(w, d, c);
+        write_others(w, m, "md_revocation_status", write_other_status);
         begin_family(w, "md_revocation_status_expiry_timestamp_seconds", "gauge", "seconds", "Until when the OCSP response or CRL counts.");
         FOREACH_CHECKED(m, d, c)
                 if (c->status_until_usec > 0)
                         write_status_number(w, d, c, "md_revocation_status_expiry_timestamp_seconds", c->status_until_usec / USEC_PER_SEC);
+        write_others(w, m, "md_revocation_status_expiry_timestamp_seconds", write_other_until);
         begin_family(w, "md_revocation_status_consecutive_failures", "gauge", NULL, "Attempts to get an OCSP response or CRL that failed since one went well.");
         FOREACH_CHECKED(m, d, c)
                 write_status_number(w, d, c, "md_revocation_status_consecutive_failures", c->status_errors);
+        write_others(w, m, "md_revocation_status_consecutive_failures", write_other_errors);
 }
 
 static void write_reloads(const Writer *w, const Metrics *m) {

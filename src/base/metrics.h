@@ -24,6 +24,13 @@ typedef struct MetricsDomain {
         size_t n_certificates;
 } MetricsDomain;
 
+/* A certificate that a server staples and no managed domain has. */
+typedef struct MetricsStapling {
+        const char *serial, *id; /* id: SHA-1 of the certificate */
+        const char *status;
+        uint64_t status_until_usec, status_errors;
+} MetricsStapling;
+
 typedef struct MetricsReload {
         const char *unit;
         uint64_t n_done, n_failed; /* since the manager's start */
@@ -35,7 +42,14 @@ typedef struct Metrics {
         size_t n_domains;
         const MetricsReload *reloads;
         size_t n_reloads;
+        const MetricsStapling *others;
+        size_t n_others; /* METRICS_OTHERS_MAX of them are written: the first, in the order of metrics_statuses */
 } Metrics;
+
+enum { METRICS_OTHERS_MAX = 1000 };
+
+/* Of a certificate: "revoked", "unknown", "good"; the worst first. */
+extern const char *const metrics_statuses[3];
 
 #define METRICS_CONTENT_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
 

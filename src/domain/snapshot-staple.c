@@ -45,7 +45,7 @@ bool stapling_id_is_valid(const char *id) {
 }
 
 static int copy_stapling(const SnapshotStapling *s, SnapshotStapling *ret) {
-        SnapshotStapling copy = { .issuer = s->issuer };
+        SnapshotStapling copy = { .issuer = s->issuer, .must_staple = s->must_staple };
 
         if (str_replace(&copy.id, s->id) < 0 || str_replace(&copy.domain, s->domain) < 0 || str_replace(&copy.serial, s->serial) < 0 ||
             str_replace(&copy.url, s->url) < 0 || str_replace(&copy.proxy_url, s->proxy_url) < 0 || str_replace(&copy.proxy_ca_file, s->proxy_ca_file) < 0) {
@@ -102,7 +102,7 @@ static int item_to_json(const SnapshotStapling *s, JsonObject *list) {
 
         if (!o || json_add_string(o, "id", s->id) < 0 || json_add_string(o, "domain", s->domain) < 0 || json_add_string(o, "serial", s->serial) < 0 ||
             json_add_uint(o, "issuer", s->issuer) < 0 || json_add_string(o, "url", s->url) < 0 || json_add_string(o, "proxy-url", s->proxy_url) < 0 ||
-            json_add_string(o, "proxy-ca-certs", s->proxy_ca_file) < 0 || json_object_array_add(list, o) < 0)
+            json_add_string(o, "proxy-ca-certs", s->proxy_ca_file) < 0 || (s->must_staple && json_add_bool(o, "must-staple", true) < 0) || json_object_array_add(list, o) < 0)
                 return -ENOMEM;
         (void) take_ptr(o);
         return 0;
@@ -156,6 +156,7 @@ static int read_item(JsonObject *o, size_t i, SnapshotStaplings *ret, Problem **
                 .url = (char *) json_get_string(o, "url"),
                 .proxy_url = (char *) json_get_string(o, "proxy-url"),
                 .proxy_ca_file = (char *) json_get_string(o, "proxy-ca-certs"),
+                .must_staple = json_get_bool(o, "must-staple", false),
         };
         uint64_t issuer;
 

@@ -2,7 +2,7 @@
 #pragma once
 
 /* The certificates that a server wants to staple OCSP responses for, in its snapshot: "staplings": [{"id", "domain", "serial", "issuer", "url", "proxy-url",
- * "proxy-ca-certs"}], and "issuers": [PEM], each of which has many. Both are missing when there are none. */
+ * "proxy-ca-certs", "must-staple"}], and "issuers": [PEM], each of which has many. Both are missing when there are none. */
 
 #include "base/json.h"
 #include "base/problem.h"
@@ -20,6 +20,7 @@ typedef struct SnapshotStapling {
         char *serial; /* hex */
         char *url;    /* of the responder */
         char *proxy_url, *proxy_ca_file; /* on the way there; NULL: none is configured */
+        bool must_staple; /* it demands stapling */
         size_t issuer; /* place in 'issuers' */
 } SnapshotStapling;
 

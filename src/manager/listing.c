@@ -12,6 +12,7 @@
 #include "manager/domain.h"
 #include "manager/fault.h"
 #include "manager/fault-list.h"
+#include "manager/ocsp-other.h"
 #include "manager/reload-calendar.h"
 #include "manager/reload.h"
 #include "manager/servers.h"
@@ -107,6 +108,8 @@ static int append_others(FaultList *l, Manager *m) {
                         r = fault_list_append(l, "", *c);
         if (r >= 0)
                 r = targets_append_faults(l, m->targets);
+        if (r >= 0)
+                r = ocsp_other_append_faults(m->ocsp, l);
         for (char **p = m->left_out; p && p[0] && p[1]; p += 2)
                 if (r >= 0)
                         r = fault_list_append(l, p[0], p[1]);

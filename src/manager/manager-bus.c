@@ -20,7 +20,7 @@
 #include "manager/domain-bus.h"
 #include "manager/import-bus.h"
 #include "manager/listing.h"
-#include "manager/ocsp.h"
+#include "manager/ocsp-other.h"
 #include "manager/reload-unit.h"
 #include "manager/reload.h"
 #include "manager/revocation.h"
@@ -348,6 +348,7 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Renew", SD_BUS_ARGS("s", name, "b", force), SD_BUS_RESULT("o", job), method_renew, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Check", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ss)", faults), method_check, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetFaults", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ss)", faults), method_get_faults, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListOtherStaplings", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sssbstttus)", staplings), ocsp_other_list, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetPendingHooks", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssubt)", hooks), method_get_pending_hooks, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_ARGS("s", unit), SD_BUS_RESULT("as", units), method_reload, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ReloadPlanned", SD_BUS_NO_ARGS, SD_BUS_RESULT("as", units), method_reload_planned, SD_BUS_VTABLE_UNPRIVILEGED),

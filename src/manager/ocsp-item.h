@@ -25,6 +25,7 @@ typedef struct OcspItem {
         StoreStaple staple; /* what is known, and when it is asked for again */
         bool key_compromised; /* it is revoked because of that */
         bool offered;       /* some server staples it */
+        bool must_staple;   /* it demands that, as far as servers say */
         bool replanned;     /* its domains are still to hear of that */
         uint64_t wanted_until_usec; /* for a certificate that is not live yet; 0: it is */
 

@@ -264,6 +264,7 @@ static int update_item(OcspItem *i, const SnapshotStapling *s, const Snapshot *s
         if (r < 0)
                 return r;
         i->offered = true;
+        i->must_staple = s->must_staple;
         i->wanted_until_usec = 0;
         return ocsp_item_add_name(i, str_or(s->domain, STORE_OCSP_OTHER));
 }

@@ -18,7 +18,7 @@
 
 typedef struct Collection {
         JsonObject **domains; /* properties of each; what the metrics are made of is borrowed from them */
-        JsonObject *manager;
+        JsonObject *manager, *others;
         Metrics metrics;
 } Collection;
 
@@ -29,7 +29,9 @@ static void collection_done(Collection *c) {
         }
         free((MetricsDomain *) c->metrics.domains);
         free((MetricsReload *) c->metrics.reloads);
+        free((MetricsStapling *) c->metrics.others);
         (void) json_object_put(c->manager);
+        (void) json_object_put(c->others);
         free(c->domains);
 }
 
@@ -154,6 +156,38 @@ static int collect_manager(Mdctl *c, Collection *all) {
         return MDCTL_DONE;
 }
 
+static const char *const other_members[] = {
+        "Serial", "Id", "Url", "MustStaple", "Status", "FromUSec", "UntilUSec", "NextUSec", "Errors", "Problem", NULL,
+};
+
+static int collect_others(Mdctl *c, Collection *all) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _auto_json_ JsonObject *list = NULL;
+        MetricsStapling *others;
+        int r;
+
+        r = client_call_manager(c, "ListOtherStaplings", &reply, NULL);
+        if (r != MDCTL_DONE)
+                return r;
+        r = bus_json_read(reply, &list);
+        if (r < 0)
+                return client_tell_answer(r);
+        all->others = bus_json_name_each(list, other_members);
+        if (!all->others)
+                return client_tell_answer(-EBADMSG);
+        all->metrics.others = others = calloc(length(all->others) + 1, sizeof(*others));
+        if (!others)
+                return mdctl_oom();
+        for (size_t i = 0; i < length(all->others); i++) {
+                JsonObject *o = item(all->others, i);
+
+                others[i] = (MetricsStapling){ .serial = get_text(o, "Serial"), .id = get_text(o, "Id"), .status = get_text(o, "Status"),
+                                               .status_until_usec = get_number(o, "UntilUSec"), .status_errors = get_number(o, "Errors") };
+        }
+        all->metrics.n_others = length(all->others);
+        return MDCTL_DONE;
+}
+
 static void sink(const char *text, void *userdata) {
         (void) fputs(text, userdata);
 }
@@ -165,7 +199,8 @@ static int print_json(const Mdctl *c, const Collection *all) {
         for (size_t i = 0; domains && i < all->metrics.n_domains; i++)
                 if (json_object_array_add(domains, json_object_get(all->domains[i])) < 0)
                         return mdctl_oom();
-        if (!o || !domains || json_add_object(o, "Manager", json_object_get(all->manager)) < 0 || json_add_object(o, "Domains", take_ptr(domains)) < 0)
+        if (!o || !domains || json_add_object(o, "Manager", json_object_get(all->manager)) < 0 || json_add_object(o, "Domains", take_ptr(domains)) < 0 ||
+            json_add_object(o, "OtherStaplings", json_object_get(all->others)) < 0)
                 return mdctl_oom();
         return format_json(c, o);
 }
@@ -178,6 +213,8 @@ int verb_metrics(Mdctl *c, char *const *arguments) {
         r = collect_domains(c, &all);
         if (r == MDCTL_DONE)
                 r = collect_manager(c, &all);
+        if (r == MDCTL_DONE)
+                r = collect_others(c, &all);
         if (r == MDCTL_DONE && c->json != JSON_OFF)
                 return print_json(c, &all);
         if (r == MDCTL_DONE)

@@ -2,6 +2,7 @@
 """OCSP stapling with a CA of the test's own and OpenSSL's responder, seen with openssl s_client -status; and lists of revoked certificates."""
 
 import json
+import re
 
 import apache
 import managed
@@ -380,3 +381,34 @@ def test_not_replaced(m):
     managed.wait_event(m, "held.test", "installed", cursor, deadline=120)
     faults = dict(managed.check(m))
     assert not {"hand.test", "held.test"} & set(faults), faults
+
+
+def test_others_watched(m):
+    """What is known of staples of no managed domain is in the metrics of mdctl and of the page; mdctl check complains of one that is revoked, and of one that is demanded and missing."""
+    issue(m, "well.other.test")
+    issue(m, "revoked.other.test")
+    issue(m, "must.other.test", "subjectAltName=DNS:must.other.test\nauthorityInfoAccess=OCSP;URI:http://127.0.0.1:8892/\ntlsfeature=status_request\n")   # nobody listens there
+    Responder(m).start(good=["well.other.test"], revoked=["revoked.other.test"])
+    for name in ("well.other.test", "revoked.other.test", "must.other.test"):
+        other(m, name, more="MDStapling on")
+    apache.site(m, "pages", "Listen 8083\n<VirtualHost *:8083>\n<Location /md-status>\nSetHandler md-status\nRequire all granted\n</Location>\n</VirtualHost>\n")
+    cursor = m.cursor()
+    apache.reload(m)
+    missing = serial(m, "must.other.test").lower()
+    m.wait_journal("MD_NAME=other", "MD_EVENT=ocsp-errored", after=cursor, deadline=60, where=lambda e: missing in e["MESSAGE"].lower())
+    wait_stapled(m, "revoked.other.test", "revoked")
+    wait_stapled(m, "well.other.test")
+    page = m.run("curl -s 'http://127.0.0.1:8083/md-status?openmetrics'").out
+    for text in (managed.mdctl(m, "metrics").out, page):
+        for name, status in (("well", "good"), ("revoked", "revoked"), ("must", "unknown")):
+            number = serial(m, f"{name}.other.test").upper()
+            line = re.search(rf'^md_revocation_status{{domain="other",serial="0*{number}",id="[0-9a-f]{{40}}",md_revocation_status="{status}"}} 1$', text, re.MULTILINE | re.IGNORECASE)
+            assert line, (name, text)
+    faults = [text for domain, text in managed.check(m) if domain == "other"]
+    told = {name: [text for text in faults if serial(m, f"{name}.other.test").lower() in text.lower()] for name in ("well", "revoked", "must")}
+    assert not told["well"] and len(told["revoked"]) == len(told["must"]) == 1, faults
+    assert "is revoked: it has to be replaced there" in told["revoked"][0] and "which demands stapling" in told["must"][0], faults
+    for name in ("well.other.test", "revoked.other.test", "must.other.test", "pages"):
+        apache.no_site(m, name)
+    apache.reload(m)
+    m.wait_for(lambda: not [domain for domain, _ in managed.check(m) if domain == "other"], 30, "what nobody staples any more to be no fault")

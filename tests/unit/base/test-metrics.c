@@ -55,3 +55,53 @@ TEST(labels_are_escaped) {
         CHECK(!strstr(b.data, "\nmd_renewal_due_timestamp_seconds{"));
         CHECK(strstr(b.data, "\nmd_next_action_timestamp_seconds{"));
 }
+
+TEST(others) {
+        static const MetricsStapling others[] = {
+                { .serial = "0A", .id = "aa", .status = "good", .status_until_usec = 7 * USEC_PER_SEC },
+                { .serial = "0A", .id = "bb", .status = "unknown", .status_errors = 3 },
+        };
+        static const char *const lines[] = {
+                "\nmd_revocation_status{domain=\"other\",serial=\"0A\",id=\"aa\",md_revocation_status=\"good\"} 1\n",
+                "\nmd_revocation_status{domain=\"other\",serial=\"0A\",id=\"aa\",md_revocation_status=\"revoked\"} 0\n",
+                "\nmd_revocation_status{domain=\"other\",serial=\"0A\",id=\"bb\",md_revocation_status=\"unknown\"} 1\n",
+                "\nmd_revocation_status_expiry_timestamp_seconds{domain=\"other\",serial=\"0A\",id=\"aa\"} 7\n",
+                "\nmd_revocation_status_consecutive_failures{domain=\"other\",serial=\"0A\",id=\"aa\"} 0\n",
+                "\nmd_revocation_status_consecutive_failures{domain=\"other\",serial=\"0A\",id=\"bb\"} 3\n",
+        };
+        const Metrics m = { .version = "1.0", .others = others, .n_others = ELEMENTSOF(others) };
+        _auto_buffer_ Buffer b = BUFFER_INIT(65536);
+
+        metrics_write(&m, sink, &b);
+        for (size_t i = 0; i < ELEMENTSOF(lines); i++) {
+                test_case("%s", lines[i]);
+                CHECK(strstr(b.data, lines[i]));
+        }
+        CHECK(!strstr(b.data, "_expiry_timestamp_seconds{domain=\"other\",serial=\"0A\",id=\"bb\"}"));
+}
+
+static size_t count(const char *text, const char *what) {
+        size_t n = 0;
+
+        for (const char *s = text; (s = strstr(s, what)); s++)
+                n++;
+        return n;
+}
+
+/* However many a server staples: so many are written, the worst first. */
+TEST(very_many_others) {
+        static MetricsStapling others[3 * METRICS_OTHERS_MAX];
+        _auto_buffer_ Buffer b = BUFFER_INIT(4 * 1024 * 1024);
+        const Metrics m = { .version = "1.0", .others = others, .n_others = ELEMENTSOF(others) };
+
+        for (size_t i = 0; i < ELEMENTSOF(others); i++)
+                others[i] = (MetricsStapling){ .serial = "0A", .id = "aa", .status = "good" };
+        others[ELEMENTSOF(others) - 2].status = "unknown";
+        others[ELEMENTSOF(others) - 1].status = "revoked";
+        metrics_write(&m, sink, &b);
+        CHECK_UINT(count(b.data, "\nmd_revocation_status_consecutive_failures{"), METRICS_OTHERS_MAX);
+        CHECK_UINT(count(b.data, "\nmd_revocation_status{"), 3 * METRICS_OTHERS_MAX);
+        CHECK_UINT(count(b.data, "md_revocation_status=\"revoked\"} 1\n"), 1);
+        CHECK_UINT(count(b.data, "md_revocation_status=\"unknown\"} 1\n"), 1);
+        CHECK_UINT(count(b.data, "md_revocation_status=\"good\"} 1\n"), METRICS_OTHERS_MAX - 2);
+}

@@ -23,6 +23,7 @@ TEST(there_and_back) {
         other.domain = NULL;
         other.proxy_url = (char *) "http://proxy.test:3128";
         other.proxy_ca_file = (char *) "/etc/proxy.pem";
+        other.must_staple = true;
         REQUIRE(snapshot_staplings_add(&s, &ours, "first") == 0);
         REQUIRE(snapshot_staplings_add(&s, &other, "second") == 0);
         REQUIRE(snapshot_staplings_add(&s, &other, "first") == 0);
@@ -40,6 +41,7 @@ TEST(there_and_back) {
         CHECK_STR(again.items[1].proxy_url, "http://proxy.test:3128");
         CHECK_STR(again.items[1].proxy_ca_file, "/etc/proxy.pem");
         CHECK_UINT(again.items[1].issuer, 1);
+        CHECK(again.items[1].must_staple && !again.items[0].must_staple);
         CHECK_UINT(again.items[2].issuer, 0);
 }
 

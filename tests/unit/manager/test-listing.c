@@ -12,6 +12,7 @@
 #include "base/string-util.h"
 #include "lib/test.h"
 #include "manager/fault.h"
+#include "manager/ocsp-other.h"
 #include "manager/reload-calendar.h"
 #include "manager/reload.h"
 #include "manager/servers.h"
@@ -45,6 +46,10 @@ char *const *servers_complaints(const Servers *s) {
 
 bool servers_are_settled(const Servers *s) {
         return true;
+}
+
+int ocsp_other_append_faults(const Ocsp *o, FaultList *l) {
+        return 0;
 }
 
 int targets_append_faults(FaultList *l, const TargetStates *t) {
