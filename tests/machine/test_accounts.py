@@ -348,6 +348,7 @@ def test_revoke_all_keys(m):
 def test_reissue(m):
     """mdctl revoke: another certificate with another key is served soon after; with --no-reissue, or when the names are given up, none is ordered."""
     ensure(m)
+    m.wait_for(lambda: managed.show(m, "one.test")["Served"], 60, "the reload for what was renewed before")
     m.ca.proxy.clear()
     for words in (["--no-reissue"], ["--reason=cessationOfOperation"]):
         said = managed.mdctl(m, "revoke", *words, "one.test")
