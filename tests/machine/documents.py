@@ -7,6 +7,10 @@
     file PATH      what is in a file
     apache         a piece of Apache's configuration
     modes          lines of path, mode and OWNER:GROUP
+    prints WORD    a command that succeeds and prints this
+    settings PATH  what is in a file of md-manager's settings; the manager is content with it
+    drop-in UNIT   what is in a drop-in for a unit, or for all whose names begin so ("md-hook-.service"); systemd is content with it
+    knot           a piece of the configuration of Knot DNS
     shown          nothing to be run here: it needs what a machine of the tests does not have, or is output"""
 
 import re
@@ -14,7 +18,7 @@ from pathlib import Path
 
 import host
 
-KINDS = ("run", "until", "try", "file", "apache", "modes", "shown")
+KINDS = ("run", "until", "try", "file", "apache", "modes", "prints", "settings", "drop-in", "knot", "shown")
 ESCAPES = {"-": "-", "e": "\\", "(aq": "'", "(dq": '"', "(ha": "^", "(ti": "~", "&": "", " ": " "}
 
 
@@ -29,10 +33,12 @@ class Example:
 def plain(line):
     """One line of roff between .EX and .EE as it is shown."""
     def one(match):
+        if match[1] in ("fI", "fB", "fR"):
+            return ""
         if match[1] not in ESCAPES:
             raise ValueError(f"an escape that examples do not have: {match[0]}")
         return ESCAPES[match[1]]
-    return re.sub(r"\\(\(..|.)", one, line)
+    return re.sub(r"\\(f.|\(..|.)", one, line)
 
 
 def examples(name, source=host.SOURCE):

@@ -161,6 +161,11 @@ def certbot(suite):
     return _unpacked(suite, "certbot", ["certbot"], ("usr",))
 
 
+def jq(suite):
+    """The command for JSON that manual pages have beside ours."""
+    return _unpacked(suite, "jq", ["jq"], ("usr",))
+
+
 MAIL = "postfix dovecot-imapd".split()
 
 

@@ -3,6 +3,8 @@
 
     Both know the zones of ZONES; the machine's resolver and Pebble are to ask the primary."""
 
+import documents
+
 PRIMARY, SECONDARY = "127.0.0.3", "127.0.0.4"
 ZONES = ("example.test", "never.test", "down.test", "alias.test", "acme.test")
 SECRET = "c2VjcmV0IG9mIHRoZSB0ZXN0LCBvZiB0aGlydHktdHdvLg=="
@@ -31,19 +33,9 @@ remote:
     address: {primary}@53
 """
 
-PRIMARY_CONF = """key:
-  - id: acme
-    algorithm: hmac-sha256
-    secret: {secret}
-acl:
-  - id: acme
-    key: acme
-    action: update
-    update-type: [ TXT ]
-    update-owner: name
-    update-owner-match: equal
-    update-owner-name: [ _acme-challenge ]
-  - id: anybody
+# md-hook-nsupdate(8) has the key and its list; the latter is the last thing there, and gets another member.
+MANUAL = {example.kind: example.text.replace("base64", SECRET) for example in documents.examples("md-hook-nsupdate.8")}
+PRIMARY_CONF = MANUAL["knot"] + """  - id: anybody
     address: 127.0.0.0/8
     action: transfer
 template:
@@ -69,13 +61,13 @@ RuntimeDirectory=knot-{name}
 StateDirectory=knot-{name}
 """
 
-KEY = f'key "acme" {{ algorithm hmac-sha256; secret "{SECRET}"; }};\n'
+KEY = MANUAL["file"]
 
 
 def install(m):
     """Starts both, and has the machine ask the primary."""
     zones = "zone:\n" + "".join(f"  - domain: {zone}\n" for zone in ZONES)
-    for name, address, more in (("primary", PRIMARY, PRIMARY_CONF.format(secret=SECRET)), ("secondary", SECONDARY, SECONDARY_CONF)):
+    for name, address, more in (("primary", PRIMARY, PRIMARY_CONF), ("secondary", SECONDARY, SECONDARY_CONF)):
         m.write(f"/etc/knot-{name}.conf", SERVER.format(name=name, address=address, primary=PRIMARY) + more + zones, mode=0o600)
         m.write(f"/etc/systemd/system/knot-{name}.service", UNIT.format(name=name))
     for zone in ZONES:

@@ -58,8 +58,46 @@ def has_modes(m, example):
             raise Failure(f"{example.page}:{example.line}: {path} is {found}, not {mode} {owner}")
 
 
+def prints(m, example):
+    out = m.run(["bash", "-e", "-o", "pipefail", "-c", example.text]).out
+    if out.split() != example.words:
+        raise Failure(f"{example}\nprinted {out!r}")
+
+
+def are_settings(m, example):
+    """The manager starts with them, knows them all, and has them in force: what it ignores is a fault that the check tells."""
+    m.write(example.words[0], example.text)
+    m.run("systemctl restart md-manager")
+    def is_content():
+        if faults := managed.check(m):
+            raise Failure(str(faults))
+        return True
+    m.wait_for(is_content, PATIENCE, f"the manager to be content with {example}")
+
+
+def is_drop_in(m, example):
+    """Stays until the machine goes. systemd complains of sections and settings that it does not know, and of values that make no sense, when it reads them."""
+    unit, name = example.words[0], (example.words + [f"example-{example.line}"])[1]
+    m.write(f"/etc/systemd/system/{unit}.d/{name}.conf", example.text)
+    whole = unit.replace("-.service", "-example.service")
+    if whole != unit:
+        m.write(f"/run/systemd/system/{whole}", "[Service]\nExecStart=/bin/true\n")
+    cursor = m.cursor()
+    m.run("systemctl daemon-reload")
+    m.run(["systemctl", "show", "--property=LoadState", whole])        # now it is read
+    shown = m.run(["systemctl", "cat", whole]).out
+    if example.text.strip() not in shown:
+        raise Failure(f"{example}\nis no part of {whole}:\n{shown}")
+    complaints = [entry["MESSAGE"] for entry in m.journal("_PID=1", after=cursor) if f"{unit}.d/{name}.conf" in entry["MESSAGE"]]
+    if complaints:
+        raise Failure(f"{example}\n{complaints}")
+
+
 DOES = {
     "run": shell,
+    "prints": prints,
+    "settings": are_settings,
+    "drop-in": is_drop_in,
     "until": succeeds,
     "try": is_tried,
     "file": lambda m, example: m.write(example.words[0], replaced(example.text)),

@@ -14,7 +14,7 @@ SUITES = ["trixie", "bookworm"]
 
 HOOK = "/usr/lib/md-manager/hooks/md-hook-nsupdate"
 KEY = "/etc/md-manager/nsupdate.key"
-DROP_IN = f"[Service]\nLoadCredential=nsupdate.key:{KEY}\n"
+DROP_IN = nameserver.MANUAL["drop-in"]
 SETUP_FAILURE = "urn:org:mdmanager1:challenge-setup-failure"
 
 
@@ -152,3 +152,13 @@ def test_key_is_hidden(m):
     assert m.run(["cat", KEY], user="md-hook", check=False).rc != 0
     entries = m.journal("_COMM=md-hook-nsupdate")
     assert not [e for e in entries if SECRET in json.dumps(e)], "the key is in the journal"
+
+
+def test_configuration(m):
+    """Apache takes what the manual has about it, beside the key and the drop-in that the other tests use."""
+    m.write("/etc/apache2/conf-enabled/manual.conf", nameserver.MANUAL["apache"])
+    try:
+        result = apache.configtest(m)
+        assert result.rc == 0 and "md-hook-nsupdate" not in result.err, result
+    finally:
+        m.run("rm /etc/apache2/conf-enabled/manual.conf")
