@@ -69,3 +69,13 @@ def test_hook_mail(m):
     managed.mdctl(m, "hook", "test", "example.org", "errored")
     queue = [json.loads(line) for line in m.run(["postqueue", "-j"]).out.splitlines()]
     assert ["webmaster@example.net"] in [[to["address"] for to in entry["recipients"]] for entry in queue], queue
+
+
+def test_drop_ins(m):
+    """The drop-ins of md-launcher(8), md-hook-webhook(8) and md-acme(8) are ones that systemd knows, for the units that they are meant for."""
+    m.run("rm -rf /etc/systemd/system/md-*.d")
+    for page in ("md-launcher.8", "md-hook-webhook.8", "md-acme.8"):
+        test_documents.follow(m, page)
+    for unit, proxied in (("md-renew@example.org.service", True), ("md-ocsp.service", True), ("apache2.service", False)):
+        assert ("https_proxy=" in m.run(["systemctl", "show", "--property=Environment", unit]).out) == proxied, unit
+    m.run("rm -rf /etc/systemd/system/md-*.d && systemctl daemon-reload")
