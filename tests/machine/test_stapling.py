@@ -237,7 +237,8 @@ def test_many(m):
                 + "Listen 8081\n<VirtualHost *:8081>\n<Location />\nSetHandler server-status\nRequire all granted\n</Location>\n</VirtualHost>\n")
     cursor = m.cursor()
     apache.reload(m)
-    done = m.wait_journal("SYSLOG_IDENTIFIER=md-ocsp", after=cursor, deadline=180, where=lambda e: e["MESSAGE"].startswith(f"Fetched {count} "))
+    # What others have is fetched in the same run when it is due.
+    done = m.wait_journal("SYSLOG_IDENTIFIER=md-ocsp", after=cursor, deadline=180, where=lambda e: (n := re.match(r"Fetched (\d+) ", e["MESSAGE"])) and int(n[1]) >= count)
     assert "0 failed" in done["MESSAGE"], done["MESSAGE"]
     wait_stapled(m, names[0])
     wait_stapled(m, names[-1])
