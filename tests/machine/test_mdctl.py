@@ -422,4 +422,4 @@ def test_json_everywhere(m):
                   ["renew", "--force", "example.org"], ["renew", "--force", "--no-wait", "example.org"]):
         out = managed.mdctl(m, "--json=short", *words, check=words != ["check"]).out        # which may have something to say in the middle of a reload
         assert out.count("\n") == 1 and isinstance(json.loads(out), (dict, list)), (words, out[:300])
-    assert {"Manager", "Domains"} == set(asked(m, "metrics"))
+    assert {"Manager", "Domains", "OtherStaplings"} == set(asked(m, "metrics"))
