@@ -33,6 +33,7 @@
 #include "manager/schedule.h"
 #include "manager/served.h"
 #include "manager/servers.h"
+#include "manager/stall.h"
 #include "manager/status.h"
 #include "manager/turns.h"
 #include "store/domain.h"
@@ -345,6 +346,7 @@ static bool is_served(const Domain *d) {
 /* The next look at a domain that waits for nothing: a certificate by itself changes its state when it runs out. */
 static void act(Domain *d) {
         d->wanted_usec = 0;
+        stall_decided(d);
         switch (d->decision.action) {
 
         case DECISION_RENEW: {

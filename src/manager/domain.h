@@ -57,6 +57,7 @@ struct Domain {
         bool ways_known;
 
         uint64_t wanted_usec; /* when it is to be looked at again; 0: no time */
+        bool stalled; /* … which was found missing (manager/stall.h) */
         uint64_t armed_usec;  /* what its transient timer says; 0: none */
         uint64_t checked_usec; /* what it said when systemd was asked whether it is there (manager/timer-check.h) */
         sd_event_source *activation_retry;

@@ -63,9 +63,16 @@ static void tell(Domain *d, uint64_t again_usec) {
 }
 
 static void arm(Domain *d, uint64_t usec) {
+        d->stalled = true;
         d->wanted_usec = usec;
         schedule_update(d->manager->schedule, d);
         domain_changed(d);
+}
+
+void stall_decided(Domain *d) {
+        if (d->stalled)
+                d->manager->stalls_due = true;
+        d->stalled = false;
 }
 
 void stall_look(Manager *m) {

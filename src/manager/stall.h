@@ -10,5 +10,8 @@
 /* Nothing will happen to it, and nothing is said of why. */
 bool stall_is(const Domain *d, uint64_t now_usec);
 
+/* It was decided about anew, and has no time yet: whether it has one afterwards is looked at once more if it had to be given one. */
+void stall_decided(Domain *d);
+
 /* Looks at all; only where a look is due and no domain waits for its turn (manager/turns.h). */
 void stall_look(Manager *m);
