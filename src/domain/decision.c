@@ -250,11 +250,12 @@ static bool is_about_age(DecisionReason reason) {
         return reason == REASON_EXPIRED || reason == REASON_WINDOW || reason == REASON_RENEWAL_INFO;
 }
 
-/* When it may be asked for; 0: now. */
-static uint64_t budget_until(const ManagedDomain *d, const CertFactsList *live, const Job *job, const DecisionContext *context, DecisionReason reason, uint64_t now_usec) {
-        uint64_t until = budget_until_usec(context->certificates_per_week, count_needed(d, context), job, now_usec);
+/* When it may be asked for; 0: now. Whatever else is wrong, what is due by its age is renewed in time. */
+static uint64_t budget_until(const ManagedDomain *d, const CertFactsList *live, const Job *job, const DecisionContext *context, uint64_t now_usec) {
+        const Budget b = { .per_week = context->certificates_per_week, .needed = count_needed(d, context), .staged = context->n_staged };
+        uint64_t until = budget_until_usec(&b, job, now_usec);
 
-        return until > 0 && is_about_age(reason) ? MIN_OF(until, budget_regular_usec(live, job)) : until;
+        return until > 0 ? MIN_OF(until, MAX_OF(budget_regular_usec(&b, live, job), decision_renew_at_usec(d, live, job))) : 0;
 }
 
 /* Until when a staged set is not to be used; 0: use it. A delay never costs a site its certificate: it counts only while the live set is good. */
@@ -320,7 +321,7 @@ static int decide(const ManagedDomain *d, const CertFactsList *live, const Job *
                 return decide_retry(job, take_ptr(because), ret);
         if (context->held_until_usec > now_usec)
                 return decide_held(context, take_ptr(because), ret);
-        affordable = budget_until(d, live, job, context, reason, now_usec);
+        affordable = budget_until(d, live, job, context, now_usec);
         if (affordable > now_usec)
                 return decide_budget(context, affordable, take_ptr(because), ret);
 

@@ -211,7 +211,6 @@ void renewal_start(Renewal *r) {
 void renewal_certificate_came(Renewal *r) {
         Job *job = r->domain->job;
 
-        job_note_issued(job, clock_now_usec());
         ca_succeeded(r->domain, r->task.ca_url);
         r->binding.delivered = true;
         job->phase = JOB_PHASE_STAGED;

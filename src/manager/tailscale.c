@@ -183,6 +183,7 @@ static void take_pair(Renewal *r, const HttpAnswer *a) {
                 fail(r, k, p);
                 return;
         }
+        job_note_issued(r->domain->job, clock_now_usec());
         renewal_certificate_came(r);
         task_end(&r->task, NULL);
 }

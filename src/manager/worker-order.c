@@ -322,12 +322,15 @@ int worker_order_deliver(sd_bus_message *call, void *userdata, sd_bus_error *err
                 return worker_bus_not_now(error, "No certificate is expected");
         k = deliver_chain(r, chains, &p);
         if (k < 0) {
-                if (!p || !str_equal(p->type, PROBLEM_TYPE_STORE))
-                        job_forget_order(r->domain->job); /* the same order would give the same chain */
+                if (!p || !str_equal(p->type, PROBLEM_TYPE_STORE)) {
+                        job_forget_order(r->domain->job); /* the same order would give the same chain; the CA counts it all the same */
+                        job_note_issued(r->domain->job, clock_now_usec());
+                        domain_save_job(r->domain);
+                }
                 return task_refuse(&r->task, BUS_ERROR_REFUSED, p, error);
         }
+        job_note_issued(r->domain->job, clock_now_usec());
         if (renewal_next_spec(r)) {
-                job_note_issued(r->domain->job, clock_now_usec());
                 ca_succeeded(r->domain, r->task.ca_url);
                 return sd_bus_reply_method_return(call, "b", (int) true);
         }

@@ -259,6 +259,8 @@ def refused_chain(m, make, *words):
         live = Certificate(m.read(f"/var/lib/md-manager/domains/{m.site}/pubcert.pem").encode())
         assert live.fingerprint == before.fingerprint, live
         assert not m.exists(f"/var/lib/md-manager/staging/{m.site}/pubcert.pem")
+        asked = m.ca.proxy.seen("certificate")
+        assert len([at for at in managed.job(m, m.site)["issued"] if at >= int(asked[0].time)]) >= 1, "the CA counts it, and so does the budget"
         m.ca.proxy.forget(rule)
         recovered(m, before, alias)
 

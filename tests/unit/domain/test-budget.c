@@ -26,6 +26,7 @@ TEST(until) {
                 uint64_t hours[8];
                 size_t n;
                 uint64_t until_hours; /* after T0; 0: now */
+                size_t staged;
         } cases[] = {
                 { "none so far",                        4, 1, { 0 }, 0, 0 },
                 { "more keys than it grants",           4, 8, { 0 }, 0, 0 },
@@ -40,19 +41,23 @@ TEST(until) {
                 { "the second of two",                  4, 1, { 10, 20, 20 }, 3, 0 },
                 { "one only",                           1, 1, { 1 }, 1, 167 },
                 { "one only, two keys",                 1, 2, { 1, 1 }, 2, 167 },
+                { "one only, and the second of two",    1, 1, { 1 }, 1, 0, 1 },
+                { "the last of eight keys",             4, 1, { 1, 1, 1, 1, 1, 1, 1 }, 7, 0, 7 },
+                { "… beside those of another day",      4, 1, { 1, 1, 1, 40 }, 4, 128, 3 },
                 { "no limit",                           0, 1, { 1, 1, 1, 1, 1, 1, 1, 1 }, 8, 0 },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 _cleanup_(job_freep) Job *job = job_new("example.org");
                 uint64_t expected = cases[i].until_hours > 0 ? T0 + cases[i].until_hours * HOUR : 0;
+                Budget b = { cases[i].per_week, cases[i].needed, cases[i].staged };
 
                 test_case("%s", cases[i].what);
                 obtain(job, cases[i].hours, cases[i].n);
-                CHECK_UINT(budget_until_usec(cases[i].per_week, cases[i].needed, job, T0), expected);
+                CHECK_UINT(budget_until_usec(&b, job, T0), expected);
                 if (expected > 0) {
-                        CHECK(budget_until_usec(cases[i].per_week, cases[i].needed, job, expected - 1) > 0);
-                        CHECK_UINT(budget_until_usec(cases[i].per_week, cases[i].needed, job, expected), 0);
+                        CHECK(budget_until_usec(&b, job, expected - 1) > 0);
+                        CHECK_UINT(budget_until_usec(&b, job, expected), 0);
                 }
         }
 }
@@ -67,7 +72,7 @@ TEST(more_than_is_remembered) {
         CHECK_UINT(budget_spent(job, T0 + HOUR), JOB_ISSUED_MAX);
         for (unsigned per_week = 1; per_week <= JOB_ISSUED_MAX; per_week++) {
                 test_case("%u", per_week);
-                CHECK_UINT(budget_until_usec(per_week, 1, job, T0 + HOUR), T0 + (3 * JOB_ISSUED_MAX - per_week) * USEC_PER_SEC + 7 * DAY);
+                CHECK_UINT(budget_until_usec(&(Budget){ per_week, 1, 0 }, job, T0 + HOUR), T0 + (3 * JOB_ISSUED_MAX - per_week) * USEC_PER_SEC + 7 * DAY);
         }
 }
 
@@ -77,9 +82,9 @@ TEST(clock) {
 
         obtain(job, hours, ELEMENTSOF(hours));
         CHECK_UINT(budget_spent(job, T0 - 10 * HOUR), 4); /* put back a little */
-        CHECK(budget_until_usec(4, 1, job, T0 - 10 * HOUR) > T0);
+        CHECK(budget_until_usec(&(Budget){ 4, 1, 0 }, job, T0 - 10 * HOUR) > T0);
         CHECK_UINT(budget_spent(job, T0 - 400 * DAY), 0); /* it was wrong by more than a year */
-        CHECK_UINT(budget_until_usec(4, 1, job, T0 - 400 * DAY), 0);
+        CHECK_UINT(budget_until_usec(&(Budget){ 4, 1, 0 }, job, T0 - 400 * DAY), 0);
         CHECK_UINT(budget_spent(job, T0 + 400 * DAY), 0);
         CHECK_UINT(budget_spent(job, 5), 0); /* … or not set at all */
 }
@@ -90,15 +95,19 @@ TEST(regular) {
                 struct {
                         uint64_t began, life, received; /* in hours: before T0, how long, before T0 (0: not known) */
                 } live[2];
-                uint64_t issued; /* hours before T0 */
-                uint64_t after;  /* hours after that; 0: never */
+                Budget b;
+                uint64_t issued[6]; /* hours before T0, the newest first */
+                size_t n;
+                uint64_t at; /* hours after that one of them which is not staged; 0: never */
         } cases[] = {
-                { "six days, obtained as they began", { { 80, 150, 80 }, { 80, 150, 80 } }, 80, 50 },
-                { "the shorter one counts",           { { 80, 150, 80 }, { 80, 90, 80 } },  80, 30 },
-                { "what is left of it counts",        { { 80, 170, 30 }, { 80, 170, 30 } }, 30, 40 },
-                { "what came last is not live",       { { 80, 150, 80 }, { 80, 150, 80 } }, 40, 0  },
-                { "half of it is not",                { { 80, 150, 80 }, { 80, 150, 90 } }, 80, 0  },
-                { "from another program",             { { 80, 150, 0 },  { 80, 150, 0 } },  40, 0  },
+                { "six days, obtained as they began", { { 80, 150, 80 }, { 80, 150, 80 } }, { 4, 2, 0 }, { 80, 80 }, 2, 50 },
+                { "the shorter one counts",           { { 80, 150, 80 }, { 80, 90, 80 } },  { 4, 2, 0 }, { 80, 80 }, 2, 30 },
+                { "what is left of it counts",        { { 80, 170, 30 }, { 80, 170, 30 } }, { 4, 2, 0 }, { 30, 30 }, 2, 40 },
+                { "half of the next ones is there",   { { 80, 150, 80 }, { 80, 150, 80 } }, { 4, 1, 1 }, { 1, 80, 80 }, 3, 50 },
+                { "one was lost",                     { { 80, 150, 80 }, { 80, 150, 80 } }, { 4, 2, 0 }, { 40, 80, 80 }, 3, 50 },
+                { "a week's worth was",               { { 80, 150, 80 }, { 80, 150, 80 } }, { 4, 2, 0 }, { 40, 40, 60, 80, 80 }, 5, 0 },
+                { "… and half of the next is there",  { { 80, 150, 80 }, { 80, 150, 80 } }, { 4, 1, 1 }, { 20, 40, 40, 60, 70, 80 }, 6, 0 },
+                { "from another program",             { { 80, 150, 0 },  { 80, 150, 0 } },  { 4, 2, 0 }, { 40, 40, 40 }, 3, 0 },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
@@ -106,14 +115,14 @@ TEST(regular) {
                 CertFacts facts[2] = {};
 
                 test_case("%s", cases[i].what);
-                obtain(job, &cases[i].issued, 1);
+                obtain(job, cases[i].issued, cases[i].n);
                 for (size_t k = 0; k < ELEMENTSOF(facts); k++) {
                         facts[k].not_before_usec = T0 - cases[i].live[k].began * HOUR;
                         facts[k].not_after_usec = facts[k].not_before_usec + cases[i].live[k].life * HOUR;
                         facts[k].received_usec = cases[i].live[k].received > 0 ? T0 - cases[i].live[k].received * HOUR : 0;
                 }
-                CHECK_UINT(budget_regular_usec(&(CertFactsList){ facts, ELEMENTSOF(facts) }, job),
-                           cases[i].after > 0 ? T0 - cases[i].issued * HOUR + cases[i].after * HOUR : UINT64_MAX);
+                CHECK_UINT(budget_regular_usec(&cases[i].b, &(CertFactsList){ facts, ELEMENTSOF(facts) }, job),
+                           cases[i].at > 0 ? T0 - cases[i].issued[cases[i].b.staged] * HOUR + cases[i].at * HOUR : UINT64_MAX);
         }
-        CHECK_UINT(budget_regular_usec(&(CertFactsList){}, &(Job){}), UINT64_MAX); /* there is none */
+        CHECK_UINT(budget_regular_usec(&(Budget){ 4, 1, 0 }, &(CertFactsList){}, &(Job){}), UINT64_MAX); /* there is none */
 }

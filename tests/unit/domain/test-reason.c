@@ -317,8 +317,12 @@ TEST(short_lives_are_renewed_as_often_as_they_need) {
                         expect(&w, now - 1, DECISION_WAIT, REASON_WINDOW, now);
                         expect(&w, now, DECISION_RENEW, REASON_WINDOW, 0);
                 }
-                (void) managed_domain_add_name(w.d, "www.example.org"); /* what is no matter of age does not hide among them */
-                expect(&w, now, DECISION_WAIT, REASON_BUDGET, w.job->issued_usec[2] + 7 * DAY);
+                (void) managed_domain_add_name(w.d, "www.example.org"); /* what is no matter of age waits until they are due, and no longer */
+                expect(&w, now - 1, DECISION_WAIT, REASON_BUDGET, now);
+                expect(&w, now, DECISION_RENEW, REASON_NAMES, 0);
+                issue(&w, 1, now); /* the first key's; the second key's attempt failed */
+                w.context.n_staged = 1;
+                expect(&w, now + 1, DECISION_RENEW, REASON_NAMES, 0);
         }
 }
 
