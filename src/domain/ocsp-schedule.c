@@ -53,6 +53,12 @@ uint64_t ocsp_schedule_retry_usec(uint64_t base_usec, unsigned errors, uint64_t 
         return usec_add(now_usec, MAX_OF(delay, said));
 }
 
+uint64_t ocsp_schedule_check_usec(uint64_t planned_usec, uint64_t until_usec, unsigned errors, uint64_t now_usec) {
+        uint64_t latest = until_usec > 0 && errors == 0 ? until_usec : usec_add(now_usec, SAID_MAX_USEC);
+
+        return planned_usec <= latest ? planned_usec : 0;
+}
+
 bool ocsp_schedule_look_is_due(uint64_t look_usec, uint64_t now_usec) {
         return look_usec <= now_usec || look_usec > now_usec + LOOK_MAX_USEC + LOOK_MIN_USEC;
 }

@@ -24,6 +24,10 @@ uint64_t ocsp_schedule_keep_usec(const Window *window, const OcspTimes *times, u
  * most). */
 uint64_t ocsp_schedule_retry_usec(uint64_t base_usec, unsigned errors, uint64_t said_usec, uint64_t now_usec, uint32_t random) _pure_;
 
+/* A planned time, as far as one can have been meant: after a good answer it is not beyond 'until' (0: there is none); after 'errors' failures in a row, or
+ * without an answer, not beyond what ocsp_schedule_retry_usec() says at the most. Otherwise 0: at once. */
+uint64_t ocsp_schedule_check_usec(uint64_t planned_usec, uint64_t until_usec, unsigned errors, uint64_t now_usec) _pure_;
+
 /* Whether a reader that wanted to look at 'look' does so now: also when the clock was set back since then. */
 bool ocsp_schedule_look_is_due(uint64_t look_usec, uint64_t now_usec) _pure_;
 

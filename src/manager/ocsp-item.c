@@ -93,13 +93,12 @@ static bool is_believed(OcspItem *i, StoreStaple *staple) {
 /* A time that a wrong clock, or another setting, has planned is planned anew. In the file it stays as it was: the next response writes that again. */
 static void plan_kept(OcspItem *i) {
         StoreStaple *s = &i->staple;
-        uint64_t now = clock_now_usec(), latest = s->der ? s->until_usec : usec_add(now, USEC_PER_DAY);
+        uint64_t now = clock_now_usec();
         OcspTimes times = { s->from_usec, s->until_usec, s->came_usec <= now ? s->came_usec : 0 };
 
         if (s->errors == 0 && s->der)
                 s->next_usec = ocsp_schedule_keep_usec(&i->window, &times, s->next_usec, manager_random());
-        if (s->next_usec > latest)
-                s->next_usec = 0;
+        s->next_usec = ocsp_schedule_check_usec(s->next_usec, s->der ? s->until_usec : 0, s->errors, now);
 }
 
 static void load(OcspItem *i) {

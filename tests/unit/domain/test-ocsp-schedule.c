@@ -115,6 +115,35 @@ TEST(retry) {
         }
 }
 
+TEST(check_planned) {
+        static const struct {
+                const char *what;
+                uint64_t planned;
+                int64_t until; /* from now; 0: there is no answer */
+                unsigned errors;
+                bool kept;
+        } cases[] = {
+                { "after a good answer", USEC_PER_HOUR, 2 * USEC_PER_HOUR, 0, true },
+                { "at its end", 2 * USEC_PER_HOUR, 2 * USEC_PER_HOUR, 0, true },
+                { "beyond its end", 2 * USEC_PER_HOUR + 1, 2 * USEC_PER_HOUR, 0, false },
+                { "a week, of one that counts for years", 7 * USEC_PER_DAY, 3650 * USEC_PER_DAY, 0, true },
+                { "a failure, and the answer has run out", USEC_PER_HOUR, -(int64_t) USEC_PER_MINUTE, 6, true },
+                { "a failure, and the answer runs out before", USEC_PER_HOUR, USEC_PER_MINUTE, 6, true },
+                { "a failure, and what the responder said at the most", USEC_PER_DAY, USEC_PER_MINUTE, 1, true },
+                { "a failure, and more than that", USEC_PER_DAY + 1, 30 * USEC_PER_DAY, 1, false },
+                { "a failure, and never an answer", USEC_PER_HOUR, 0, 1, true },
+                { "never an answer, and a wrong clock", 30 * USEC_PER_DAY, 0, 1, false },
+                { "nothing at all", 0, 0, 0, true },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                uint64_t until = cases[i].until != 0 ? NOW + (uint64_t) cases[i].until : 0;
+
+                test_case("%s", cases[i].what);
+                CHECK_UINT(ocsp_schedule_check_usec(NOW + cases[i].planned, until, cases[i].errors, NOW), cases[i].kept ? NOW + cases[i].planned : 0);
+        }
+}
+
 TEST(look) {
         static const struct {
                 const char *what;
