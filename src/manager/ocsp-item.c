@@ -278,6 +278,13 @@ bool ocsp_item_is_revoked_other(const OcspItem *i) {
         return i->staple.revoked && i->offered && strv_contains(i->names, STORE_OCSP_OTHER);
 }
 
+void ocsp_item_note_told(OcspItem *i) {
+        if (i->staple.revoked_told)
+                return;
+        i->staple.revoked_told = true;
+        keep(i, store_ocsp_write_attempt);
+}
+
 /* Of several, a hook may hear of the last one only, which therefore brings the others along. */
 static void tell_revoked_other(OcspItem *i) {
         _auto_free_ char *text = str_printf("The CA says (OCSP) that certificate %s was revoked", i->serial);
@@ -288,8 +295,25 @@ static void tell_revoked_other(OcspItem *i) {
                 return;
         }
         event_tell_other(i->manager, EVENT_REVOKED, &(OtherEvent){ .name = EVENT_NAME_OTHER, .serials = serials, .text = text });
-        i->staple.revoked_told = true;
-        keep(i, store_ocsp_write_attempt);
+        ocsp_item_note_told(i);
+}
+
+/* The domain has another one by now, of which the server does not know yet. */
+static void tell_revoked_before(OcspItem *i, Domain *d) {
+        event_tell(d, EVENT_REVOKED, NULL, "The CA says (OCSP) that certificate %s was revoked, which the server goes on with until it is reloaded", i->serial);
+        domain_save_job(d);
+        ocsp_item_note_told(i);
+}
+
+static void tell_revoked(OcspItem *i) {
+        STRV_FOREACH(name, i->names) {
+                Domain *d = manager_find_domain(i->manager, *name);
+
+                if (d && d->managed && d->live_known)
+                        tell_revoked_before(i, d);
+        }
+        if (ocsp_item_is_revoked_other(i))
+                tell_revoked_other(i);
 }
 
 void ocsp_item_note_revoked(OcspItem *i) {
@@ -305,12 +329,14 @@ void ocsp_item_note_revoked(OcspItem *i) {
                         revoked_note(d, f, i->key_compromised, "OCSP");
                 owned = owned || f;
         }
-        if (!owned && !i->staple.revoked_told && ocsp_item_is_revoked_other(i))
-                tell_revoked_other(i);
+        if (owned)
+                ocsp_item_note_told(i);
+        else if (i->offered && !i->staple.revoked_told)
+                tell_revoked(i);
 }
 
 static void take(OcspItem *i, const void *der, size_t size, const OcspAnswer *a) {
-        StoreStaple staple = { .size = size, .revoked = a->revoked, .revoked_told = a->revoked && i->staple.revoked_told, .from_usec = a->from_usec, .until_usec = a->until_usec,
+        StoreStaple staple = { .size = size, .revoked = a->revoked, .revoked_told = i->staple.revoked_told, .from_usec = a->from_usec, .until_usec = a->until_usec,
                                .came_usec = clock_now_usec() };
         bool news = !i->staple.der || i->staple.errors > 0 || i->staple.revoked != a->revoked;
 

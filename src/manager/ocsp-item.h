@@ -61,5 +61,7 @@ void ocsp_item_forget_request(OcspItem *i);
 void ocsp_item_answered(OcspItem *i, const void *der, size_t size, bool by_get);
 void ocsp_item_failed(OcspItem *i, const Problem *problem);
 
+/* It was told that this one is revoked, by whatever way: it is not told again, also when another one is live by then and the server still staples this one. */
+void ocsp_item_note_told(OcspItem *i);
 /* A revoked certificate is told, and a reason to renew it: notes that, where it is not known yet. */
 void ocsp_item_note_revoked(OcspItem *i);

@@ -123,6 +123,13 @@ void ocsp_learn(Ocsp *o, Domain *d) {
         ocsp_plan(o);
 }
 
+void ocsp_note_told(Ocsp *o, const char *id) {
+        OcspItem *i = id ? map_get(o->items, id) : NULL;
+
+        if (i)
+                ocsp_item_note_told(i);
+}
+
 /* --- What is known --- */
 
 static OcspKnown known_by_ocsp(const OcspItem *i) {

@@ -26,6 +26,9 @@ uint64_t ocsp_hold_activation(Ocsp *o, Domain *d);
 /* The facts of the domain's live set were read: whether these certificates are revoked is asked from now on (RevocationCheck=). */
 void ocsp_learn(Ocsp *o, Domain *d);
 
+/* Somebody had a certificate revoked, which was told: 'id' is its SHA-1 (CertFacts). */
+void ocsp_note_told(Ocsp *o, const char *id);
+
 /* What is known of a certificate; all texts are borrowed. */
 typedef struct OcspKnown {
         const char *source; /* "ocsp", "crl"; NULL: nobody is asked, and nothing of what follows counts */

@@ -16,6 +16,7 @@
 #include "manager/accounts.h"
 #include "manager/event.h"
 #include "manager/job-bus.h"
+#include "manager/ocsp.h"
 #include "manager/renewal-keys.h"
 #include "manager/sign-account.h"
 #include "manager/sign-url.h"
@@ -226,6 +227,7 @@ static void tell_revoked_of(Domain *d, const CertInfo *info, const char *text) {
         if (job_note_revoked_told(d->job, info->sha256) < 0)
                 (void) log_oom();
         domain_save_job(d);
+        ocsp_note_told(d->manager->ocsp, info->ocsp_id);
 }
 
 static void tell_revoked(Revocation *r) {

@@ -30,7 +30,7 @@ typedef struct StoreStaple {
         uint64_t came_usec; /* when it was fetched; 0: not known */
         uint64_t next_usec; /* when it is asked for again; 0: not known */
         unsigned errors;    /* in a row, of asking */
-        bool revoked_told;  /* under the name "other" */
+        bool revoked_told;  /* by an event: no other one is needed */
         Problem *last;      /* owned; of the last attempt; NULL: it went well. Not in what children read */
 } StoreStaple;
 

@@ -130,6 +130,53 @@ def test_revoked(m):
     apache.reload(m)
 
 
+def test_revoked_before_reload(m):
+    """Nobody reloads the server, which goes on with a certificate that has been renewed: when that is revoked, the event says so, once. One that was told while it was live, by the CA or
+    by who had it revoked, is not told again; and none is after restarts, or with the reload."""
+    m.write(f"{CA}/pebble.pem", m.ca.intermediate())
+    m.write(f"{CA}/pebble.key", m.ca.intermediate_key())
+    asked = f"authorityInfoAccess=OCSP;URI:http://127.0.0.1:{PORT}/\n"
+    names = ("taken.test", "gone.test", "late.test")
+    managed.settings(m, ReloadIntervalSec=1, ReloadUnit="none")
+    managed.add(m, "taken.test", directives="MDStapling on\nMDPrivateKeys P-256")
+    begun = m.cursor()
+    apache.reload(m)
+    managed.wait_event(m, "taken.test", "reload-pending", begun, deadline=60)
+    m.run(["cp", f"{managed.STORE}/domains/taken.test/pubcert.p-256.pem", f"{CA}/taken.test.pem"])
+    for name in names[1:]:
+        plant(m, name, asked, "MDStapling on")
+    number = {name: serial(m, name) for name in names}
+    here, there = Responder(m), Responder(m, PEBBLE_PORT)
+    here.start(good=["late.test"], revoked=["gone.test"])
+    there.start(good=["taken.test"], signer="pebble", ca="pebble")
+    cursor = m.cursor()
+    apache.reload(m)
+    for name in ("taken.test", "late.test"):
+        wait_stapled(m, name, deadline=60)
+    managed.mdctl(m, "revoke", "taken.test")
+    managed.renew(m, "late.test")
+    for name in names:
+        managed.wait_event(m, name, "reload-pending", cursor, deadline=120)
+    here.start(revoked=["late.test", "gone.test"])
+    there.start(revoked=["taken.test"], signer="pebble", ca="pebble")
+    asking = m.cursor()
+    ask_again(m, *names)
+    for name in names:
+        m.wait_journal("_SYSTEMD_UNIT=md-manager.service", f"MD_NAME={name}", "MD_EVENT=ocsp-renewed", after=asking, deadline=60,
+                       where=lambda e: number[name] in e["MESSAGE"].upper() and "is revoked" in e["MESSAGE"])
+    told_revoked(m, "late.test", number["late.test"], "OCSP", asking)
+    assert "until it is reloaded" in managed.wait_event(m, "late.test", "revoked", asking)["MESSAGE"]
+    ask_again(m, *names)
+    cursor = m.cursor()
+    managed.settings(m, ReloadIntervalSec=1)
+    for name in names:
+        managed.wait_event(m, name, "installed", cursor, deadline=60)
+        told = [e["MESSAGE"] for e in m.journal("_SYSTEMD_UNIT=md-manager.service", f"MD_NAME={name}", "MD_EVENT=revoked", after=begun)]
+        assert len(told) == 1 and number[name] in told[0].upper(), told
+        managed.remove(m, name)
+    apache.reload(m)
+
+
 def test_not_believed(m):
     """Nothing is stapled that is signed by a stranger of the issuer's name, by a certificate without the right to, or about a certificate that the responder does not know; the reason is told."""
     issue(m, "doubt.test")
