@@ -131,14 +131,14 @@ static int doubt(Store *s, Account *a) {
         return r > 0 ? -EIO : r;
 }
 
-int account_choice_try_rejected(Store *s, const AccountWish *w, char ***ret_ids) {
+int account_choice_try_rejected(Store *s, const AccountWish *w, uint64_t since_usec, char ***ret_ids) {
         _cleanup_(accounts_done) Accounts list = { 0 };
         _auto_strv_ char **ids = NULL;
         int r;
 
         r = read_all(s, &list);
         for (size_t i = 0; r == 0 && i < list.n; i++)
-                if (is_rejected(list.items[i], w) && !list.items[i]->try_again) {
+                if (is_rejected(list.items[i], w) && !list.items[i]->try_again && list.items[i]->rejected_usec > since_usec) {
                         r = doubt(s, list.items[i]);
                         if (r == 0)
                                 r = strv_extend(&ids, list.items[i]->id);

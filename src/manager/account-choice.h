@@ -31,8 +31,9 @@ int account_choice_make(Store *s, const AccountWish *w, Account **ret, EVP_PKEY 
 
 /* How many of those that would serve were given up since then: the CA was said not to know them. Negative errno. */
 int account_choice_count_rejected(Store *s, const AccountWish *w, uint64_t since_usec);
-/* They are to be tried again, before one that is not confirmed: who said so may have been wrong. *ret_ids: which they were, NULL: there are none. */
-int account_choice_try_rejected(Store *s, const AccountWish *w, char ***ret_ids);
+/* They are to be tried again, before one that is not confirmed: who said so may have been wrong. Those that were given up earlier have had a successor, and would
+ * cost an attempt each. *ret_ids: which they were, NULL: there are none. */
+int account_choice_try_rejected(Store *s, const AccountWish *w, uint64_t since_usec, char ***ret_ids);
 
 /* A key for accounts: ES256, which every CA knows (RFC 8555 section 6.2). Some 50 µs. */
 int account_key_make(EVP_PKEY **ret, Secret **ret_pem);

@@ -341,7 +341,7 @@ static void try_rejected(Task *t, const Problem *why) {
 
         if (external_account_read(t->settings, &external, NULL) < 0)
                 return;
-        k = account_choice_try_rejected(t->manager->store, &wish, &ids);
+        k = account_choice_try_rejected(t->manager->store, &wish, usec_sub(clock_now_usec(), USEC_PER_DAY), &ids);
         if (k < 0)
                 (void) log_failure(k, "Cannot go back to an account for %s that was given up: %m", t->ca_url);
         STRV_FOREACH(id, ids) {
