@@ -185,6 +185,11 @@ def is_real(m, name):
     return certificate if "Pebble" in certificate.issuer and certificate.is_for(name) else None
 
 
+def stop(m):
+    """The manager and who talks to it: a worker that calls just then would have it started again, and systemctl's job be canceled."""
+    m.wait_for(lambda: m.run("systemctl stop md-served.service md-ocsp.service md-manager.service", check=False).rc == 0, 30, "the manager to be stopped")
+
+
 def wait_served(m, name, deadline=30, other_than=None):
     """Waits until a visitor gets a certificate of the CA, another one than 'other_than'."""
     def look():

@@ -121,7 +121,7 @@ def test_refused(m):
     m.run(["rm", at(newest, "privkey.p-256.pem")])
     m.write(at(middle, "pubcert.p-256.pem"), "torn", mode=0o600, owner="md-manager:md-manager")
     job = managed.job(m, name)
-    m.run("systemctl stop md-manager")
+    managed.stop(m)
     m.write(f"{managed.STORE}/domains/{name}/job.json", json.dumps(job | {"revoked": [oldest["Certificates"][0]["Fingerprint"]]}), mode=0o600, owner="md-manager:md-manager")
     m.run("systemctl start md-manager")
     told = {entry["Set"]: entry["Obstacle"] for entry in archive(m, name)}

@@ -106,7 +106,7 @@ def clear(m):
     m.run("rm -rf /home/alice/.acme.sh /etc/apache2/md /etc/apache2/md.mod_md /etc/letsencrypt /root/.acme.sh /etc/apache2/conf-*/md-domains.conf /root/version*")
     m.write("/etc/apache2/conf-enabled/md.conf", "")
     apache.restart(m)
-    m.run("systemctl stop md-manager")
+    managed.stop(m)
     m.run(f"cd {STORE} && rm -rf servers/* domains/* staging/* reserve/* archive/* accounts/* tmp/* outbox/* challenges/* status/*")
     m.run("systemctl start md-manager")
     m.write("/etc/apache2/conf-enabled/md.conf", managed.GLOBAL)

@@ -75,7 +75,7 @@ def test_timer_alone(m):
     cursor = m.cursor()
     at = wait_timer(m)
     before, = kept(m, "alone.test")
-    m.run("systemctl stop md-manager")
+    managed.stop(m)
     m.wait_journal("SYSLOG_IDENTIFIER=md-ocsp", after=cursor, deadline=150, where=lambda e: e["MESSAGE"].startswith("Fetched 1 "))
     after, = kept(m, "alone.test")
     assert m_now(m) >= at / 1e6 and after["response"] != before["response"], (before, after)

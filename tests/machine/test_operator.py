@@ -278,7 +278,7 @@ def descendants(m, follower):
 def test_mdctl_starts_the_manager(m):
     """mdctl works when the manager does not run: the bus starts it. When it cannot be started, that is said."""
     wait_quiet(m)           # a worker that just begins, or md-served after a reload, would have it started again
-    m.run("systemctl stop md-manager")
+    managed.stop(m)
     assert "example.org" in managed.mdctl(m, "list").out
     assert m.active(MANAGER_UNIT)
     m.run("systemctl stop md-manager; systemctl mask --runtime md-manager")
@@ -351,7 +351,7 @@ def test_catalog(m):
 
 def stop_seconds(m):
     """Stops the manager: how long it took from the signal to its end, as systemd has it."""
-    m.run("systemctl stop md-manager")
+    managed.stop(m)
     shown = m.unit(MANAGER_UNIT)
     assert shown["Result"] == "success" and shown["ExecMainCode"] == "1" and shown["ExecMainStatus"] == "0", shown
     return (int(shown["InactiveEnterTimestampMonotonic"]) - int(shown["ActiveExitTimestampMonotonic"])) / 1e6

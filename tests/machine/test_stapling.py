@@ -40,7 +40,7 @@ def told_revoked(m, name, number, source, after):
 
 def ask_again(m, *directories):
     """Restarts the manager as if the last attempt to fetch had failed, a while ago."""
-    m.run("systemctl stop md-manager")
+    managed.stop(m)
     for directory in directories:
         for name in managed.files(m, f"ocsp/{directory}"):
             path = f"{managed.STORE}/ocsp/{directory}/{name}"

@@ -155,7 +155,7 @@ def test_snapshot_at_start(m):
     """A manager that starts without a good snapshot says so and touches nothing; the next reload is all that it takes."""
     with served_on(m) as before:
         kept = keep_faith(m)
-        m.run("systemctl stop md-manager")
+        managed.stop(m)
         m.run(f"echo garbage >{SNAPSHOT}")
         start(m)
         told(m, "snapshot-refused", r"is not JSON.* Reload the server to have it written again\.$", name=None)
@@ -237,7 +237,7 @@ def test_live_set_torn_at_start(m):
         kept = keep_faith(m)
         for what, how in TORN.items():
             m.since = m.cursor()
-            m.run("systemctl stop md-manager")
+            managed.stop(m)
             m.run(how)
             apache.reload(m)
             assert m.certificate(SITE).fingerprint == before.fingerprint, what
@@ -267,7 +267,7 @@ def test_settings_torn(m):
             now = managed.show(m, SITE)
             assert now["NextUSec"] == shown["NextUSec"] and now["Phase"] == "idle" and now["Log"] == shown["Log"], now
 
-            m.run("systemctl stop md-manager")
+            managed.stop(m)
             for path in files:
                 m.run(how.format(path))
             m.since = m.cursor()
