@@ -32,6 +32,16 @@ void test_case(const char *format, ...) {
                         *c = '?';
 }
 
+char *test_filler(size_t n) {
+        char *text = malloc(n + 1);
+
+        if (text) {
+                memset(text, 'x', n);
+                text[n] = '\0';
+        }
+        return text;
+}
+
 void test_skip(const char *reason) {
         skip_reason = reason;
 }

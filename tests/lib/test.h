@@ -51,6 +51,9 @@ void test_register(Test *test);
 /* Names the row of a table; it stands in front of the failures that follow in this test. */
 void test_case(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* So many letters, which the caller frees; NULL: no memory. */
+char *test_filler(size_t n);
+
 void test_skip(const char *reason);
 
 bool test_check(bool held, const char *what, const char *file, int line);

@@ -24,16 +24,6 @@ static const CallLimit limits[] = {
         { NULL, NULL, BYTES, ITEMS },
 };
 
-static char *text(size_t n) {
-        char *s = malloc(n + 1);
-
-        if (s) {
-                memset(s, 'x', n);
-                s[n] = '\0';
-        }
-        return s;
-}
-
 typedef struct Outcome {
         bool done;
         char *error; /* NULL: none */
@@ -103,7 +93,7 @@ TEST(what_is_too_large_reaches_nobody) {
 
         REQUIRE(serve(&p, &calls) >= 0);
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-                _auto_free_ char *argument = text(cases[i].size), *error = NULL;
+                _auto_free_ char *argument = test_filler(cases[i].size), *error = NULL;
                 unsigned before = calls;
 
                 test_case("%s", cases[i].what);
@@ -116,7 +106,7 @@ TEST(what_is_too_large_reaches_nobody) {
 
 /* sd-bus repeats the name of an interface that nobody has, whatever its size. */
 TEST(what_sd_bus_answers_itself_is_limited_too) {
-        _auto_free_ char *name = text(BYTES + 1), *error = NULL;
+        _auto_free_ char *name = test_filler(BYTES + 1), *error = NULL;
         _auto_peers_ Peers p = { 0 };
         unsigned calls = 0;
 

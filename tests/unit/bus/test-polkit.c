@@ -137,18 +137,8 @@ TEST(another_subject_is_another_question) {
         CHECK_STR(s.asked[1], "two");
 }
 
-static char *text(size_t n) {
-        char *s = malloc(n + 1);
-
-        if (s) {
-                memset(s, 'x', n);
-                s[n] = '\0';
-        }
-        return s;
-}
-
 TEST(polkit_hears_no_long_names) {
-        _auto_free_ char *fits = text(4096), *longer = text(4097);
+        _auto_free_ char *fits = test_filler(4096), *longer = test_filler(4097);
         const struct {
                 const char *subject, *error;
         } cases[] = { { fits, NULL }, { longer, SD_BUS_ERROR_LIMITS_EXCEEDED } };
@@ -165,7 +155,7 @@ TEST(polkit_hears_no_long_names) {
 }
 
 TEST(only_root_sends_much) {
-        _auto_free_ char *much = text(64 * 1024 + 1);
+        _auto_free_ char *much = test_filler(64 * 1024 + 1);
         const struct {
                 const char *what;
                 uint32_t uid;

@@ -184,19 +184,9 @@ static int ask(World *w) {
         return r < 0 ? r : peers_run_until(&w->peers, &w->done);
 }
 
-static char *text(size_t n) {
-        char *s = malloc(n + 1);
-
-        if (s) {
-                memset(s, 'y', n);
-                s[n] = '\0';
-        }
-        return s;
-}
-
 TEST(few_faults_are_told_whole) {
         char *complaints[] = { (char *) "a snapshot is broken", NULL };
-        _auto_free_ char *fault = text(FAULT_TEXT_MAX);
+        _auto_free_ char *fault = test_filler(FAULT_TEXT_MAX);
         _auto_world_ World w = { 0 };
 
         around = (typeof(around)){ .fault = fault, .complaints = complaints };
@@ -207,7 +197,7 @@ TEST(few_faults_are_told_whole) {
 }
 
 TEST(long_faults_are_cut) {
-        _auto_free_ char *fault = text(100 * FAULT_TEXT_MAX);
+        _auto_free_ char *fault = test_filler(100 * FAULT_TEXT_MAX);
         _auto_world_ World w = { 0 };
 
         around = (typeof(around)){ .fault = fault };
@@ -218,7 +208,7 @@ TEST(long_faults_are_cut) {
 
 TEST(faults_of_very_many_domains_stay_one_message) {
         enum { N = 30000 };
-        _auto_free_ char *fault = text(2048);
+        _auto_free_ char *fault = test_filler(2048);
         _auto_world_ World w = { 0 };
         size_t more = 0;
 
@@ -232,7 +222,7 @@ TEST(faults_of_very_many_domains_stay_one_message) {
 
 TEST(domains_are_all_listed_and_details_left_out) {
         enum { N = 60000 };
-        _auto_free_ char *trouble = text(2048);
+        _auto_free_ char *trouble = test_filler(2048);
         _auto_world_ World w = { 0 };
 
         around = (typeof(around)){ .trouble = trouble };
